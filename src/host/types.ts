@@ -1,0 +1,156 @@
+import type {
+  OperationDefinition,
+  OperationOutcome,
+  OperationOutcomeIssue,
+  Parameters,
+  Resource,
+  SearchParameter,
+  StructureDefinition,
+} from '@medplum/fhirtypes'
+
+/** One open SQL transaction (or savepoint) of the host. Placeholders are `$1`, `$2`, ….
+ *  Valid only until the hook's promise settles. */
+export interface SqlTx {
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number | null }>
+}
+
+/** A FHIR resource as JSON. Wider than `Resource` of @medplum/fhirtypes, because our two types are not in FHIR R4. */
+export interface FhirResource {
+  readonly resourceType: string
+  readonly id?: string
+  readonly meta?: {
+    readonly versionId?: string
+    readonly lastUpdated?: string
+    readonly profile?: readonly string[]
+    readonly [element: string]: unknown
+  }
+  readonly [element: string]: unknown
+}
+
+/** The three interactions a trigger can name. PATCH of every kind is an `update`. */
+export const interactions = ['create', 'update', 'delete'] as const
+export type Interaction = (typeof interactions)[number]
+
+/** One committed-to-be change of one resource. A write that changes nothing is not a change. */
+export interface Change {
+  readonly interaction: Interaction
+  readonly resourceType: string
+  readonly id: string
+  /** Version written by this change: of the new version on create and update, of the deletion (if the host numbers it) on delete. */
+  readonly versionId?: string
+  /** The resource as stored, with `meta.versionId` and `meta.lastUpdated`; absent on delete. Never mutated by the module. */
+  readonly current?: FhirResource
+  /** JSON text of `current` exactly as stored, so that it is not serialised twice. Optional. */
+  readonly currentJson?: string
+  /** The version before this change, read under the row lock; absent on create. */
+  readonly previous?: FhirResource
+  /** Value of the request's correlation header; opaque. */
+  readonly correlationId?: string
+  /** W3C `traceparent` of the request. */
+  readonly traceparent?: string
+}
+
+/** One attempt of one host transaction. The same object is passed to every hook of the attempt. */
+export interface CommitUnit {
+  readonly changes: readonly Change[]
+}
+
+export interface CommitHooks {
+  /** Inside the transaction, after the host's rows are written and locked, as the last step before COMMIT.
+   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer. */
+  beforeCommit(unit: CommitUnit, tx: SqlTx): Promise<void>
+  /** COMMIT has succeeded. The host awaits it before it answers the request; it resolves at once except after a change
+   *  of an AidboxSubscriptionTopic or AidboxTopicDestination, where it resolves when every node knows of the change. Never rejects. */
+  afterCommit(unit: CommitUnit): Promise<void>
+  /** ROLLBACK is done, or the attempt is about to be repeated under another unit. Never throws. */
+  afterRollback(unit: CommitUnit): void
+}
+
+/** Who made the request, as the host authenticated it. */
+export interface Principal {
+  readonly id: string
+  readonly [claim: string]: unknown
+}
+
+export const resourceInteractions = [
+  'create',
+  'read',
+  'vread',
+  'update',
+  'patch',
+  'delete',
+  'search-type',
+  'history-instance',
+] as const
+export type ResourceInteraction = (typeof resourceInteractions)[number]
+
+export interface ResourceTypeDefinition {
+  readonly definition: StructureDefinition
+  readonly profiles: readonly StructureDefinition[]
+  readonly searchParameters: readonly SearchParameter[]
+  /** Interactions the host serves. Any other answers 405 `method-not-allowed`, also as an entry of a bundle. */
+  readonly interactions: readonly ResourceInteraction[]
+  /** Called before the host writes, with the version it replaces. Issues of severity `error` refuse the write with 422.
+   *  The resource is the client's body with `resourceType` and `id` set; the host has not validated it. */
+  validate(
+    resource: FhirResource,
+    previous?: FhirResource,
+  ): OperationOutcomeIssue[] | Promise<OperationOutcomeIssue[]>
+  /** What to store instead of the client's body. Called after `validate` succeeded; absent: the body as it is. */
+  toStored?(resource: FhirResource, previous?: FhirResource): FhirResource
+  /** What to answer instead of the stored resource (reads, searches, history, the answer to a write); absent: as stored. */
+  toAnswer?(resource: FhirResource): FhirResource
+}
+
+export interface OperationRequest {
+  /** Present on instance level. The host has checked that the resource exists. */
+  readonly id?: string
+  readonly method: 'GET' | 'POST'
+  readonly input?: Parameters
+  readonly principal?: Principal
+}
+
+export interface Operation {
+  /** Name without `$`. */
+  readonly code: string
+  readonly resourceType: string
+  readonly level: 'instance' | 'type'
+  readonly methods: readonly ('GET' | 'POST')[]
+  readonly definition: OperationDefinition
+  handle(request: OperationRequest): Promise<{ outcome?: OperationOutcome; resource?: Resource }>
+}
+
+/** Everything the module needs from a FHIR server. */
+export interface FhirHost {
+  readonly capabilities: {
+    /** The host commits its writes in PostgreSQL transactions and passes them to `beforeCommit`.
+     *  Without it, only best-effort destinations can be created. */
+    readonly sqlTransactions: boolean
+    /** The host can store and serve resource types it did not know before. */
+    readonly customResourceTypes: boolean
+  }
+  registerResourceType(definition: ResourceTypeDefinition): void
+  registerOperation(operation: Operation): void
+  addCommitHooks(hooks: CommitHooks): void
+  /** All current resources of one of the module's own types, as stored. */
+  list(resourceType: string): Promise<FhirResource[]>
+  /** Current resources by relative reference (`Patient/123`), as stored; missing and deleted ones are absent from the map.
+   *  With `tx`, as that open transaction sees them. Used for `resolve()` in criteria and to reload the module's own types. */
+  read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
+  /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. */
+  authorize?(principal: Principal | undefined, action: string, reference: string): Promise<void>
+}
+
+/** What a FHIR server loads. `register` once, then `start`; `stop` drains. */
+export interface FhirServerModule extends AsyncDisposable {
+  readonly name: string
+  /** Registers types, operations and hooks. Does no I/O. */
+  register(host: FhirHost): void
+  /** Migrates the outbox schema and starts delivery. Idempotent. */
+  start(): Promise<void>
+  /** Stops taking work, drains within the deadline, releases leadership. Idempotent. */
+  stop(): Promise<void>
+}

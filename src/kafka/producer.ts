@@ -1,0 +1,49 @@
+import type { TopicDestinationError } from '../errors.ts'
+
+/** One record to write. Header order is kept. */
+export interface KafkaRecord {
+  readonly kafkaTopic: string
+  /** `null`: no key, the partitioner spreads. */
+  readonly key: string | null
+  readonly value: Buffer
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** What to do after a failure.
+ *  - `retriable`: nothing of this attempt is committed; try again after back-off, for ever (broker down, unknown topic, missing right, quota).
+ *  - `poison`: `poisonIndexes` of the records can never be delivered (too large, invalid); the others can.
+ *  - `fenced`: another producer with the same transactional.id took over.
+ *  - `fatal`: this producer is dead; make a new one. Outcome of the attempt unknown. */
+export const kafkaErrorKinds = ['retriable', 'poison', 'fenced', 'fatal'] as const
+export type KafkaErrorKind = (typeof kafkaErrorKinds)[number]
+
+/** Thrown or reported by producers. `message` names the cause in words for an operator; never a secret, never a payload. */
+export interface KafkaError extends TopicDestinationError {
+  readonly kind: KafkaErrorKind
+  /** librdkafka's error code, when one is known. */
+  readonly kafkaCode: number | undefined
+  readonly poisonIndexes: readonly number[]
+}
+
+/** Best effort: idempotent producer, shared by every destination of the same connection. */
+export interface IdempotentProducer {
+  /** Hands the record over and returns at once. `settled` is called exactly once: without an error when the broker has
+   *  acknowledged, with one when it never will. Never throws.
+   *  Never blocks; while not connected or the queue is full, records wait in memory within `maxBufferedBytes`, then are settled with an error. */
+  send(record: KafkaRecord, settled: (error?: KafkaError) => void): void
+  /** Waits up to `timeoutMs` for outstanding records, settles the rest with an error, disconnects. */
+  close(timeoutMs: number): Promise<void>
+}
+
+/** At least once: one producer per lane. */
+export interface TransactionalProducer {
+  /** Connects and runs initTransactions: fences any older producer of the same transactional.id and completes or aborts its transaction.
+   *  @throws {@link KafkaError} */
+  start(): Promise<void>
+  /** Writes all records in one Kafka transaction; resolves when it is committed.
+   *  On a rejection of kind `retriable` or `poison` the transaction was aborted and the producer can be used again;
+   *  after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
+   *  @throws {@link KafkaError} */
+  sendTransaction(records: readonly KafkaRecord[]): Promise<void>
+  close(timeoutMs: number): Promise<void>
+}
