@@ -1,0 +1,3 @@
+/** Names of the module's two resource types. */
+export const topicTypeName = 'AidboxSubscriptionTopic'
+export const destinationTypeName = 'AidboxTopicDestination'
