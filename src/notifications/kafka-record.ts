@@ -1,0 +1,57 @@
+import type { KafkaRecord } from '../kafka/producer.ts'
+import {
+  focusReference,
+  notificationBundle,
+  utcSeconds,
+  type NotificationEvent,
+  type NotificationTarget,
+} from './notification-bundle.ts'
+
+export interface KafkaRecordOptions {
+  /** Base URL of the server, for example `https://fhir.example.org/fhir`. */
+  readonly baseUrl: string
+  /** `false` leaves only `content-type`, `traceparent` and the correlation id. */
+  readonly cloudEventsHeaders: boolean
+}
+
+/** Name of the Kafka header that carries the correlation id: the one of the HTTP request, as Aidbox names it by default. */
+export const correlationIdHeader = 'x-topic-correlation-id'
+
+/** The record of one event for one destination; byte-identical each time it is made.
+ *
+ *  Headers: CloudEvents 1.0, Kafka protocol binding, binary content mode. `ce_id` is `<destination>/<eventId>`, so that a
+ *  consumer can drop doubles; `ce_type` is `fhir.<resourceType>.<interaction>`, so that it can route without parsing. */
+export function kafkaRecord(
+  event: NotificationEvent,
+  target: NotificationTarget,
+  options: KafkaRecordOptions,
+): KafkaRecord {
+  return {
+    kafkaTopic: target.kafkaTopic,
+    key: target.keyByResourceId ? event.resourceId : null,
+    value: Buffer.from(notificationBundle(event, target, options.baseUrl)),
+    headers: recordHeaders(event, target, options),
+  }
+}
+
+function recordHeaders(
+  event: NotificationEvent,
+  target: NotificationTarget,
+  { baseUrl, cloudEventsHeaders }: KafkaRecordOptions,
+): [name: string, value: string][] {
+  const headers: [name: string, value: string][] = []
+  if (cloudEventsHeaders) {
+    headers.push(
+      ['ce_specversion', '1.0'],
+      ['ce_id', `${target.reference}/${event.eventId}`],
+      ['ce_type', `fhir.${event.resourceType}.${event.interaction}`],
+      ['ce_source', baseUrl],
+      ['ce_subject', focusReference(event, target)],
+      ['ce_time', utcSeconds(event.at)],
+    )
+  }
+  headers.push(['content-type', 'application/fhir+json'])
+  if (event.traceparent !== undefined) headers.push(['traceparent', event.traceparent])
+  if (event.correlationId !== undefined) headers.push([correlationIdHeader, event.correlationId])
+  return headers
+}
