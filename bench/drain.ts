@@ -1,0 +1,138 @@
+import pg from 'pg'
+import rdkafka from 'node-rdkafka'
+import { fromPg } from '../src/host/sql-tx.ts'
+import { enqueueEvents, type NewEvent } from '../src/outbox/enqueue.ts'
+import { listDestinationRows } from '../src/outbox/destinations.ts'
+import { outboxSchema } from '../src/outbox/schema.ts'
+import { consumeRecords, createTopic, type ConsumedRecord } from '../test/helpers/kafka.ts'
+import { benchDestination, benchResponse } from './bench-resources.ts'
+import type { BenchServices } from './bench-services.ts'
+import { ratioFigure, type Figure } from './figures.ts'
+import { followTopic } from './follow-topic.ts'
+
+const recordsPerTransaction = 1000
+
+/** Events a second out of a backlog, beside node-rdkafka alone sending the very same records (read back from Kafka: keys, headers,
+ *  values) in transactions of the same size. Both are timed by a consumer, from the first record it sees to the last. */
+export async function benchDrain(
+  services: BenchServices,
+  options: { rounds: number; events: number },
+): Promise<Figure[]> {
+  const relay: number[] = []
+  const bare: number[] = []
+  for (let round = 0; round <= options.rounds; round++) {
+    const relayTopic = `bench-drain-relay-${round}`
+    const bareTopic = `bench-drain-bare-${round}`
+    await createTopic(services.bootstrapServers, relayTopic)
+    await createTopic(services.bootstrapServers, bareTopic)
+    const relayRate = await drainRelay(services, relayTopic, options.events)
+    const records = await consumeRecords(services.bootstrapServers, relayTopic, options.events)
+    const bareRate = await drainBare(services.bootstrapServers, bareTopic, records)
+    if (round === 0) continue
+    relay.push(relayRate)
+    bare.push(bareRate)
+  }
+  return [
+    ratioFigure({
+      suite: 'drain',
+      name: 'backlog-to-kafka',
+      unit: 'events/s',
+      baseline: 'bare-producer',
+      values: relay,
+      baselines: bare,
+      target: 0.7,
+    }),
+  ]
+}
+
+async function drainRelay(
+  { load, bootstrapServers, databaseUrl }: BenchServices,
+  kafkaTopic: string,
+  events: number,
+): Promise<number> {
+  const path = '/AidboxTopicDestination/kafka-at-least-once'
+  await load.send('PUT', path, benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers, 'off'))
+  await fillOutbox(databaseUrl, events)
+  const rate = await timed(bootstrapServers, kafkaTopic, events, async () => {
+    await load.send('PUT', path, benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers))
+  })
+  await load.send('DELETE', path)
+  return rate
+}
+
+async function fillOutbox(databaseUrl: string, events: number): Promise<void> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  const schema = outboxSchema()
+  const [row] = await listDestinationRows(fromPg(pool), schema)
+  if (!row) throw new Error('the destination is not registered')
+  for (let start = 0; start < events; start += 500) {
+    const page = Array.from({ length: Math.min(500, events - start) }, (_, index): NewEvent => {
+      const id = `bench-${start + index}`
+      const body = JSON.stringify({ ...benchResponse(), id, meta: { versionId: '1' } })
+      return { topicId: row.topicId, interaction: 'create', resourceType: 'QuestionnaireResponse', resourceId: id, versionId: '1', body }
+    })
+    await enqueueEvents(fromPg(pool), schema, page)
+  }
+  await pool.end()
+}
+
+async function drainBare(
+  bootstrapServers: string,
+  kafkaTopic: string,
+  records: readonly ConsumedRecord[],
+): Promise<number> {
+  const producer = new rdkafka.Producer(
+    { 'bootstrap.servers': bootstrapServers, 'transactional.id': `bare-${kafkaTopic}`, 'linger.ms': 0, 'queue.buffering.max.kbytes': 131_072 },
+    { 'message.timeout.ms': 30_000 },
+  )
+  const call = async (run: (done: (error: unknown) => void) => void): Promise<void> => {
+    await new Promise<void>((resolve, reject) => {
+      run((error) => {
+        if (error == null) resolve()
+        else reject(error as Error)
+      })
+    })
+  }
+  await call((done) => producer.connect({ timeout: 10_000 }, done))
+  producer.setPollInterval(10)
+  await call((done) => { producer.initTransactions(10_000, done) })
+  const prepared = records.map(({ key, value, headers }) => ({
+    key,
+    value: Buffer.from(value),
+    headers: headers.map(([name, text]) => ({ [name]: text })),
+  }))
+  const rate = await timed(bootstrapServers, kafkaTopic, records.length, async () => {
+    for (let start = 0; start < prepared.length; start += recordsPerTransaction) {
+      await call((done) => { producer.beginTransaction(done) })
+      for (const { key, value, headers } of prepared.slice(start, start + recordsPerTransaction)) {
+        producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
+      }
+      await call((done) => { producer.commitTransaction(30_000, done) })
+    }
+  })
+  await call((done) => producer.disconnect(1000, done))
+  return rate
+}
+
+/** Events a second between the first and the last record at the consumer. */
+async function timed(
+  bootstrapServers: string,
+  kafkaTopic: string,
+  events: number,
+  run: () => Promise<void>,
+): Promise<number> {
+  let seen = 0
+  let firstMs = 0
+  let lastMs = 0
+  const follower = await followTopic(bootstrapServers, kafkaTopic, (_value, arrivedMs) => {
+    if (seen++ === 0) firstMs = arrivedMs
+    lastMs = arrivedMs
+  })
+  try {
+    await run()
+    await follower.until(() => seen >= events)
+  } finally {
+    await follower.stop()
+  }
+  return (events / (lastMs - firstMs)) * 1000
+}

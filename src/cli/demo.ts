@@ -1,0 +1,112 @@
+import { pathToFileURL } from 'node:url'
+import { kafkaTopicDestination } from '../module.ts'
+import { createServer, type ReferenceServer } from '../server/create-server.ts'
+import { startMockKafka } from '../server/embedded-kafka.ts'
+import { startPostgres } from '../server/embedded-postgres.ts'
+import { createKafkaTopics, readRecords, type ReadRecord } from './demo-consumer.ts'
+import { demoCorrelationId, demoTopic, demoDestination, demoResponse } from './demo-resources.ts'
+
+/** What `npm run demo` prints and does; `--keep` leaves everything running. */
+async function demo(keep: boolean): Promise<void> {
+  const stops: Stop[] = []
+  try {
+    const databaseUrl = process.env['DATABASE_URL'] ?? (await embeddedPostgres(stops))
+    const bootstrapServers = process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? (await embeddedKafka(stops))
+    const server = await startServer(databaseUrl, stops)
+    await play(server, bootstrapServers)
+    if (keep) await keepRunning(server, databaseUrl, bootstrapServers)
+  } finally {
+    for (const stop of stops.reverse()) await stop()
+  }
+}
+
+type Stop = () => Promise<void>
+
+async function play(server: ReferenceServer, bootstrapServers: string): Promise<void> {
+  const run = Date.now().toString(36)
+  const kafkaTopics = [`demo-at-least-once-${run}`, `demo-best-effort-${run}`] as const
+  await createKafkaTopics(bootstrapServers, kafkaTopics)
+  await put(server, demoTopic(run))
+  await put(server, demoDestination('kafka-at-least-once', kafkaTopics[0], bootstrapServers, run))
+  await put(server, demoDestination('kafka-best-effort', kafkaTopics[1], bootstrapServers, run))
+  say('Created          one AidboxSubscriptionTopic and one AidboxTopicDestination of each kind')
+
+  const id = `demo-${run}`
+  await put(server, demoResponse(id, 'in-progress'))
+  await put(server, demoResponse(id, 'completed'))
+  say(`Wrote            QuestionnaireResponse/${id}: in-progress, then completed\n`)
+
+  for (const kafkaTopic of kafkaTopics) print(await readRecords(bootstrapServers, kafkaTopic, 1))
+  for (const kind of ['kafka-at-least-once', 'kafka-best-effort']) {
+    await printStatus(server, `AidboxTopicDestination/${kind}-${run}`)
+  }
+}
+
+async function embeddedPostgres(stops: Stop[]): Promise<string> {
+  const postgres = await startPostgres()
+  stops.push(() => postgres.stop())
+  say('PostgreSQL       started for this demo, removed at its end (DATABASE_URL uses yours)')
+  return postgres.connectionString
+}
+
+async function embeddedKafka(stops: Stop[]): Promise<string> {
+  const kafka = await startMockKafka()
+  stops.push(() => kafka.stop())
+  say(`Kafka            librdkafka's own mock cluster, in memory, at ${kafka.bootstrapServers}`)
+  say('                 (not a real Kafka: KAFKA_BOOTSTRAP_SERVERS uses yours)')
+  return kafka.bootstrapServers
+}
+
+async function startServer(databaseUrl: string, stops: Stop[]): Promise<ReferenceServer> {
+  const server = await createServer({ databaseUrl, host: '127.0.0.1', port: 0 })
+  stops.push(() => server.close())
+  server.load(kafkaTopicDestination({ database: databaseUrl, baseUrl: server.url }))
+  await server.listen()
+  say(`FHIR server      ${server.url}`)
+  return server
+}
+
+async function put(server: ReferenceServer, resource: { resourceType: string; id: string }): Promise<void> {
+  const response = await fetch(`${server.url}/${resource.resourceType}/${resource.id}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/fhir+json', 'x-topic-correlation-id': demoCorrelationId },
+    body: JSON.stringify(resource),
+  })
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
+}
+
+function print(records: readonly ReadRecord[]): void {
+  for (const { kafkaTopic, partition, offset, key, headers, value } of records) {
+    say(`Kafka record     ${kafkaTopic} [${partition}] @${offset}, key ${key ?? '(none)'}`)
+    for (const [name, text] of headers) say(`                 ${name}: ${text}`)
+    say(`${JSON.stringify(JSON.parse(value), null, 2)}\n`)
+  }
+}
+
+/** Prints $status once it has counted the delivery. */
+async function printStatus(server: ReferenceServer, reference: string): Promise<void> {
+  for (const deadlineMs = Date.now() + 10_000; ; ) {
+    const response = await fetch(`${server.url}/${reference}/$status`)
+    const text = await response.text()
+    const isCounted = /"messagesDelivered","valueDecimal":1\b/.test(text)
+    if (!isCounted && response.ok && Date.now() < deadlineMs) continue
+    say(`GET ${reference}/$status`)
+    return say(`${JSON.stringify(JSON.parse(text), null, 2)}\n`)
+  }
+}
+
+async function keepRunning(server: ReferenceServer, databaseUrl: string, kafka: string): Promise<void> {
+  say(`Running until Ctrl-C: ${server.url}\nPostgreSQL: ${databaseUrl}\nKafka: ${kafka}`)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { resolve() })
+  })
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await demo(process.argv.includes('--keep'))
+  process.exit(0)
+}

@@ -1,0 +1,203 @@
+import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
+import type { Logger } from '../observability/logger.ts'
+import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
+import { readRegistryChanges } from '../outbox/registry-changes.ts'
+import type { OutboxSchema } from '../outbox/schema.ts'
+import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
+import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
+import type { SecretSource } from '../resources/secrets.ts'
+import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
+import { TopicIndex } from '../triggers/topic-index.ts'
+
+/** A destination as this node serves it. */
+export interface RegisteredDestination {
+  readonly row: DestinationRow
+  /** Absent when the stored resource cannot be used here; `fault` says why. */
+  readonly destination: TopicDestination | undefined
+  readonly fault: string | undefined
+}
+
+/** Who wants the events of one topic. */
+export interface Audience {
+  readonly topicId: number
+  readonly hasAtLeastOnce: boolean
+  readonly bestEffort: readonly RegisteredDestination[]
+}
+
+export interface RegistryParts {
+  readonly db: SqlTx
+  readonly schema: OutboxSchema
+  readonly host: FhirHost
+  readonly secrets: SecretSource
+  readonly leaseMs: number
+  readonly logger: Logger
+}
+
+/** This node's view of topics and destinations, never older than its lease when a transaction asks.
+ *
+ *  Why a lease: node A answers 201 for a destination, the client's next write goes to node B. B matches against its own view, so
+ *  A waits one lease after COMMIT before it answers, and B refuses to match against a view that is older than one lease.
+ *  Whatever B sees then was read after A's COMMIT. It costs no statement per write: the view is refreshed in the background. */
+export class Registry {
+  readonly #parts: RegistryParts
+  readonly #topics = new Map<string, SubscriptionTopic>()
+  readonly #stored = new Map<string, FhirResource>()
+  #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
+  #audiences: ReadonlyMap<string, Audience> = new Map()
+  #index = new TopicIndex()
+  #indexed = new Map<string, SubscriptionTopic>()
+  #snapshot: string | undefined
+  #refreshedAtMs = Number.NEGATIVE_INFINITY
+  #refreshing: { readonly startedAtMs: number; readonly done: Promise<void> } | undefined
+  #timer: NodeJS.Timeout | undefined
+  readonly #listeners: (() => void)[] = []
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
+  }
+
+  /** Reads everything and keeps the view fresh in the background until `stop`. */
+  async start(): Promise<void> {
+    await this.refresh()
+    // Three tries within one lease: a slow answer or two do not make writes wait.
+    this.#timer = setInterval(() => {
+      this.refresh().catch((error: unknown) => {
+        this.#parts.logger.warn({ err: error }, 'cannot refresh topics and destinations; will retry')
+      })
+    }, this.#parts.leaseMs / 3)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#refreshing?.done.catch(() => undefined)
+  }
+
+  /** Called after every refresh that changed something. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  get index(): TopicIndex {
+    return this.#index
+  }
+
+  get destinations(): ReadonlyMap<string, RegisteredDestination> {
+    return this.#destinations
+  }
+
+  audience(topicUrl: string): Audience | undefined {
+    return this.#audiences.get(topicUrl)
+  }
+
+  /** The stored topic with this url, active or not. */
+  topicByUrl(url: string): SubscriptionTopic | undefined {
+    for (const topic of this.#topics.values()) if (topic.url === url) return topic
+    return undefined
+  }
+
+  /** Resolves when the view is at most one lease old. */
+  async ensureFresh(): Promise<void> {
+    while (performance.now() - this.#refreshedAtMs > this.#parts.leaseMs) await this.refresh()
+  }
+
+  /** Resolves when the view contains everything committed before this call. */
+  async refresh(): Promise<void> {
+    const calledAtMs = performance.now()
+    // A refresh under way began before this call and may have missed what was committed since; it is waited for, then repeated.
+    while (this.#refreshing && this.#refreshing.startedAtMs < calledAtMs) {
+      await this.#refreshing.done.catch(() => undefined)
+    }
+    this.#refreshing ??= this.#begin()
+    await this.#refreshing.done
+  }
+
+  #begin(): { startedAtMs: number; done: Promise<void> } {
+    const startedAtMs = performance.now()
+    const done = this.#read(startedAtMs).finally(() => {
+      this.#refreshing = undefined
+    })
+    return { startedAtMs, done }
+  }
+
+  async #read(startedAtMs: number): Promise<void> {
+    const { db, schema, host } = this.#parts
+    const changes = await readRegistryChanges(db, schema, this.#snapshot)
+    if (this.#snapshot === undefined) {
+      for (const type of [topicTypeName, destinationTypeName]) {
+        for (const resource of await host.list(type)) {
+          this.#store(`${type}/${resource.id ?? ''}`, resource)
+        }
+      }
+    } else if (changes.references.length > 0) {
+      const current = await host.read(changes.references)
+      for (const reference of changes.references) this.#store(reference, current.get(reference))
+    }
+    // A faulty destination is tried again each time: a secret file may be there by now.
+    const hasFault = [...this.#destinations.values()].some(({ fault }) => fault !== undefined)
+    const isChanged = this.#snapshot === undefined || changes.references.length > 0 || hasFault
+    if (isChanged) this.#rebuild(await listDestinationRows(db, schema))
+    this.#snapshot = changes.snapshot
+    this.#refreshedAtMs = startedAtMs
+    if (isChanged) for (const listener of this.#listeners) listener()
+  }
+
+  #store(reference: string, resource: FhirResource | undefined): void {
+    if (resource) this.#stored.set(reference, resource)
+    else this.#stored.delete(reference)
+    if (!reference.startsWith(`${topicTypeName}/`)) return
+    this.#topics.delete(reference)
+    if (!resource) return
+    try {
+      this.#topics.set(reference, parseSubscriptionTopic(resource))
+    } catch (error) {
+      this.#parts.logger.error({ err: error, topic: reference }, 'a stored topic cannot be used')
+    }
+  }
+
+  #rebuild(rows: readonly DestinationRow[]): void {
+    this.#destinations = new Map(rows.map((row) => [row.reference, this.#register(row)]))
+    const audiences = new Map<string, Audience>()
+    for (const registered of this.#destinations.values()) {
+      const { topicUrl, topicId, kind } = registered.row
+      const before = audiences.get(topicUrl)
+      const isBestEffort = kind === 'kafka-best-effort'
+      audiences.set(topicUrl, {
+        topicId,
+        hasAtLeastOnce: (before?.hasAtLeastOnce ?? false) || !isBestEffort,
+        bestEffort: [...(before?.bestEffort ?? []), ...(isBestEffort ? [registered] : [])],
+      })
+    }
+    this.#audiences = audiences
+    this.#reindex()
+  }
+
+  #register(row: DestinationRow): RegisteredDestination {
+    const resource = this.#stored.get(row.reference)
+    if (!resource) return { row, destination: undefined, fault: 'The resource is not stored.' }
+    try {
+      return { row, destination: parseTopicDestination(resource, this.#parts.secrets), fault: undefined }
+    } catch (error) {
+      const fault = error instanceof Error ? error.message : String(error)
+      if (this.#destinations.get(row.reference)?.fault !== fault) {
+        this.#parts.logger.error({ destination: row.reference, fault }, 'a destination cannot be used')
+      }
+      return { row, destination: undefined, fault }
+    }
+  }
+
+  /** Only active topics that somebody listens to are matched. */
+  #reindex(): void {
+    const wanted = new Map<string, SubscriptionTopic>()
+    for (const topic of this.#topics.values()) {
+      if (topic.status === 'active' && this.#audiences.has(topic.url)) wanted.set(topic.url, topic)
+    }
+    for (const [url, topic] of this.#indexed) {
+      if (wanted.get(url) !== topic) this.#index.remove(url)
+    }
+    for (const [url, topic] of wanted) {
+      if (this.#indexed.get(url) !== topic) this.#index.put(topic)
+    }
+    this.#indexed = wanted
+  }
+}

@@ -1,0 +1,22 @@
+export { kafkaTopicDestination } from './module.ts'
+export type { ModuleOptions } from './options.ts'
+export { UnitOfWork } from './host/unit-of-work.ts'
+export { fromKnex, fromPg, type KnexTransactionLike, type PgClientLike } from './host/sql-tx.ts'
+export type {
+  Change,
+  CommitHooks,
+  CommitUnit,
+  FhirHost,
+  FhirResource,
+  FhirServerModule,
+  Interaction,
+  Operation,
+  OperationRequest,
+  Principal,
+  ResourceInteraction,
+  ResourceTypeDefinition,
+  SqlTx,
+} from './host/types.ts'
+export { errorCodes, isTopicDestinationError, TopicDestinationError, type ErrorCode } from './errors.ts'
+export type { Logger } from './observability/logger.ts'
+export { outboxMigrationsSql } from './outbox/migrations.ts'

@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { BestEffortDelivery } from './delivery/best-effort.ts'
+import { commitHooks } from './delivery/commit-hooks.ts'
+import { LaneSupervisor } from './delivery/lane-supervisor.ts'
+import { Registry } from './delivery/registry.ts'
+import { TopicDestinationError } from './errors.ts'
+import { fromPg } from './host/sql-tx.ts'
+import type { FhirHost, FhirServerModule } from './host/types.ts'
+import { toProducerConfig } from './kafka/producer-config.ts'
+import { ProducerPool } from './kafka/producer-pool.ts'
+import { createTransactionalProducer } from './kafka/rdkafka-transactional-producer.ts'
+import type { Logger } from './observability/logger.ts'
+import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
+import { OutboxJanitor } from './outbox/janitor.ts'
+import { Leadership } from './outbox/leadership.ts'
+import { migrateOutbox } from './outbox/migrations.ts'
+import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
+import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
+import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
+import { topicDestinationType } from './resources/topic-destination-type.ts'
+import { statusOperation } from './status/status-operation.ts'
+
+/** Sends the changes of a FHIR server's resources to Kafka.
+ *
+ *  `register` it with the host before the host serves requests, then `start` it.
+ *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION`; `KTD_SECRET` when the vault configuration cannot be read */
+export function kafkaTopicDestination(options: ModuleOptions): FhirServerModule {
+  return new KafkaTopicDestination(resolveOptions(options))
+}
+
+class KafkaTopicDestination implements FhirServerModule {
+  readonly name = 'fhir-topic-destination-kafka'
+  readonly #options: ResolvedOptions
+  readonly #schema: OutboxSchema
+  readonly #secrets: SecretSource
+  readonly #pool: pg.Pool
+  #parts: ReturnType<KafkaTopicDestination['#wire']> | undefined
+  #started: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options
+    this.#schema = outboxSchema(options.schema)
+    this.#secrets = loadSecretSource(options.vaultConfigPath)
+    this.#pool = new pg.Pool({ ...poolConfig(options.database), application_name: this.name })
+    // A connection that breaks while idle is replaced at the next query.
+    this.#pool.on('error', (error) => {
+      options.logger.warn({ err: error }, 'an idle database connection was lost')
+    })
+  }
+
+  register(host: FhirHost): void {
+    if (this.#parts) throw new TopicDestinationError('KTD_INVALID_OPTION', 'register() was called twice.')
+    const parts = this.#wire(host)
+    this.#parts = parts
+    const { plainSecrets } = this.#options
+    host.registerResourceType(subscriptionTopicType())
+    host.registerResourceType(
+      topicDestinationType({
+        secrets: this.#secrets,
+        plainSecrets,
+        sqlTransactions: host.capabilities.sqlTransactions,
+      }),
+    )
+    host.registerOperation(
+      statusOperation({
+        db: parts.db,
+        schema: this.#schema,
+        registry: parts.registry,
+        flushBestEffort: () => parts.bestEffort.flush(),
+      }),
+    )
+    host.addCommitHooks(parts.hooks)
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #wire(host: FhirHost) {
+    const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = this.#options
+    const schema = this.#schema
+    const db = fromPg(this.#pool)
+    const registry = new Registry({
+      db,
+      schema,
+      host,
+      secrets: this.#secrets,
+      leaseMs: registryLeaseMs,
+      logger,
+    })
+    const leadership = new Leadership(poolConfig(this.#options.database), schema, logger)
+    const producers = new ProducerPool()
+    const bestEffort = new BestEffortDelivery({
+      db,
+      schema,
+      nodeId: randomUUID(),
+      pool: producers,
+      baseUrl,
+      cloudEventsHeaders,
+      logger,
+    })
+    const lanes = new LaneSupervisor({
+      ...this.#options,
+      db,
+      schema,
+      registry,
+      leadership,
+      createProducer: (destination, onError) =>
+        createTransactionalProducer(
+          toProducerConfig(
+            destination.parameters,
+            'at-least-once',
+            `${transactionalIdPrefix}-${registry.installationId}-${destination.id}`,
+          ),
+          logger,
+          { onError },
+        ),
+    })
+    const hooks = commitHooks({
+      schema,
+      host,
+      registry,
+      deliverBestEffort: (events) => {
+        bestEffort.deliver(events)
+      },
+      wakeLanes: (topicIds) => {
+        lanes.wake(topicIds)
+      },
+      announceOwnTypes: () => announce(registry, registryLeaseMs, logger),
+    })
+    const janitor = new OutboxJanitor({ db, schema, logger })
+    return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor }
+  }
+
+  async #start(): Promise<void> {
+    if (!this.#parts) {
+      throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
+    }
+    const { registry, leadership, bestEffort, lanes, janitor } = this.#parts
+    await migrateOutbox(this.#pool, this.#schema)
+    registry.onChange(() => {
+      bestEffort.reconcile(registry.destinations)
+    })
+    await registry.start()
+    bestEffort.start()
+    await leadership.start()
+    lanes.start()
+    janitor.start()
+  }
+
+  async #stop(): Promise<void> {
+    const { stopTimeoutMs } = this.#options
+    if (this.#parts && this.#started) {
+      await this.#started.catch(() => undefined)
+      const { registry, leadership, producers, bestEffort, lanes, janitor } = this.#parts
+      await registry.stop()
+      await janitor.stop()
+      await Promise.all([lanes.stop(), bestEffort.stop(stopTimeoutMs)])
+      await producers.close(0)
+      await leadership.stop()
+    }
+    await this.#pool.end()
+  }
+}
+
+/** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */
+async function announce(registry: Registry, leaseMs: number, logger: Logger): Promise<void> {
+  const leasePassed = new Promise((resolve) => setTimeout(resolve, leaseMs))
+  await registry.refresh().catch((error: unknown) => {
+    logger.warn({ err: error }, 'cannot refresh topics and destinations; will retry')
+  })
+  await leasePassed
+}
+
+function poolConfig(database: ResolvedOptions['database']): pg.PoolConfig {
+  return typeof database === 'string' ? { connectionString: database } : database
+}

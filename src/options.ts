@@ -1,0 +1,104 @@
+import type pg from 'pg'
+import { TopicDestinationError } from './errors.ts'
+import { silentLogger, type Logger } from './observability/logger.ts'
+
+/** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
+export interface ModuleOptions {
+  /** PostgreSQL database that the host writes to: connection string or pg configuration. The module keeps a pool of its own. */
+  readonly database: string | pg.PoolConfig
+  /** Base URL under which clients reach the FHIR server, for `fullUrl`, `request.url` and `ce_source`: `https://fhir.example.org/fhir`. */
+  readonly baseUrl: string
+  /** PostgreSQL schema of the outbox. One schema is one installation.
+   *  @default 'topic_destination' */
+  readonly schema?: string
+  /** @default silent */
+  readonly logger?: Logger
+  /** Vault configuration file for secret references; absent: references are refused when a destination is written. */
+  readonly vaultConfigPath?: string
+  /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
+   *  @default 'mask' */
+  readonly plainSecrets?: 'mask' | 'echo'
+  /** CloudEvents headers (`ce_*`) on every record, beside content-type, traceparent and correlation id.
+   *  @default true */
+  readonly cloudEventsHeaders?: boolean
+  /** First part of every transactional.id: `<prefix>-<installation>-<destination id>`. Brokers grant rights on it by prefix.
+   *  @default 'fhir-topic-destination' */
+  readonly transactionalIdPrefix?: string
+  /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
+   *  only after this time, so that every later write is matched on every node.
+   *  @default 500  Minimum 50. */
+  readonly registryLeaseMs?: number
+  /** Longest time a lane or a standby node waits without a signal before it looks again, in milliseconds.
+   *  @default 250  Minimum 10. */
+  readonly pollIntervalMs?: number
+  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds.
+   *  An event that arrives when the lane is idle never waits for it.
+   *  @default 10  0 switches it off. */
+  readonly pageLingerMs?: number
+  /** Most events in one Kafka transaction.
+   *  @default 1000  Minimum 1, maximum 100000. */
+  readonly maxPageEvents?: number
+  /** Most bytes of resources in one Kafka transaction; a single larger event goes alone.
+   *  @default 8388608 */
+  readonly maxPageBytes?: number
+  /** Time that `stop()` gives running transactions and best-effort records, in milliseconds. What is left of best effort is counted as lost.
+   *  @default 10000 */
+  readonly stopTimeoutMs?: number
+}
+
+type Defaulted = Omit<ModuleOptions, 'database' | 'baseUrl' | 'vaultConfigPath'>
+export type ResolvedOptions = Required<Defaulted> &
+  Pick<ModuleOptions, 'database' | 'baseUrl' | 'vaultConfigPath'>
+
+const defaults: Required<Defaulted> = {
+  schema: 'topic_destination',
+  logger: silentLogger,
+  plainSecrets: 'mask',
+  cloudEventsHeaders: true,
+  transactionalIdPrefix: 'fhir-topic-destination',
+  registryLeaseMs: 500,
+  pollIntervalMs: 250,
+  pageLingerMs: 10,
+  maxPageEvents: 1000,
+  maxPageBytes: 8 * 1024 * 1024,
+  stopTimeoutMs: 10_000,
+}
+
+const ranges = {
+  registryLeaseMs: [50, 60_000],
+  pollIntervalMs: [10, 60_000],
+  pageLingerMs: [0, 1000],
+  maxPageEvents: [1, 100_000],
+  maxPageBytes: [1024, 1024 ** 3],
+  stopTimeoutMs: [0, 3_600_000],
+} as const
+
+/** Fills in the defaults.
+ *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION` naming the option */
+export function resolveOptions(options: ModuleOptions): ResolvedOptions {
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  )
+  const resolved: ResolvedOptions = {
+    ...defaults,
+    ...given,
+    database: options.database,
+    baseUrl: options.baseUrl.replace(/\/+$/, ''),
+  }
+  if (!URL.canParse(resolved.baseUrl)) {
+    throw new TopicDestinationError(
+      'KTD_INVALID_OPTION',
+      'baseUrl must be an absolute URL, such as https://fhir.example.org/fhir.',
+    )
+  }
+  for (const [name, [minimum, maximum]] of Object.entries(ranges)) {
+    const value = resolved[name as keyof typeof ranges]
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new TopicDestinationError(
+        'KTD_INVALID_OPTION',
+        `${name} must be a whole number from ${minimum} to ${maximum}, not ${String(value)}.`,
+      )
+    }
+  }
+  return resolved
+}

@@ -1,0 +1,50 @@
+import { allOk, notFound } from '@medplum/core'
+import type { Operation, SqlTx } from '../host/types.ts'
+import { readDeliveryStatus } from '../outbox/counters.ts'
+import type { OutboxSchema } from '../outbox/schema.ts'
+import type { Registry } from '../delivery/registry.ts'
+import { statusOperationDefinition } from '../resources/status-operation-definition.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
+import { statusParameters, type DestinationState } from './status-parameters.ts'
+
+export interface StatusOperationParts {
+  readonly db: SqlTx
+  readonly schema: OutboxSchema
+  readonly registry: Registry
+  /** Writes this node's best-effort counters down, so that the answer holds what this node did up to now. */
+  readonly flushBestEffort: () => Promise<void>
+}
+
+/** `GET [base]/AidboxTopicDestination/<id>/$status`: how delivery goes, over all nodes and restarts. */
+export function statusOperation(parts: StatusOperationParts): Operation {
+  return {
+    code: 'status',
+    resourceType: destinationTypeName,
+    level: 'instance',
+    methods: ['GET', 'POST'],
+    definition: statusOperationDefinition,
+    async handle({ id }) {
+      const { db, schema, registry, flushBestEffort } = parts
+      const reference = `${destinationTypeName}/${id ?? ''}`
+      await flushBestEffort()
+      const counted = await readDeliveryStatus(db, schema, reference)
+      if (!counted) return { outcome: notFound }
+      return { outcome: allOk, resource: statusParameters(counted, stateOf(registry, reference)) }
+    },
+  }
+}
+
+function stateOf(registry: Registry, reference: string): DestinationState {
+  const registered = registry.destinations.get(reference)
+  if (registered?.fault !== undefined) return { status: 'error', reason: registered.fault }
+  const topicUrl = registered?.row.topicUrl
+  const topic = topicUrl === undefined ? undefined : registry.topicByUrl(topicUrl)
+  if (topicUrl !== undefined && !topic) {
+    return { status: 'error', reason: `There is no topic with the url ${topicUrl}; nothing new is selected.` }
+  }
+  if (topic && topic.status !== 'active') {
+    return { status: 'error', reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.` }
+  }
+  if (registered?.destination?.status === 'off') return { status: 'off', reason: undefined }
+  return { status: 'active', reason: undefined }
+}

@@ -1,0 +1,48 @@
+import type { Parameters, ParametersParameter } from '@medplum/fhirtypes'
+import type { DeliveryStatus } from '../outbox/counters.ts'
+
+/** State of a destination beside its counters. */
+export interface DestinationState {
+  readonly status: 'active' | 'off' | 'error'
+  /** Why `status` is `error`; absent otherwise. */
+  readonly reason: string | undefined
+}
+
+/** FHIR dateTime, UTC, seconds. */
+function dateTime(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
+}
+
+/** The answer of $status: Aidbox's parameters first, in its order and with its types, ours after them.
+ *  Source: the tables of response parameters on Aidbox's "Kafka AidboxTopicDestination" page. */
+export function statusParameters(counted: DeliveryStatus, state: DestinationState): Parameters {
+  const decimal = (name: string, value: number): ParametersParameter => ({ name, valueDecimal: value })
+  const isAtLeastOnce = counted.kind === 'kafka-at-least-once'
+  return {
+    resourceType: 'Parameters',
+    parameter: [
+      decimal('messagesDelivered', counted.delivered),
+      ...(isAtLeastOnce ? [decimal('messagesDeliveryAttempts', counted.failedAttempts)] : []),
+      decimal('messagesInProcess', counted.inProcess),
+      isAtLeastOnce
+        ? decimal('messagesQueued', counted.queued)
+        : decimal('messagesLost', counted.lost),
+      { name: 'startTimestamp', valueDateTime: dateTime(counted.startedAt) },
+      { name: 'status', valueString: state.status },
+      ...counted.lastErrors.map(({ message, timestamp }) => ({
+        name: 'lastErrorDetail',
+        part: [
+          { name: 'message', valueString: message },
+          { name: 'timestamp', valueDateTime: dateTime(timestamp) },
+        ],
+      })),
+      ...(isAtLeastOnce
+        ? [
+            decimal('messagesDead', counted.dead),
+            decimal('messagesUndecided', counted.undecided),
+          ]
+        : []),
+      ...(state.reason === undefined ? [] : [{ name: 'statusReason', valueString: state.reason }]),
+    ],
+  }
+}
