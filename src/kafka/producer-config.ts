@@ -1,0 +1,180 @@
+import { TopicDestinationError } from '../errors.ts'
+import { parseJaas } from './jaas.ts'
+import type { KafkaParameterValues } from './parameter-table.ts'
+import { parameterFaults } from './parameter-faults.ts'
+import { pemCertificates, pemPrivateKey } from './pem.ts'
+
+/** node-rdkafka's two arguments and what this module itself needs. Holds secrets in clear: never log it. */
+export interface ProducerConfig {
+  readonly global: Readonly<Record<string, string | number | boolean>>
+  /** Second argument of `new Producer`: node-rdkafka silently drops topic-level properties in the first. */
+  readonly topic: Readonly<Record<string, string | number | boolean>>
+  /** Longest wait for cluster metadata or the transaction coordinator. */
+  readonly maxBlockMs: number
+  readonly deliveryTimeoutMs: number
+  readonly maxRequestSizeBytes: number
+  /** Best effort: bound of everything that is handed over and not settled. */
+  readonly maxBufferedBytes: number
+  readonly transactionalId: string | undefined
+  readonly transactionTimeoutMs: number
+}
+
+export type ProducerKind = 'best-effort' | 'at-least-once'
+
+/** Java's default of transaction.timeout.ms. */
+const transactionTimeoutMs = 60_000
+const maxBufferedBytes = 32 * 1024 * 1024
+/** Room for the largest page and its headers. */
+const transactionQueueKbytes = 128 * 1024
+const maxSocketTimeoutMs = 300_000
+const maxAckTimeoutMs = 900_000
+const maxPropagationMs = 3_600_000
+/** A missing topic aborts a transaction after this; the next attempt looks again. */
+const transactionPropagationMs = 5000
+
+/** Maps the parameters of a destination to librdkafka. Defaults are Java's where librdkafka has others.
+ *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` naming the parameter, when a value cannot be used */
+export function toProducerConfig(
+  values: KafkaParameterValues,
+  kind: ProducerKind,
+  transactionalId?: string,
+): ProducerConfig {
+  const [fault] = parameterFaults(values)
+  if (fault) {
+    throw new TopicDestinationError('KTD_INVALID_PARAMETER', fault.message, {
+      expression: `AidboxTopicDestination.parameter.where(name = '${fault.parameter}')`,
+    })
+  }
+  const timeouts = timeoutsOf(values, kind)
+  const maxBlockMs = values.maxBlockMs ?? 60_000
+  return {
+    global: {
+      ...commonProperties(values, timeouts, maxBlockMs),
+      ...securityProperties(values),
+      ...(kind === 'best-effort'
+        ? bestEffortProperties
+        : transactionalProperties(transactionalId ?? '', maxBlockMs)),
+    },
+    topic: {
+      acks: 'all',
+      // Java's partitioner for keys: events of a resource stay on the partition they have under Aidbox.
+      partitioner: 'murmur2_random',
+      'message.timeout.ms': timeouts.deliveryMs,
+      'request.timeout.ms': timeouts.ackMs,
+    },
+    maxBlockMs,
+    deliveryTimeoutMs: timeouts.deliveryMs,
+    maxRequestSizeBytes: values.maxRequestSize ?? 1_048_576,
+    maxBufferedBytes,
+    transactionalId: kind === 'at-least-once' ? transactionalId : undefined,
+    transactionTimeoutMs,
+  }
+}
+
+interface Timeouts {
+  readonly deliveryMs: number
+  readonly socketMs: number
+  readonly ackMs: number
+}
+
+/** Inside a transaction nothing may outlast the transaction itself; librdkafka refuses it at connect. */
+function timeoutsOf(values: KafkaParameterValues, kind: ProducerKind): Timeouts {
+  const ackMs = Math.min(values.requestTimeoutMs ?? 30_000, maxAckTimeoutMs)
+  if (kind === 'best-effort') {
+    return {
+      deliveryMs: values.deliveryTimeoutMs ?? 120_000,
+      socketMs: Math.min(values.requestTimeoutMs ?? 30_000, maxSocketTimeoutMs),
+      ackMs,
+    }
+  }
+  const longestMs = transactionTimeoutMs - 1000
+  return {
+    deliveryMs: Math.min(values.deliveryTimeoutMs ?? 30_000, longestMs),
+    socketMs: Math.min(values.requestTimeoutMs ?? 10_000, longestMs),
+    ackMs,
+  }
+}
+
+type Properties = Record<string, string | number | boolean>
+
+function commonProperties(
+  values: KafkaParameterValues,
+  timeouts: Timeouts,
+  maxBlockMs: number,
+): Properties {
+  return {
+    'client.id': 'fhir-topic-destination-kafka',
+    'bootstrap.servers': values.bootstrapServers
+      .split(',')
+      .map((server) => server.trim())
+      .join(','),
+    'enable.idempotence': true,
+    'message.max.bytes': values.maxRequestSize ?? 1_048_576,
+    'socket.timeout.ms': timeouts.socketMs,
+    'socket.keepalive.enable': true,
+    'reconnect.backoff.max.ms': 1000,
+    'topic.metadata.propagation.max.ms': Math.min(maxBlockMs, maxPropagationMs),
+    ...(values.compressionType === undefined ? {} : { 'compression.type': values.compressionType }),
+    ...batchProperties(values.batchSize),
+  }
+}
+
+/** Java's 0 means "no batching"; librdkafka starts at 1 byte. */
+function batchProperties(batchSize: number | undefined): Properties {
+  if (batchSize === undefined) return {}
+  return batchSize === 0 ? { 'batch.num.messages': 1 } : { 'batch.size': batchSize }
+}
+
+const bestEffortProperties: Properties = {
+  dr_cb: true,
+  'linger.ms': 5,
+  'queue.buffering.max.kbytes': maxBufferedBytes / 1024,
+  'queue.buffering.max.messages': 100_000,
+}
+
+function transactionalProperties(transactionalId: string, maxBlockMs: number): Properties {
+  return {
+    'transactional.id': transactionalId,
+    'transaction.timeout.ms': transactionTimeoutMs,
+    // The commit sends at once whatever lingers.
+    'linger.ms': 0,
+    // Kafka answers "concurrent transactions" while it still writes the markers of the last commit; 100 ms would be the pace of every page.
+    'retry.backoff.ms': 5,
+    'retry.backoff.max.ms': 200,
+    'queue.buffering.max.kbytes': transactionQueueKbytes,
+    'queue.buffering.max.messages': 100_000,
+    'topic.metadata.propagation.max.ms': Math.min(maxBlockMs, transactionPropagationMs),
+    // The commit is the acknowledgement; reports only name the record that made it fail.
+    dr_cb: true,
+    'delivery.report.only.error': true,
+  }
+}
+
+function securityProperties(values: KafkaParameterValues): Properties {
+  const protocol = (values.securityProtocol ?? 'PLAINTEXT').toUpperCase()
+  return {
+    'security.protocol': protocol,
+    ...(protocol.endsWith('SSL') ? tlsProperties(values) : {}),
+    ...(protocol.startsWith('SASL') ? saslProperties(values) : {}),
+  }
+}
+
+function tlsProperties(values: KafkaParameterValues): Properties {
+  const key = values.sslKeystoreKey && pemPrivateKey(values.sslKeystoreKey)
+  const chain = pemCertificates(values.sslKeystoreCertificateChain ?? values.sslKeystoreKey ?? '')
+  const authorities = pemCertificates(values.sslTruststoreCertificates ?? '')
+  return {
+    ...(key ? { 'ssl.key.pem': key, 'ssl.certificate.pem': chain.join('') } : {}),
+    ...(key && values.sslKeyPassword ? { 'ssl.key.password': values.sslKeyPassword } : {}),
+    ...(authorities.length > 0 ? { 'ssl.ca.pem': authorities.join('') } : {}),
+  }
+}
+
+function saslProperties(values: KafkaParameterValues): Properties {
+  const options = parseJaas(values.saslJaasConfig ?? '')[0]?.options
+  return {
+    'sasl.mechanism': values.saslMechanism ?? '',
+    'sasl.username': options?.get('username') ?? '',
+    'sasl.password': options?.get('password') ?? '',
+  }
+}

@@ -1,0 +1,195 @@
+import type { DeliveryReport, LibrdKafkaError, Producer } from 'node-rdkafka'
+import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
+import { connectionCause, type CauseReporter, type RdkafkaLog } from './connection-cause.ts'
+import { codeOfReport, rdkafka } from './rdkafka-binding.ts'
+import type { ProducerConfig } from './producer-config.ts'
+import type { KafkaRecord } from './producer.ts'
+
+/** A failure as librdkafka tells it. In delivery reports only `text` is its own, `code` is looked up. */
+export interface NativeError {
+  readonly code: number | undefined
+  readonly text: string
+  readonly isFatal: boolean
+  readonly isRetriable: boolean
+  readonly requiresAbort: boolean
+}
+
+export interface DeliveryOutcome {
+  readonly error: NativeError | undefined
+  readonly key: string | null
+  readonly valueBytes: number
+  readonly kafkaTopic: string
+  /** What was given to `produce`. */
+  readonly opaque: unknown
+}
+
+export type TransactionCall =
+  'initTransactions' | 'beginTransaction' | 'commitTransaction' | 'abortTransaction'
+
+/** Leaves librdkafka's own timers alone; only a call that never comes back is given up. */
+const disconnectTimeoutMs = 5000
+const flushTimeoutMs = 100
+const pollWhileConnectingMs = 50
+
+/** One node-rdkafka producer for one connect attempt. A second `connect` on the same object would double every delivery report, so there
+ *  is none: a failed client is dropped and a new one made. */
+export class RdkafkaClient {
+  readonly #producer: Producer
+  readonly #causes: CauseReporter
+  #isReady = false
+
+  /** @throws {@link Error} when librdkafka refuses the configuration */
+  constructor(
+    config: ProducerConfig,
+    causes: CauseReporter,
+    onDelivery: (outcome: DeliveryOutcome) => void,
+  ) {
+    this.#causes = causes
+    this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
+    this.#producer.on('event.log', (log: RdkafkaLog) => {
+      const cause = connectionCause(log, this.#isReady)
+      if (cause !== undefined) this.#causes.report(cause)
+    })
+    this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
+      onDelivery(deliveryOutcome(error, report))
+    })
+  }
+
+  /** Resolves when the cluster has answered; rejects with {@link NativeFailure}, then this client is dead. */
+  async connect(timeoutMs: number): Promise<void> {
+    // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
+    const polling = setInterval(() => {
+      this.poll()
+    }, pollWhileConnectingMs)
+    try {
+      await this.#call('connect', (done) => {
+        this.#producer.connect({ timeout: timeoutMs }, done)
+      })
+      this.#isReady = true
+      this.#causes.forget()
+    } finally {
+      clearInterval(polling)
+    }
+  }
+
+  /** Copies the record into librdkafka's queue. `opaque` comes back in the delivery report; with `delivery.report.only.error` it must be
+   *  undefined, because librdkafka's handle of it is freed by reports only.
+   *  @throws {@link NativeFailure} of any code: unknown topic, too large, full queue, fatal state */
+  produce(record: KafkaRecord, opaque?: object): void {
+    try {
+      this.#producer.produce(
+        record.kafkaTopic,
+        null,
+        record.value,
+        record.key,
+        null,
+        opaque,
+        record.headers.map(([name, value]) => ({ [name]: value })),
+      )
+    } catch (error) {
+      throw nativeFailure(error)
+    }
+  }
+
+  /** Serves reports and events; without it the queue stays full for ever. */
+  poll(): void {
+    if (this.#producer.isConnected()) this.#producer.poll()
+  }
+
+  /** One slice of a transactional call. @throws {@link NativeFailure} */
+  async transaction(name: TransactionCall, timeoutMs: number): Promise<void> {
+    await this.#call('transaction', (done) => {
+      if (name === 'beginTransaction') this.#producer.beginTransaction(done)
+      else this.#producer[name](timeoutMs, done)
+    })
+  }
+
+  /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.
+   *  What is still queued is dropped without a report. */
+  async disconnect(): Promise<void> {
+    if (!this.#producer.isConnected()) return
+    this.#isReady = false
+    await blockingCalls.run('transaction', async () => {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, disconnectTimeoutMs)
+        this.#producer.disconnect(flushTimeoutMs, () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    })
+  }
+
+  async #call(
+    kind: BlockingCallKind,
+    start: (done: (error: unknown) => void) => void,
+  ): Promise<void> {
+    await blockingCalls.run(kind, async () => {
+      await new Promise<void>((resolve, reject) => {
+        start((error) => {
+          if (error) reject(nativeFailure(error))
+          else resolve()
+        })
+      })
+    })
+  }
+}
+
+/** Thrown by {@link RdkafkaClient}; callers turn it into a KafkaError with words for an operator. */
+export class NativeFailure extends Error implements NativeError {
+  override readonly name: string = 'NativeFailure'
+  readonly code: number | undefined
+  readonly text: string
+  readonly isFatal: boolean
+  readonly isRetriable: boolean
+  readonly requiresAbort: boolean
+
+  constructor(error: NativeError) {
+    super(error.text)
+    this.code = error.code
+    this.text = error.text
+    this.isFatal = error.isFatal
+    this.isRetriable = error.isRetriable
+    this.requiresAbort = error.requiresAbort
+  }
+}
+
+export function nativeFailure(error: unknown): NativeFailure {
+  return error instanceof NativeFailure ? error : new NativeFailure(nativeError(error))
+}
+
+function nativeError(error: unknown): NativeError {
+  const raw: Partial<LibrdKafkaError> =
+    typeof error === 'object' && error !== null ? error : { message: String(error) }
+  const text = raw.message ?? 'unknown error'
+  return {
+    // -1 is node-rdkafka's "no code".
+    code: raw.code === undefined || raw.code === -1 ? codeOfReport(text) : raw.code,
+    text,
+    isFatal: raw.isFatal === true,
+    isRetriable: raw.isRetriable === true,
+    requiresAbort: raw.isTxnRequiresAbort === true,
+  }
+}
+
+function deliveryOutcome(error: LibrdKafkaError | null, report: DeliveryReport): DeliveryOutcome {
+  return {
+    error: error ? nativeError(error) : undefined,
+    key: report.key === null || report.key === undefined ? null : report.key.toString(),
+    valueBytes: report.size,
+    kafkaTopic: report.topic,
+    opaque: report.opaque,
+  }
+}
+
+/** Bytes librdkafka counts against `message.max.bytes`, a little more than less. */
+export function recordBytes({ key, value, headers }: KafkaRecord): number {
+  let bytes = value.byteLength + (key === null ? 0 : Buffer.byteLength(key)) + recordOverheadBytes
+  for (const [name, text] of headers) {
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + headerOverheadBytes
+  }
+  return bytes
+}
+
+const recordOverheadBytes = 200
+const headerOverheadBytes = 10

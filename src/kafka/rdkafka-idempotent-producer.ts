@@ -1,0 +1,272 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../observability/logger.ts'
+import { CauseReporter } from './connection-cause.ts'
+import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import type { ProducerConfig } from './producer-config.ts'
+import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
+import {
+  nativeFailure,
+  RdkafkaClient,
+  recordBytes,
+  type DeliveryOutcome,
+} from './rdkafka-client.ts'
+import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
+
+/** Connects by itself, for as long as it takes. @param config made with kind `best-effort` */
+export function createIdempotentProducer(
+  config: ProducerConfig,
+  logger: Logger,
+  options: ProducerOptions = {},
+): IdempotentProducer {
+  return new RdkafkaIdempotentProducer(config, logger, options)
+}
+
+const connectTimeoutMs = 3000
+const firstBackoffMs = 500
+const maxBackoffMs = 10_000
+const busyPollMs = 10
+const idlePollMs = 200
+
+/** A record that was taken and is not settled. The record itself is kept only until librdkafka has its copy. */
+interface Pending {
+  readonly bytes: number
+  readonly kafkaTopic: string
+  readonly takenAtMs: number
+  readonly settled: (error?: KafkaError) => void
+}
+
+/** One connected client and what it owes a report for. */
+interface Session {
+  readonly client: RdkafkaClient
+  readonly inFlight: Set<Pending>
+}
+
+/** Records pass *waiting* (in order, here) and *in flight* (in librdkafka); together they never hold more than `maxBufferedBytes`. They wait
+ *  while there is no connection or librdkafka's queue is full, and new ones queue up behind them. */
+class RdkafkaIdempotentProducer implements IdempotentProducer {
+  readonly #config: ProducerConfig
+  readonly #logger: Logger
+  readonly #causes: CauseReporter
+  readonly #waiting = new Map<Pending, KafkaRecord>()
+  readonly #stop = new AbortController()
+  #session: Session | undefined
+  #bufferedBytes = 0
+  #outstanding = 0
+  #isClosing = false
+  #closing: Promise<void> | undefined
+  #whenSettled: (() => void) | undefined
+  #timer: NodeJS.Timeout | undefined
+  #timerDelayMs = idlePollMs
+
+  constructor(config: ProducerConfig, logger: Logger, { onError }: ProducerOptions) {
+    this.#config = config
+    this.#logger = logger
+    this.#causes = new CauseReporter((message) => onError?.(message))
+    void this.#connect()
+    this.#schedule(idlePollMs)
+  }
+
+  send(record: KafkaRecord, settled: (error?: KafkaError) => void): void {
+    const bytes = recordBytes(record)
+    const refusal = this.#refusalOf(bytes)
+    if (refusal) return settled(refusal)
+    const { kafkaTopic } = record
+    const pending: Pending = { bytes, kafkaTopic, takenAtMs: performance.now(), settled }
+    this.#bufferedBytes += bytes
+    this.#outstanding++
+    this.#waiting.set(pending, record)
+    if (this.#waiting.size === 1) this.#drain()
+    if (this.#timerDelayMs > busyPollMs) this.#schedule(busyPollMs)
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs)
+    await this.#closing
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    this.#isClosing = true
+    if (this.#outstanding > 0) {
+      const { promise, resolve } = settlement()
+      this.#whenSettled = resolve
+      const timer = setTimeout(resolve, timeoutMs)
+      await promise
+      clearTimeout(timer)
+    }
+    this.#stop.abort()
+    clearTimeout(this.#timer)
+    for (const pending of this.#waiting.keys()) this.#settleWaiting(pending, this.#stopped())
+    const session = this.#session
+    this.#session = undefined
+    if (session) await this.#end(session, () => this.#stopped())
+  }
+
+  /** Disconnects and settles what never got a report: librdkafka drops it silently. */
+  async #end({ client, inFlight }: Session, errorOf: () => KafkaFailure): Promise<void> {
+    await client.disconnect()
+    for (const pending of inFlight) {
+      inFlight.delete(pending)
+      this.#settle(pending, errorOf())
+    }
+  }
+
+  #refusalOf(bytes: number): KafkaFailure | undefined {
+    const { maxRequestSizeBytes, maxBufferedBytes } = this.#config
+    if (this.#isClosing) return this.#stopped()
+    if (bytes > maxRequestSizeBytes) {
+      const message = `Message too large: the record has ${bytes} bytes, maxRequestSize is ${maxRequestSizeBytes}.`
+      return new KafkaFailure('poison', message, {
+        kafkaCode: kafkaCodes.messageTooLarge,
+        poisonIndexes: [0],
+      })
+    }
+    if (this.#bufferedBytes + bytes <= maxBufferedBytes) return undefined
+    const message = `The buffer of ${maxBufferedBytes} bytes for records that Kafka has not acknowledged is full.`
+    return this.#lost(message, kafkaCodes.queueFull)
+  }
+
+  async #connect(): Promise<void> {
+    for (let failures = 0; !this.#isStopped(); failures++) {
+      const inFlight = new Set<Pending>()
+      try {
+        const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
+          this.#report(inFlight, outcome)
+        })
+        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs))
+        if (this.#isStopped()) return await client.disconnect()
+        this.#logger.debug({}, 'connected to Kafka')
+        this.#session = { client, inFlight }
+        return this.#drain()
+      } catch (error) {
+        const { code, text } = nativeFailure(error)
+        if (this.#causes.last === undefined) this.#causes.report(describeKafkaCode(code, text))
+        await this.#backOff(failures)
+      }
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted
+  }
+
+  /** Half of the time is by chance, so that producers of one cluster do not come back all at once. */
+  async #backOff(failures: number): Promise<void> {
+    const longestMs = Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs)
+    const backoffMs = longestMs * (0.5 + Math.random() / 2)
+    await delay(backoffMs, undefined, { ref: false, signal: this.#stop.signal }).catch(
+      () => undefined,
+    )
+  }
+
+  #report(inFlight: Set<Pending>, { opaque, error }: DeliveryOutcome): void {
+    // The object this producer gave to produce(); Set.delete says whether it was.
+    const pending = opaque as Pending
+    if (!inFlight.delete(pending)) return
+    if (!error) {
+      this.#causes.forget()
+      return this.#settle(pending)
+    }
+    const cause = describeKafkaCode(error.code, error.text, pending)
+    this.#settle(pending, this.#lost(cause, error.code))
+  }
+
+  #drain(): void {
+    for (const [pending, record] of this.#waiting) {
+      if (!this.#session || !this.#handOver(this.#session, pending, record)) return
+    }
+  }
+
+  /** @returns whether the next record may follow */
+  #handOver(session: Session, pending: Pending, record: KafkaRecord): boolean {
+    try {
+      session.client.produce(record, pending)
+      session.inFlight.add(pending)
+      this.#waiting.delete(pending)
+      return true
+    } catch (error) {
+      const { code, text } = nativeFailure(error)
+      if (code === kafkaCodes.queueFull) return false
+      if (code === kafkaCodes.fatal || code === kafkaCodes.fenced) {
+        this.#replace(session)
+        return false
+      }
+      // Any other refusal is this record's own: unknown topic, missing right, too large.
+      this.#settleWaiting(pending, this.#lost(describeKafkaCode(code, text, pending), code))
+      return true
+    }
+  }
+
+  /** An idempotent producer that lost count of its sequence numbers is dead for ever. What it had is lost, what waits goes to the next. */
+  #replace(session: Session): void {
+    this.#session = undefined
+    this.#causes.report('The Kafka producer failed for good and is replaced.')
+    void this.#end(session, () =>
+      this.#lost('The Kafka producer failed for good.', kafkaCodes.fatal),
+    )
+    void this.#connect()
+  }
+
+  #tick(): void {
+    this.#session?.client.poll()
+    this.#expire()
+    this.#drain()
+    this.#schedule(this.#outstanding > 0 ? busyPollMs : idlePollMs)
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isStopped()) return
+    clearTimeout(this.#timer)
+    this.#timerDelayMs = delayMs
+    this.#timer = setTimeout(() => {
+      this.#tick()
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  /** The oldest wait in front. */
+  #expire(): void {
+    const { deliveryTimeoutMs } = this.#config
+    const oldestMs = performance.now() - deliveryTimeoutMs
+    for (const pending of this.#waiting.keys()) {
+      if (pending.takenAtMs > oldestMs) return
+      const message = `Kafka could not take the record within deliveryTimeoutMs (${deliveryTimeoutMs}).`
+      this.#settleWaiting(pending, this.#lost(message, kafkaCodes.timedOut))
+    }
+  }
+
+  #settleWaiting(pending: Pending, error: KafkaFailure): void {
+    this.#waiting.delete(pending)
+    this.#settle(pending, error)
+  }
+
+  #settle(pending: Pending, error?: KafkaFailure): void {
+    this.#bufferedBytes -= pending.bytes
+    this.#outstanding--
+    pending.settled(error)
+    if (this.#outstanding === 0) this.#whenSettled?.()
+  }
+
+  /** Names the trouble of the connection as well, when there is one. */
+  #lost(message: string, kafkaCode: number | undefined): KafkaFailure {
+    const isPoison =
+      kafkaCode === kafkaCodes.messageTooLarge || kafkaCode === kafkaCodes.invalidRecord
+    const { last } = this.#causes
+    return new KafkaFailure(
+      isPoison ? 'poison' : 'retriable',
+      last === undefined || isPoison ? message : `${message} ${last}`,
+      { kafkaCode, poisonIndexes: isPoison ? [0] : [] },
+    )
+  }
+
+  #stopped(): KafkaFailure {
+    return this.#lost('Delivery was stopped before Kafka acknowledged the record.', undefined)
+  }
+}
+
+function settlement(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
