@@ -91,16 +91,26 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     if (records.length === 0) return
     this.#refuseTooLarge(records)
     await this.#exclusively(async () => {
-      if (this.#dead !== undefined)
+      if (this.#dead !== undefined) {
         throw new KafkaFailure('fatal', `This producer cannot be used: ${this.#dead}`)
+      }
       try {
         await this.#transaction(records)
       } catch (error) {
-        if (error instanceof KafkaFailure && error.kind !== 'retriable' && error.kind !== 'poison')
-          this.#dead = error.message
-        throw error
+        if (!this.#isSequenceGap(error)) throw error
+        await this.#transaction(records)
       }
     })
+  }
+
+  /** Kafka refused a batch of the transaction before, so the first batch of this one seems to skip sequence numbers. The abort it led to
+   *  has given the producer a new epoch: the same records go through now. */
+  #isSequenceGap(error: unknown): boolean {
+    return (
+      this.#dead === undefined &&
+      error instanceof KafkaFailure &&
+      error.kafkaCode === kafkaCodes.outOfOrderSequence
+    )
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -150,6 +160,17 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async #transaction(records: readonly KafkaRecord[]): Promise<void> {
+    try {
+      await this.#attempt(records)
+    } catch (error) {
+      const isOver =
+        error instanceof KafkaFailure && (error.kind === 'fatal' || error.kind === 'fenced')
+      if (isOver) this.#dead ??= error.message
+      throw error
+    }
+  }
+
+  async #attempt(records: readonly KafkaRecord[]): Promise<void> {
     this.#failed.length = 0
     await this.#begin()
     const deadlineMs = performance.now() + this.#config.transactionTimeoutMs

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { CauseReporter, connectionCause } from '../../../src/kafka/connection-cause.ts'
+
+function fail(message: string, severity = 3): { severity: number; fac: string; message: string } {
+  return { severity, fac: 'FAIL', message }
+}
+
+describe('connectionCause', () => {
+  // Lines as librdkafka 2.12.0 writes them.
+  const lines: readonly (readonly [line: string, sentence: string])[] = [
+    [
+      '[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)',
+      'Kafka broker 127.0.0.1:1 cannot be reached: Connection refused.',
+    ],
+    [
+      "[thrd:nosuch.invalid:9092/bootstrap]: nosuch.invalid:9092/bootstrap: Failed to resolve 'nosuch.invalid:9092': Name or service not known (after 0ms in state CONNECT)",
+      'The host name of Kafka broker nosuch.invalid:9092 cannot be resolved: Name or service not known.',
+    ],
+    [
+      '[thrd:sasl_plaintext://10.0.0.1:9093/bootstrap]: sasl_plaintext://10.0.0.1:9093/bootstrap: SASL authentication error: Authentication failed: Invalid username or password (after 1ms in state AUTH_REQ)',
+      'Kafka broker 10.0.0.1:9093 refused the login: Authentication failed: Invalid username or password.',
+    ],
+    [
+      '[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are installed (install ca-certificates package) (after 51ms in state SSL_HANDSHAKE)',
+      'The certificate of Kafka broker b:9093 was not signed by a trusted authority, or not for this host name; check sslTruststoreCertificates and bootstrapServers.',
+    ],
+    [
+      '[thrd:ssl://b:9093/bootstrap]: ssl://b:9093/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)',
+      'Kafka broker b:9093 refused the client certificate (bad certificate: SSL alert number 42); check sslKeystoreKey and sslKeystoreCertificateChain.',
+    ],
+    [
+      '[thrd:ssl://b:9092/1]: ssl://b:9092/1: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)',
+      'Kafka broker b:9092 does not speak TLS on this port; check securityProtocol and the port.',
+    ],
+    ['[thrd:b:9092/1]: b:9092/1: Something new', 'Kafka broker b:9092: Something new.'],
+  ]
+  for (const [line, sentence] of lines) {
+    it(sentence, () => {
+      assert.equal(connectionCause(fail(line), true), sentence)
+    })
+  }
+
+  it('takes a closed connection for a cause only until the first one is up', () => {
+    const log = fail(
+      '[thrd:b:1/bootstrap]: b:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 5ms in state UP)',
+      6,
+    )
+    assert.match(
+      connectionCause(log, false) ?? '',
+      /b:1 closed the connection; check that securityProtocol/,
+    )
+    assert.equal(connectionCause(log, true), undefined)
+  })
+
+  it('ignores what is no failure', () => {
+    assert.equal(connectionCause({ severity: 4, fac: 'CONFWARN', message: 'x' }, false), undefined)
+  })
+})
+
+describe('CauseReporter', () => {
+  it('repeats the same text only after a minute', () => {
+    let nowMs = 0
+    const reported: string[] = []
+    const causes = new CauseReporter(
+      (message) => reported.push(message),
+      () => nowMs,
+    )
+    causes.report('a')
+    nowMs = 59_999
+    causes.report('a')
+    causes.report('b')
+    assert.deepEqual(reported, ['a', 'b'])
+    nowMs = 60_000
+    causes.report('a')
+    causes.report('b')
+    assert.deepEqual(reported, ['a', 'b', 'a'])
+    assert.equal(causes.last, 'b')
+    causes.forget()
+    assert.equal(causes.last, undefined)
+  })
+})
