@@ -1,0 +1,16 @@
+import type { OperationDefinition, SearchParameter, StructureDefinition } from '@medplum/fhirtypes'
+import { destinationProfiles } from './profile-definitions.ts'
+import { destinationSearchParameters, topicSearchParameters } from './search-parameters.ts'
+import { statusOperationDefinition } from './status-operation-definition.ts'
+import { destinationDefinition, topicDefinition } from './type-definitions.ts'
+
+/** Every conformance resource of the module. profiles/ holds the same as JSON, one file each. */
+export const definitions: readonly (StructureDefinition | SearchParameter | OperationDefinition)[] =
+  [
+    topicDefinition,
+    destinationDefinition,
+    ...destinationProfiles,
+    ...topicSearchParameters,
+    ...destinationSearchParameters,
+    statusOperationDefinition,
+  ]

@@ -1,0 +1,67 @@
+import type {
+  OperationDefinition,
+  OperationDefinitionParameter,
+  ResourceType,
+} from '@medplum/fhirtypes'
+import { artifactUrl } from './canonical-urls.ts'
+import { definitionHeader } from './definition-header.ts'
+import { destinationTypeName } from './type-names.ts'
+
+const id = `${destinationTypeName}-status`
+
+/** `GET` or `POST [base]/AidboxTopicDestination/<id>/$status`. First Aidbox's parameters in its order, then those of this module. */
+export const statusOperationDefinition: OperationDefinition = {
+  resourceType: 'OperationDefinition',
+  id,
+  url: artifactUrl('OperationDefinition', id),
+  name: 'AidboxTopicDestinationStatus',
+  title: 'Delivery status of a destination',
+  ...definitionHeader,
+  kind: 'operation',
+  description:
+    'Says how delivery to this destination goes. The counters hold for all nodes and survive restarts.',
+  affectsState: false,
+  code: 'status',
+  // The list of resource types in fhirtypes ends with those of FHIR R4.
+  resource: [destinationTypeName as string as ResourceType],
+  system: false,
+  type: false,
+  instance: true,
+  parameter: [
+    out('messagesDelivered', 1, 'decimal', 'Events that Kafka has acknowledged.'),
+    out('messagesDeliveryAttempts', 0, 'decimal', 'At least once: attempts that failed.'),
+    out('messagesInProcess', 1, 'decimal', 'Events on their way to Kafka.'),
+    out('messagesLost', 0, 'decimal', 'Best effort: events that were given up.'),
+    out('messagesQueued', 0, 'decimal', 'At least once: events waiting for delivery.'),
+    out('startTimestamp', 1, 'dateTime', 'When the counters started, UTC.'),
+    out('status', 1, 'string', 'active, off or error.'),
+    {
+      name: 'lastErrorDetail',
+      use: 'out',
+      min: 0,
+      max: '5',
+      documentation: 'The last errors, newest first.',
+      part: [
+        out('message', 1, 'string', 'What went wrong.'),
+        out('timestamp', 1, 'dateTime', 'When it was seen last.'),
+      ],
+    },
+    out(
+      'messagesDead',
+      0,
+      'decimal',
+      'At least once: events that can never be delivered and were set aside.',
+    ),
+    out('messagesUndecided', 0, 'decimal', 'Changes whose criteria could not be evaluated.'),
+    out('statusReason', 0, 'string', 'Why the status is error.'),
+  ],
+}
+
+function out(
+  name: string,
+  min: 0 | 1,
+  type: NonNullable<OperationDefinitionParameter['type']>,
+  documentation: string,
+): OperationDefinitionParameter {
+  return { name, use: 'out', min, max: '1', documentation, type }
+}

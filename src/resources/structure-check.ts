@@ -1,0 +1,109 @@
+import {
+  getAllDataTypes,
+  OperationOutcomeError,
+  parseStructureDefinition,
+  validateTypedValue,
+} from '@medplum/core'
+import type { OperationOutcomeIssue, StructureDefinition } from '@medplum/fhirtypes'
+import { refusal } from './issue.ts'
+import { isJsonObject, type JsonObject } from './json-shapes.ts'
+
+/** Elements whose content cannot be known here and must not be ignored either. */
+const refusedElements = ['contained', 'implicitRules', 'modifierExtension'] as const
+
+/** Everything in `resource` that its type does not allow. Never throws, whatever JSON it gets. */
+export function structureIssues(
+  resource: unknown,
+  definition: StructureDefinition,
+): OperationOutcomeIssue[] {
+  const typeName = definition.type
+  if (!isJsonObject(resource) || resource['resourceType'] !== typeName) {
+    return [refusal('structure', `Write an object with the resourceType ${typeName}.`, typeName)]
+  }
+  const refused = refusedElements
+    .filter((element) => resource[element] !== undefined)
+    .map((element) =>
+      refusal(
+        'not-supported',
+        `Leave out ${element}; ${typeName} does not support it.`,
+        `${typeName}.${element}`,
+      ),
+    )
+  const { contained: _contained, ...checked } = resource
+  return [...refused, ...coreIssues(checked, definition, typeName)]
+}
+
+function coreIssues(
+  resource: JsonObject,
+  definition: StructureDefinition,
+  typeName: string,
+): OperationOutcomeIssue[] {
+  ensureKnown(definition, typeName)
+  try {
+    validateTypedValue({ type: typeName, value: resource })
+    return []
+  } catch (error) {
+    if (!(error instanceof OperationOutcomeError)) {
+      return [refusal('structure', `This cannot be read as ${typeName}; check its form.`, typeName)]
+    }
+    return error.outcome.issue
+      .filter(({ severity }) => severity === 'error')
+      .map((issue) => inOurWords(issue, typeName))
+  }
+}
+
+/** @medplum/core only files types of HL7 and of its own under their name, and looks up the parts of a resource by name.
+ *  A host may have registered our type already, or never do it, so this asks each time. */
+function ensureKnown(definition: StructureDefinition, typeName: string): void {
+  const known = getAllDataTypes()
+  if (known[typeName]?.url === definition.url) return
+  const schema = parseStructureDefinition(definition)
+  known[typeName] = schema
+  for (const inner of schema.innerTypes) known[inner.name] = inner
+}
+
+type Translation = readonly [
+  pattern: RegExp,
+  code: NonNullable<OperationOutcomeIssue['code']>,
+  text: (path: string, found: readonly string[]) => string,
+]
+
+/** Messages of @medplum/core, and how to say them so that a client knows what to write instead. */
+const translations: readonly Translation[] = [
+  [
+    /additional property "(.*)"/s,
+    'structure',
+    (path) => `Leave out ${path}; there is no such element.`,
+  ],
+  [/^Missing required/, 'required', (path) => `Add ${path}; it is required.`],
+  [/empty|non-whitespace/, 'value', (path) => `Give ${path} a value or leave it out; it is empty.`],
+  [/^Expected array/, 'structure', (path) => `Write ${path} as an array.`],
+  [/^Expected single/, 'structure', (path) => `Write ${path} as a single value, not as an array.`],
+  [
+    /expected (\w+), but got (\w+)/,
+    'value',
+    (path, [want = '', got = '']) => `Write ${path} as a JSON ${want}, not as ${got}.`,
+  ],
+  [/^Invalid null/, 'structure', (path) => `Leave out ${path}; null is not allowed.`],
+  [
+    /^Invalid (\w+) format/,
+    'value',
+    (path, [type = '']) => `Write ${path} in the format of the FHIR type ${type}.`,
+  ],
+  [
+    /to be (an integer|positive|non-negative)/,
+    'value',
+    (path, [want = '']) => `Write ${path} as a number that is ${want}.`,
+  ],
+  [/^Constraint \S+ not met: (.*)/s, 'value', (_path, [human = '']) => human],
+]
+
+function inOurWords(issue: OperationOutcomeIssue, typeName: string): OperationOutcomeIssue {
+  const said = issue.details?.text ?? ''
+  const path = issue.expression?.[0] ?? typeName
+  for (const [pattern, code, text] of translations) {
+    const found = pattern.exec(said)
+    if (found) return refusal(code, text(path, found.slice(1)), path)
+  }
+  return refusal(issue.code, `Check ${path}: ${said}.`, path)
+}

@@ -1,0 +1,74 @@
+import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
+import {
+  resourceInteractions,
+  type FhirResource,
+  type ResourceTypeDefinition,
+} from '../host/types.ts'
+import { profileNames } from './canonical-urls.ts'
+import { isDestinationKind } from './destination-kinds.ts'
+import { refusal } from './issue.ts'
+import { isJsonObject } from './json-shapes.ts'
+import { destinationProfiles } from './profile-definitions.ts'
+import { readParameters, valueIssues } from './read-parameters.ts'
+import { destinationSearchParameters } from './search-parameters.ts'
+import { keepSecrets, maskSecrets } from './secret-parameters.ts'
+import type { SecretSource } from './secrets.ts'
+import { structureIssues } from './structure-check.ts'
+import { destinationDefinition } from './type-definitions.ts'
+import { destinationTypeName } from './type-names.ts'
+
+export interface TopicDestinationTypeOptions {
+  readonly secrets: SecretSource
+  /** What a read answers for a secret that stands in the resource itself.
+   *  @default 'mask' */
+  readonly plainSecrets?: 'mask' | 'echo'
+  /** Whether the host commits in SQL transactions; without them only best effort can be promised.
+   *  @default true */
+  readonly sqlTransactions?: boolean
+}
+
+/** AidboxTopicDestination as a host registers it. Whether the topic exists is checked in the transaction of the write, not here. */
+export function topicDestinationType(options: TopicDestinationTypeOptions): ResourceTypeDefinition {
+  const { secrets, plainSecrets = 'mask', sqlTransactions = true } = options
+  return {
+    definition: destinationDefinition,
+    profiles: destinationProfiles,
+    searchParameters: destinationSearchParameters,
+    interactions: resourceInteractions,
+    validate(resource, previous) {
+      const structure = structureIssues(resource, destinationDefinition)
+      if (!isJsonObject(resource)) return structure
+      const { values, issues = [] } = readParameters(keepSecrets(resource, previous), secrets)
+      const found = [...structure, ...kindIssues(resource, sqlTransactions), ...issues]
+      return found.length === 0 && values ? [...valueIssues(values)] : found
+    },
+    toStored: keepSecrets,
+    toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,
+  }
+}
+
+/** Kind and profile say the same, and the host can keep what the kind promises. */
+function kindIssues(resource: FhirResource, sqlTransactions: boolean): OperationOutcomeIssue[] {
+  const kind = resource['kind']
+  if (!isDestinationKind(kind)) return []
+  const issues: OperationOutcomeIssue[] = []
+  if (kind === 'kafka-at-least-once' && !sqlTransactions) {
+    const text = 'Write kafka-best-effort; this server has no SQL transactions to keep events in.'
+    issues.push(refusal('not-supported', text, `${destinationTypeName}.kind`))
+  }
+  const written: unknown = resource.meta?.profile
+  const urls = new Set(
+    Array.isArray(written) ? written.map((url) => String(url).replace(/\|.*$/, '')) : [],
+  )
+  const ours = profileNames.filter(({ url }) => urls.has(url))
+  const wanted = profileNames.find((profile) => profile.kind === kind)?.url ?? ''
+  const path = `${destinationTypeName}.meta.profile`
+  if (ours.length === 0) {
+    const text = `Add the profile of the kind ${kind} to meta.profile: ${wanted}.`
+    issues.push(refusal('required', text, path))
+  } else if (ours.some((profile) => profile.kind !== kind)) {
+    const text = `kind is ${kind}, but meta.profile names another kind; write ${wanted}, or change kind.`
+    issues.push(refusal('invalid', text, path, `${destinationTypeName}.kind`))
+  }
+  return issues
+}

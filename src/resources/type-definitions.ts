@@ -1,0 +1,65 @@
+import type { StructureDefinition } from '@medplum/fhirtypes'
+import { typeUrl } from './canonical-urls.ts'
+import { definitionHeader } from './definition-header.ts'
+import { destinationElements } from './destination-elements.ts'
+import type { ElementSpec } from './element-spec.ts'
+import { elementDefinitions, rootElements } from './snapshot.ts'
+import { topicElements } from './topic-elements.ts'
+import { destinationTypeName, topicTypeName } from './type-names.ts'
+
+/** Names of parameters must differ: the first rule of every profile as well. */
+export const distinctParameters = {
+  key: 'atd-distinct',
+  severity: 'error',
+  human: 'Every parameter may be written once.',
+  expression: 'parameter.name.isDistinct()',
+} as const
+
+export const topicDefinition: StructureDefinition = typeDefinition(
+  topicTypeName,
+  'Selects changes of resources: by type, interaction and FHIRPath.',
+  rootElements(topicTypeName, 'A topic that clients can subscribe to.', []),
+  topicElements,
+  'ast',
+)
+
+export const destinationDefinition: StructureDefinition = typeDefinition(
+  destinationTypeName,
+  'Says where the events of a topic are sent, and how.',
+  rootElements(destinationTypeName, 'A place that the events of a topic are sent to.', [
+    distinctParameters,
+  ]),
+  destinationElements,
+  'atd',
+)
+
+function typeDefinition(
+  name: string,
+  description: string,
+  root: ReturnType<typeof rootElements>,
+  elements: readonly ElementSpec[],
+  constraintPrefix: string,
+): StructureDefinition {
+  const place = { id: name, path: name }
+  return {
+    resourceType: 'StructureDefinition',
+    id: name,
+    url: typeUrl(name),
+    name,
+    title: name,
+    ...definitionHeader,
+    description,
+    fhirVersion: '4.0.1',
+    kind: 'resource',
+    abstract: false,
+    type: name,
+    baseDefinition: 'http://hl7.org/fhir/StructureDefinition/DomainResource',
+    derivation: 'specialization',
+    snapshot: {
+      element: [
+        ...root,
+        ...elements.flatMap((spec) => elementDefinitions(place, spec, constraintPrefix)),
+      ],
+    },
+  }
+}
