@@ -1,0 +1,155 @@
+import { prependError } from './error-list.ts'
+import type { DestinationKind } from './destinations.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+export interface DeliveryError {
+  readonly message: string
+  readonly timestamp: Date
+}
+
+/** How delivery of one destination goes, over all nodes and restarts. */
+export interface DeliveryStatus {
+  readonly kind: DestinationKind
+  readonly delivered: number
+  /** At least once: failed attempts to send. */
+  readonly failedAttempts: number
+  /** Handed to Kafka and not settled. */
+  readonly inProcess: number
+  /** At least once: committed, not delivered, not in process. */
+  readonly queued: number
+  /** At least once: set aside because Kafka can never take them. */
+  readonly dead: number
+  /** Events of this topic set aside since the start because the criteria could not be decided. */
+  readonly undecided: number
+  /** Best effort: dropped, or in the memory of a process that died. */
+  readonly lost: number
+  readonly startedAt: Date
+  /** Newest first, at most five. */
+  readonly lastErrors: readonly DeliveryError[]
+}
+
+/** A node that has not written its counters for so long is taken for dead; it writes them each second. */
+const silentNodeSeconds = 30
+
+/** What one process has done for one best-effort destination since it started. */
+export interface BestEffortCounts {
+  readonly destinationId: number
+  readonly delivered: number
+  readonly lost: number
+  readonly inProcess: number
+  readonly lastError?: DeliveryError
+}
+
+interface StatusRow {
+  readonly kind: DestinationKind
+  readonly delivered: string
+  readonly failed_attempts: string
+  readonly in_process: string
+  readonly queued: string
+  readonly dead: string
+  readonly undecided: string
+  readonly lost: string
+  readonly started_at: Date
+  readonly errors: readonly { message: string; timestamp: string }[]
+}
+
+/** Reads the counters of one destination from any node; undefined when there is no such destination.
+ *
+ *  `queued` is exact: while the queue is short its rows are counted, a long one is counted up to a mark once a second
+ *  (`countBacklogs`) and only the rows beyond the mark are counted here. Index: `event_topic_id_id`. */
+export async function readDeliveryStatus(
+  db: Queryable,
+  schema: OutboxSchema,
+  reference: string,
+): Promise<DeliveryStatus | undefined> {
+  const { rows } = await db.query<StatusRow>(
+    `select d.kind, d.delivered + n.delivered as delivered, d.failed_attempts,
+            d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at,
+            case when d.kind = 'kafka-at-least-once' then
+              case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
+              + (${uncountedEvents(schema)}) - d.in_process
+            else 0 end as queued,
+            (select count(*) from ${schema.undecidedEvent} u
+              where u.topic_id = d.topic_id and u.at >= d.started_at) as undecided,
+            (select coalesce(jsonb_agg(e order by e->>'timestamp' desc), '[]')
+               from (select e from jsonb_array_elements(d.last_errors || n.errors) e
+                      order by e->>'timestamp' desc limit 5) newest) as errors
+       from ${schema.destination} d, lateral (${nodeSums(schema)}) n
+      where d.reference = $1`,
+    [reference],
+  )
+  const [row] = rows
+  return row && toStatus(row)
+}
+
+/** Writes absolute counts of the process `nodeId` (a new name at each start). Call it each second. */
+export async function flushBestEffortCounters(
+  db: Queryable,
+  schema: OutboxSchema,
+  nodeId: string,
+  counts: readonly BestEffortCounts[],
+): Promise<void> {
+  if (counts.length === 0) return
+  const rows = counts.map(({ destinationId, delivered, lost, inProcess, lastError }) => ({
+    destination_id: destinationId,
+    delivered,
+    lost,
+    in_process: inProcess,
+    message: lastError?.message ?? null,
+    at: lastError?.timestamp.toISOString() ?? null,
+  }))
+  // The join drops counts of destinations that were deleted meanwhile.
+  await db.query(
+    `insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, in_process, last_errors)
+     select r.destination_id, $1, r.delivered, r.lost, r.in_process,
+            case when r.message is null then '[]'::jsonb
+                 else jsonb_build_array(jsonb_build_object('message', r.message, 'timestamp', r.at)) end
+       from jsonb_to_recordset($2::jsonb)
+              as r (destination_id int, delivered bigint, lost bigint, in_process bigint, message text, at timestamptz)
+       join ${schema.destination} d on d.id = r.destination_id
+     on conflict (destination_id, node_id) do update
+       set delivered = excluded.delivered, lost = excluded.lost, in_process = excluded.in_process, seen_at = clock_timestamp(),
+           last_errors = case when excluded.last_errors = '[]' then c.last_errors
+             else ${prependError('c.last_errors', "(excluded.last_errors->0->>'message')", "(excluded.last_errors->0->'timestamp')")} end`,
+    [nodeId, JSON.stringify(rows)],
+  )
+}
+
+/** Rows of the destination `d` that no count contains: beyond the backlog count if there is one, else beyond the position. */
+export function uncountedEvents(schema: OutboxSchema): string {
+  return `select count(*) from ${schema.event} e
+     where e.topic_id = d.topic_id and e.id > case when d.count_snap is null then d.low else d.count_low end
+       and case when d.count_snap is null
+           then not ((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
+                  or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))
+           else not (e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap)) end`
+}
+
+/** Best-effort counts of the destination `d` over all nodes. What a dead node had in memory is lost. */
+function nodeSums(schema: OutboxSchema): string {
+  const isAlive = `c.seen_at > clock_timestamp() - interval '${silentNodeSeconds} seconds'`
+  return `select coalesce(sum(c.delivered), 0) as delivered,
+            coalesce(sum(c.in_process) filter (where ${isAlive}), 0) as in_process,
+            coalesce(sum(c.lost), 0) + coalesce(sum(c.in_process) filter (where not ${isAlive}), 0) as lost,
+            coalesce((select jsonb_agg(e) from ${schema.bestEffortCounter} x, jsonb_array_elements(x.last_errors) e
+                       where x.destination_id = d.id), '[]') as errors
+       from ${schema.bestEffortCounter} c where c.destination_id = d.id`
+}
+
+function toStatus(row: StatusRow): DeliveryStatus {
+  return {
+    kind: row.kind,
+    delivered: Number(row.delivered),
+    failedAttempts: Number(row.failed_attempts),
+    inProcess: Number(row.in_process),
+    queued: Number(row.queued),
+    dead: Number(row.dead),
+    undecided: Number(row.undecided),
+    lost: Number(row.lost),
+    startedAt: row.started_at,
+    lastErrors: row.errors.map(({ message, timestamp }) => ({
+      message,
+      timestamp: new Date(timestamp),
+    })),
+  }
+}

@@ -1,0 +1,91 @@
+import type { Interaction, SqlTx } from '../host/types.ts'
+import type { OutboxSchema } from './schema.ts'
+
+/** One change for one topic, whatever the number of its destinations. */
+export interface NewEvent {
+  readonly topicId: number
+  readonly interaction: Interaction
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId?: string
+  readonly correlationId?: string
+  readonly traceparent?: string
+  /** JSON text of the resource as it will be sent; null on delete. */
+  readonly body: string | null
+}
+
+const maxRowsPerStatement = 500
+
+const eventColumns =
+  'topic_id, interaction, resource_type, resource_id, version_id, correlation_id, traceparent, body'
+const eventColumnCount = 8
+
+/** Writes the events in the caller's transaction, in the given order: up to 500 in one statement.
+ *
+ *  Call it as the last statement before COMMIT. Readers deliver in id order, so an id must be drawn after the resource's row lock:
+ *  then two changes of one resource have ids in the order of their commits. Late ids also keep the span of ids short
+ *  that readers have to look through again for late commits. */
+export async function enqueueEvents(
+  tx: SqlTx,
+  schema: OutboxSchema,
+  events: readonly NewEvent[],
+): Promise<void> {
+  for (let start = 0; start < events.length; start += maxRowsPerStatement) {
+    const chunk = events.slice(start, start + maxRowsPerStatement)
+    await tx.query(insertText(schema, chunk.length), chunk.flatMap(columnsOf))
+  }
+}
+
+/** Sets events aside whose criteria could not be decided, in the caller's transaction. `error` must not hold resource content. */
+export async function parkUndecidedEvents(
+  tx: SqlTx,
+  schema: OutboxSchema,
+  events: readonly (NewEvent & { readonly error: string })[],
+): Promise<void> {
+  for (let start = 0; start < events.length; start += maxRowsPerStatement) {
+    const chunk = events.slice(start, start + maxRowsPerStatement)
+    const text = `insert into ${schema.undecidedEvent} (${eventColumns}, error) values ${rows(chunk.length, eventColumnCount + 1)}`
+    await tx.query(
+      text,
+      chunk.flatMap((event) => [...columnsOf(event), event.error]),
+    )
+  }
+}
+
+/** One letter of the `"char"` column `interaction`. */
+export const interactionCodes: Readonly<Record<Interaction, string>> = {
+  create: 'c',
+  update: 'u',
+  delete: 'd',
+}
+
+function columnsOf(event: NewEvent): unknown[] {
+  return [
+    event.topicId,
+    interactionCodes[event.interaction],
+    event.resourceType,
+    event.resourceId,
+    event.versionId ?? null,
+    event.correlationId ?? null,
+    event.traceparent ?? null,
+    event.body,
+  ]
+}
+
+/** Texts by row count: this is the write path of the host, and most transactions have one row. */
+const insertTexts = new WeakMap<OutboxSchema, string[]>()
+
+function insertText(schema: OutboxSchema, rowCount: number): string {
+  let texts = insertTexts.get(schema)
+  if (!texts) insertTexts.set(schema, (texts = []))
+  return (texts[rowCount] ??=
+    `insert into ${schema.event} (${eventColumns}) values ${rows(rowCount, eventColumnCount)}`)
+}
+
+/** `($1,$2),($3,$4)` for two rows of two columns. */
+function rows(rowCount: number, columnCount: number): string {
+  return Array.from({ length: rowCount }, (_row, row) => {
+    const first = row * columnCount + 1
+    return `(${Array.from({ length: columnCount }, (_column, column) => `$${first + column}`).join(',')})`
+  }).join(',')
+}

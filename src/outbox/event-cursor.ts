@@ -1,0 +1,338 @@
+import { randomInt } from 'node:crypto'
+import { TopicDestinationError } from '../errors.ts'
+import { prependError } from './error-list.ts'
+import { readEventPage, type OutboxEvent } from './event-page.ts'
+import { LateIds } from './late-ids.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+import { parseSnapshot, type Snapshot } from './snapshot.ts'
+
+export type { OutboxEvent } from './event-page.ts'
+
+/** Events in the order of their delivery; never empty. */
+export interface Page {
+  readonly events: readonly OutboxEvent[]
+  /** Number of the first event; the others follow without a gap. A redelivery has the same numbers. */
+  readonly firstEventNumber: number
+  /** There may be more to read at once. */
+  readonly more: boolean
+}
+
+/** Reading of the log under one snapshot. */
+interface Round {
+  readonly snapshot: Snapshot
+  /** Up to here the round is settled. */
+  after: bigint
+}
+
+interface CursorRow {
+  readonly topic_id: number
+  readonly low: string
+  readonly pos: string
+  readonly snap: string
+  readonly round_snap: string | null
+  readonly round_pos: string | null
+  readonly token: string
+  readonly event_no: string
+}
+
+/** Position of one destination in the event log, for the one node that leads it.
+ *
+ *  **What is settled.** An event is settled when `id <= pos` and `snap` contains its transaction, or when `id <= round_pos` and
+ *  `round_snap` does. Remembering an id alone would lose events, because ids become visible out of order ({@link LateIds}
+ *  walks through it); remembering a snapshot alone would deliver by transaction number, which is not the order of the
+ *  changes of a resource. The two together deliver in id order and miss nothing.
+ *
+ *  **Rounds.** A round reads in id order what its snapshot contains and is not settled. The snapshot is written down before anything
+ *  of the round is handed out, so that a new leader reads the very same events in the same order and gives them the same numbers.
+ *  The acknowledgement that ends a round sets `snap` to the round's snapshot and opens the next one, in one UPDATE.
+ *  A page that was cut short while still below `pos` must not end its round: `snap` would then claim the late events between the
+ *  cut and `pos` that the round had not come to. Above `pos` it may: what follows is found by its id.
+ *
+ *  **Fencing.** Every UPDATE names the epoch (one per leadership) and the token, and writes a new token. The token is random
+ *  and names exactly this state of the row, also after the row was restored from a backup or created anew, so it can be written
+ *  to Kafka beside the events and compared later. Zero rows updated: somebody else has changed the row, this cursor is dead.
+ *
+ *  After any error the cursor is spent, because the UPDATE may or may not have happened: load it again.
+ *  Not for concurrent use: one call at a time. */
+export class EventCursor {
+  readonly #db: Queryable
+  readonly #schema: OutboxSchema
+  readonly #destinationId: number
+  readonly #epoch: number
+  readonly #topicId: number
+  readonly #lateIds: LateIds
+  #token: number
+  #position: bigint
+  #settled: Snapshot
+  #lastEventNumber: number
+  /** Text of the round's snapshot in the row. */
+  #durableRound: string | null
+  /** `low` in the row. */
+  #durableLow: bigint
+  #round: Round | undefined
+  #page: Page | undefined
+  /** Events of the page that are settled already. */
+  #settledCount = 0
+
+  private constructor(
+    db: Queryable,
+    schema: OutboxSchema,
+    destinationId: number,
+    epoch: number,
+    row: CursorRow,
+  ) {
+    this.#db = db
+    this.#schema = schema
+    this.#destinationId = destinationId
+    this.#epoch = epoch
+    this.#topicId = row.topic_id
+    this.#token = Number(row.token)
+    this.#durableLow = BigInt(row.low)
+    this.#lateIds = new LateIds(this.#durableLow)
+    this.#position = BigInt(row.pos)
+    this.#settled = parseSnapshot(row.snap)
+    this.#lastEventNumber = Number(row.event_no)
+    this.#durableRound = row.round_snap
+    if (row.round_snap !== null) this.#resumeRound(row.round_snap, BigInt(row.round_pos ?? 0))
+  }
+
+  /** @throws TopicDestinationError `KTD_FENCED` when the destination is gone or led under another epoch */
+  static async load(
+    db: Queryable,
+    schema: OutboxSchema,
+    destinationId: number,
+    epoch: number,
+  ): Promise<EventCursor> {
+    const { rows } = await db.query<CursorRow>(
+      `select topic_id, low, pos, snap::text, round_snap::text, round_pos, token, event_no
+         from ${schema.destination} where id = $1 and epoch = $2`,
+      [destinationId, epoch],
+    )
+    const [row] = rows
+    if (!row) throw fenced(destinationId)
+    return new EventCursor(db, schema, destinationId, epoch, row)
+  }
+
+  /** Names the present state of the row: 2^31 to 2^32 - 1, another one after every change. */
+  get token(): number {
+    return this.#token
+  }
+
+  /** The next unsettled events; undefined when there is none that was committed before this call. Until the page is
+   *  acknowledged, the same events again.
+   *
+   *  `maxBytes` limits the sum of the bodies; a single larger event comes alone. */
+  async nextPage(maxEvents: number, maxBytes: number): Promise<Page | undefined> {
+    if (this.#page) return this.#restOfPage(this.#page, maxEvents)
+    for (;;) {
+      const isFresh = !this.#round
+      const round = (this.#round ??= this.#beginRound(await this.#currentSnapshot()))
+      const { events, isCut } = await readEventPage(this.#db, this.#schema, {
+        topicId: this.#topicId,
+        snapshot: round.snapshot,
+        after: round.after,
+        position: this.#position,
+        settled: this.#settled,
+        maxEvents,
+        maxBytes,
+      })
+      if (events.length > 0) {
+        if (this.#durableRound !== round.snapshot.text) await this.#openRound(round, events.length)
+        return this.#hand({ events, firstEventNumber: this.#lastEventNumber + 1, more: isCut })
+      }
+      this.#endRound(round)
+      // The round of the last acknowledgement does not contain what was committed since.
+      if (isFresh) return undefined
+    }
+  }
+
+  /** Settles the first `settledCount` unsettled events of the page. */
+  async acknowledge(page: Page, settledCount?: number): Promise<void> {
+    const unsettled = this.#unsettled(page)
+    const count = settledCount ?? unsettled.length
+    if (count === 0) return
+    const last = unsettled[count - 1]
+    if (!last || count < 0) throw new RangeError('settledCount exceeds the page')
+    const lastId = BigInt(last.id)
+    const isWhole = count === unsettled.length
+    if (isWhole && (!page.more || lastId >= this.#position)) await this.#closeRound(lastId, count)
+    else await this.#advanceRound(lastId, count)
+    this.#lastEventNumber += count
+    this.#settledCount += count
+    if (isWhole) this.#page = undefined
+  }
+
+  /** Sets one event aside for good. It keeps its number, so that consumers see a gap where an event is missing.
+   *  `index` counts the unsettled events of the page and must be 0: acknowledge first what stands before it. */
+  async deadLetter(page: Page, index: number, error: string): Promise<void> {
+    const [event] = this.#unsettled(page)
+    if (!event || index !== 0)
+      throw new RangeError('only the first unsettled event can be set aside')
+    await this.#update(
+      'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
+      [event.id, error],
+      (update) => `with d as (${update} returning d.id, d.event_no, d.topic_id)
+        insert into ${this.#schema.deadLetter} (destination_id, event_no, event_id, interaction, resource_type, resource_id,
+               version_id, at, correlation_id, traceparent, body, error)
+        select d.id, d.event_no, e.id, e.interaction, e.resource_type, e.resource_id,
+               e.version_id, e.at, e.correlation_id, e.traceparent, e.body, $6
+          from d join ${this.#schema.event} e on e.topic_id = d.topic_id and e.id = $5
+        returning 1`,
+    )
+    this.#openedRound().after = BigInt(event.id)
+    this.#lastEventNumber++
+    this.#settledCount++
+    if (this.#unsettled(page).length === 0) this.#page = undefined
+  }
+
+  /** Counts failed attempts and keeps the error; nothing of the cursor changes. */
+  async recordFailure(failedCount: number, error: string): Promise<void> {
+    const { rowCount } = await this.#db.query(
+      `update ${this.#schema.destination}
+          set failed_attempts = failed_attempts + $3, in_process = 0, touched_at = clock_timestamp(),
+              last_errors = ${prependError('last_errors', '$4::text', 'clock_timestamp()')}
+        where id = $1 and epoch = $2`,
+      [this.#destinationId, this.#epoch, failedCount, error],
+    )
+    if (rowCount !== 1) throw fenced(this.#destinationId)
+  }
+
+  /** Writes the position down when the queue is empty, so that the log behind it can be emptied. Costs nothing when it is
+   *  already written; call it whenever there is nothing to do. */
+  async rest(): Promise<void> {
+    if (this.#round || this.#page) return
+    // Nothing can rise above the position; and without an update that knows the ids up to it, `low` could never reach it.
+    const { low, newestLastId } = this.#lateIds
+    const needsDate = low < this.#position && (newestLastId ?? -1n) < this.#position
+    if (low <= this.#durableLow && !needsDate) return
+    await this.#writePosition('round_snap = null, round_pos = null, in_process = 0', [])
+  }
+
+  #unsettled(page: Page): readonly OutboxEvent[] {
+    if (page !== this.#page) throw new RangeError('the page is settled already')
+    return page.events.slice(this.#settledCount)
+  }
+
+  /** The unsettled rest of a page, from memory: the round is the same, so the events are. */
+  #restOfPage(page: Page, maxEvents: number): Page {
+    if (this.#settledCount === 0 && page.events.length <= maxEvents) return page
+    const unsettled = page.events.slice(this.#settledCount)
+    const events = unsettled.slice(0, maxEvents)
+    const firstEventNumber = this.#lastEventNumber + 1
+    return this.#hand({
+      events,
+      firstEventNumber,
+      more: page.more || events.length < unsettled.length,
+    })
+  }
+
+  #hand(page: Page): Page {
+    this.#settledCount = 0
+    this.#page = page
+    return page
+  }
+
+  #beginRound(snapshot: Snapshot): Round {
+    return { snapshot, after: this.#lateIds.startOfRound(snapshot) }
+  }
+
+  /** A leader before this one opened the round and may have settled a part of it. */
+  #resumeRound(snapshotText: string, settledTo: bigint): void {
+    const round = this.#beginRound(parseSnapshot(snapshotText))
+    if (settledTo > round.after) round.after = settledTo
+    this.#round = round
+  }
+
+  /** Everything of the round is settled. In memory only: the row says the same in other words until the next UPDATE. */
+  #endRound(round: Round, lastId: bigint = round.after): void {
+    if (lastId > this.#position) this.#position = lastId
+    this.#lateIds.endRound(round.snapshot, this.#position)
+    this.#settled = round.snapshot
+    this.#round = undefined
+  }
+
+  #openedRound(): Round {
+    if (!this.#round) throw new RangeError('no page has been read')
+    return this.#round
+  }
+
+  async #currentSnapshot(): Promise<Snapshot> {
+    const { rows } = await this.#db.query<{ snapshot: string }>(
+      'select pg_current_snapshot()::text as snapshot',
+    )
+    return parseSnapshot(rows[0]?.snapshot ?? '')
+  }
+
+  async #openRound(round: Round, inProcess: number): Promise<void> {
+    const { text } = round.snapshot
+    await this.#writePosition('round_snap = $8, round_pos = null, in_process = $9', [
+      text,
+      inProcess,
+    ])
+  }
+
+  async #advanceRound(lastId: bigint, count: number): Promise<void> {
+    await this.#update(`round_pos = $5, ${settle('$6')}`, [String(lastId), count])
+    this.#openedRound().after = lastId
+  }
+
+  async #closeRound(lastId: bigint, count: number): Promise<void> {
+    this.#endRound(this.#openedRound(), lastId)
+    const next = await this.#writePosition(
+      `round_snap = pg_current_snapshot(), round_pos = null, ${settle('$8')}`,
+      [count],
+    )
+    if (next !== null) this.#round = this.#beginRound(parseSnapshot(next))
+  }
+
+  /** Writes the position as it is in memory and dates it for {@link LateIds}: the last drawn id is read (`head`, materialized) before
+   *  the UPDATE takes its transaction number. A backlog count that the position has passed is void.
+   *  `assignments` may use `$8` upwards. Returns the round's snapshot. */
+  async #writePosition(assignments: string, values: readonly unknown[]): Promise<string | null> {
+    const low = this.#lateIds.low
+    const row = await this.#update<{ round_snap: string | null; last_id: string; xid: string }>(
+      `low = $5, pos = $6, snap = $7, count_snap = case when count_pos > $6 then count_snap end, ${assignments}`,
+      [String(low), String(this.#position), this.#settled.text, ...values],
+      (update) => `with head as materialized (select ${this.#schema.lastEventId} as last_id)
+        ${update}
+        returning d.round_snap::text, head.last_id, pg_current_xact_id()::text as xid`,
+      'from head',
+    )
+    this.#lateIds.noteUpdate(BigInt(row.xid), BigInt(row.last_id))
+    this.#durableLow = low
+    this.#durableRound = row.round_snap
+    return row.round_snap
+  }
+
+  /** `assignments` may use `$5` upwards. */
+  async #update<Row>(
+    assignments: string,
+    values: readonly unknown[],
+    complete: (update: string) => string = (update) => `${update} returning 1`,
+    from = '',
+  ): Promise<Row> {
+    const token = 2 ** 31 + randomInt(2 ** 31)
+    const { rows } = await this.#db.query<Row>(
+      complete(
+        `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
+          where d.id = $1 and d.epoch = $2 and d.token = $3`,
+      ),
+      [this.#destinationId, this.#epoch, this.#token, token, ...values],
+    )
+    const [row] = rows
+    if (!row) throw fenced(this.#destinationId)
+    this.#token = token
+    return row
+  }
+}
+
+function settle(count: string): string {
+  return `delivered = delivered + ${count}, event_no = event_no + ${count}, in_process = 0, touched_at = clock_timestamp()`
+}
+
+function fenced(destinationId: number): TopicDestinationError {
+  return new TopicDestinationError(
+    'KTD_FENCED',
+    `destination ${destinationId} is gone, changed, or led by another node`,
+  )
+}

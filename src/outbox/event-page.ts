@@ -1,0 +1,101 @@
+import type { Interaction } from '../host/types.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface OutboxEvent {
+  /** Rises in the order of delivery per resource; unique in the outbox. */
+  readonly id: string
+  readonly interaction: Interaction
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId?: string
+  /** Time of the change: when its transaction began. */
+  readonly at: Date
+  readonly correlationId?: string
+  readonly traceparent?: string
+  readonly body: string | null
+}
+
+/** What is to be read: under `snapshot`, after id `after`. */
+export interface PageRequest {
+  readonly topicId: number
+  readonly snapshot: Snapshot
+  readonly after: bigint
+  /** Up to `position`, what `settled` contains was read before. */
+  readonly position: bigint
+  readonly settled: Snapshot
+  readonly maxEvents: number
+  readonly maxBytes: number
+}
+
+export interface EventPage {
+  readonly events: readonly OutboxEvent[]
+  /** There may be more under the same snapshot. */
+  readonly isCut: boolean
+}
+
+interface EventRow {
+  readonly id: string
+  readonly interaction: string
+  readonly resource_type: string
+  readonly resource_id: string
+  readonly version_id: string | null
+  readonly at: Date
+  readonly correlation_id: string | null
+  readonly traceparent: string | null
+  readonly body: string | null
+  readonly is_beyond: boolean
+}
+
+const interactionsByCode: Readonly<Record<string, Interaction>> = {
+  c: 'create',
+  u: 'update',
+  d: 'delete',
+}
+
+/** Reads events in id order, until `maxEvents` or until their bodies exceed `maxBytes`. A single larger event comes alone.
+ *
+ *  The sum of sizes runs over the rows without reading large bodies: `octet_length` of a TOASTed value knows its size. The first
+ *  row beyond the limit comes without its body, to tell a cut page from the end. Index: `event_topic_id_id`. */
+export async function readEventPage(
+  db: Queryable,
+  schema: OutboxSchema,
+  request: PageRequest,
+): Promise<EventPage> {
+  const { topicId, snapshot, after, position, settled, maxEvents, maxBytes } = request
+  const values: unknown[] = [topicId, String(after), snapshot.text, maxEvents, maxBytes]
+  // Only the stretch that is looked through again needs the comparison with what was read before.
+  const isAgain = after < position
+  if (isAgain) values.push(String(position), settled.text)
+  const { rows } = await db.query<EventRow>(
+    `select id, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent,
+            case when is_within then body end as body, not is_within as is_beyond
+       from (select *, bytes <= $5 or place = 1 as is_within, bytes - coalesce(octet_length(body), 0) <= $5 as is_reached
+               from (select *, sum(coalesce(octet_length(body), 0)) over in_order as bytes, row_number() over in_order as place
+                       from ${schema.event}
+                      where topic_id = $1 and id > $2 and pg_visible_in_snapshot(xid, $3::pg_snapshot)
+                        ${isAgain ? 'and (id > $6 or not pg_visible_in_snapshot(xid, $7::pg_snapshot))' : ''}
+                     window in_order as (order by id rows unbounded preceding)
+                      order by id limit $4) summed) measured
+      where is_reached
+      order by id`,
+    values,
+  )
+  const events = rows.filter((row) => !row.is_beyond).map(toEvent)
+  const isOversized = Buffer.byteLength(events[0]?.body ?? '') > maxBytes
+  return { events, isCut: rows.length >= maxEvents || events.length < rows.length || isOversized }
+}
+
+function toEvent(row: EventRow): OutboxEvent {
+  return {
+    id: row.id,
+    interaction: interactionsByCode[row.interaction] ?? 'update',
+    resourceType: row.resource_type,
+    resourceId: row.resource_id,
+    ...(row.version_id === null ? {} : { versionId: row.version_id }),
+    at: row.at,
+    ...(row.correlation_id === null ? {} : { correlationId: row.correlation_id }),
+    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
+    body: row.body,
+  }
+}

@@ -1,0 +1,42 @@
+import type pg from 'pg'
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+/** Names of this outbox that tell it from every other one. */
+export interface Installation {
+  /** Random, made with the tables: part of transactional ids, so that two installations on one Kafka do not fence each other. */
+  readonly installationId: string
+}
+
+export async function readInstallation(db: Queryable, schema: OutboxSchema): Promise<Installation> {
+  const { rows } = await db.query<Installation>(
+    `select installation_id as "installationId" from ${schema.cluster}`,
+  )
+  const [installation] = rows
+  if (!installation) throw new Error(`the table ${schema.cluster} is empty`)
+  return installation
+}
+
+/** Transaction numbers mean nothing in another database cluster. After a dump was restored into one, every event that the
+ *  dump held gets the number of this transaction, and each destination starts again at its `low`: what was delivered above it comes
+ *  again, nothing is left out. Must run in the transaction of the migration, before anything reads. */
+export async function rebaseAfterRestore(
+  client: Pick<pg.ClientBase, 'query'>,
+  schema: OutboxSchema,
+): Promise<void> {
+  const { rows } = await client.query<{ moved: boolean }>(
+    `select c.system_identifier <> p.system_identifier as moved from ${schema.cluster} c, pg_control_system() p`,
+  )
+  if (!rows[0]?.moved) return
+  await client.query(`lock table ${schema.event} in access exclusive mode`)
+  await client.query(`update ${schema.event} set xid = pg_current_xact_id()`)
+  // Above low everything counts as new, whatever its number.
+  await client.query(
+    `update ${schema.destination}
+        set epoch = epoch + 1, pos = low, snap = pg_current_snapshot(), round_snap = null, round_pos = null, count_snap = null,
+            token = (('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 8))::bit(32)::bigint | 2147483648)`,
+  )
+  await client.query(`truncate ${schema.registryChange}`)
+  await client.query(
+    `update ${schema.cluster} set system_identifier = (select system_identifier from pg_control_system())`,
+  )
+}
