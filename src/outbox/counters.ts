@@ -1,3 +1,4 @@
+import { uncountedEvents } from './backlog-count.ts'
 import { prependError } from './error-list.ts'
 import type { DestinationKind } from './destinations.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
@@ -67,7 +68,7 @@ export async function readDeliveryStatus(
             d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at,
             case when d.kind = 'kafka-at-least-once' then
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
-              + (${uncountedEvents(schema)}) - d.in_process
+              + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
             else 0 end as queued,
             (select count(*) from ${schema.undecidedEvent} u
               where u.topic_id = d.topic_id and u.at >= d.started_at) as undecided,
@@ -113,16 +114,6 @@ export async function flushBestEffortCounters(
              else ${prependError('c.last_errors', "(excluded.last_errors->0->>'message')", "(excluded.last_errors->0->'timestamp')")} end`,
     [nodeId, JSON.stringify(rows)],
   )
-}
-
-/** Rows of the destination `d` that no count contains: beyond the backlog count if there is one, else beyond the position. */
-export function uncountedEvents(schema: OutboxSchema): string {
-  return `select count(*) from ${schema.event} e
-     where e.topic_id = d.topic_id and e.id > case when d.count_snap is null then d.low else d.count_low end
-       and case when d.count_snap is null
-           then not ((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
-                  or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))
-           else not (e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap)) end`
 }
 
 /** Best-effort counts of the destination `d` over all nodes. What a dead node had in memory is lost. */

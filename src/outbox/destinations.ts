@@ -30,13 +30,13 @@ export async function putDestination(
   { reference, kind, topicUrl }: NewDestination,
 ): Promise<void> {
   const topicId = await putTopic(tx, schema, topicUrl)
-  // The new token fences the leader that runs on the old cursor.
+  // The new epoch fences the leader that runs on the old cursor, and a count of the old queue.
   await tx.query(
     `insert into ${schema.destination} as d (reference, kind, topic_id, low, pos, snap)
      values ($1, $2, $3, 0, ${schema.lastEventId}, pg_current_snapshot())
      on conflict (reference) do update
        set kind = excluded.kind, topic_id = excluded.topic_id, low = 0, pos = excluded.pos, snap = excluded.snap,
-           round_snap = null, round_pos = null, token = excluded.token, in_process = 0, count_snap = null
+           round_snap = null, round_pos = null, token = excluded.token, epoch = d.epoch + 1, in_process = 0, count_snap = null
      where (d.kind, d.topic_id) is distinct from (excluded.kind, excluded.topic_id)`,
     [reference, kind, topicId],
   )

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import { Client, type ClientConfig } from 'pg'
 import type { Logger } from '../observability/logger.ts'
 import type { OutboxSchema } from './schema.ts'
 
@@ -24,7 +24,7 @@ const maxReconnectDelayMs = 5000
  *  the server end the session. Locks only choose a leader; that an old one which does not know yet does no harm is the work of the
  *  epoch, which rises with each leadership. */
 export class Leadership {
-  readonly #config: pg.ClientConfig
+  readonly #config: ClientConfig
   readonly #schema: OutboxSchema
   readonly #logger: Logger
   readonly #sessionTimeoutMs: number
@@ -32,14 +32,14 @@ export class Leadership {
   readonly #held = new Set<number>()
   readonly #listeners: (() => void)[] = []
   readonly #stopping = new AbortController()
-  #client: pg.Client | undefined
+  #client: Client | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #connecting: Promise<void> | undefined
   /** Statements of this session run one after the other. */
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(
-    config: pg.ClientConfig,
+    config: ClientConfig,
     schema: OutboxSchema,
     logger: Logger,
     { sessionTimeoutMs = 10_000, heartbeatMs = sessionTimeoutMs / 4 }: LeadershipOptions = {},
@@ -88,7 +88,7 @@ export class Leadership {
   }
 
   async #connect(): Promise<boolean> {
-    const client = new pg.Client({ ...this.#config, keepAlive: true })
+    const client = new Client({ ...this.#config, keepAlive: true })
     client.on('error', (error) => {
       this.#lose(client, error)
     })
@@ -123,7 +123,7 @@ export class Leadership {
   }
 
   /** A server that does not answer within the timeout is as good as gone: it may have ended this session already. */
-  #beat(client: pg.Client): void {
+  #beat(client: Client): void {
     const deadline = setTimeout(() => {
       this.#lose(client, new Error('the heartbeat of the leadership session was not answered'))
     }, this.#sessionTimeoutMs)
@@ -140,7 +140,7 @@ export class Leadership {
 
   /** Wins locks and raises the epochs in one statement. A lock without a row that could be raised at once is given back: the destination
    *  is gone, or a host's transaction is changing it. Waiting for that one would silence the heartbeat. */
-  async #win(client: pg.Client, wanted: readonly number[]): Promise<readonly LedDestination[]> {
+  async #win(client: Client, wanted: readonly number[]): Promise<readonly LedDestination[]> {
     const { lockKey, destination } = this.#schema
     const { rows } = await client.query<{ id: number; epoch: number | null }>(
       `with locked as materialized (select id from unnest($2::int[]) id where pg_try_advisory_lock($1, id)),
@@ -161,7 +161,7 @@ export class Leadership {
     return won
   }
 
-  async #unlock(client: pg.Client, destinationIds: readonly number[]): Promise<void> {
+  async #unlock(client: Client, destinationIds: readonly number[]): Promise<void> {
     if (destinationIds.length === 0) return
     await client.query('select pg_advisory_unlock($1, id) from unnest($2::int[]) id', [
       this.#schema.lockKey,
@@ -175,7 +175,7 @@ export class Leadership {
     return result
   }
 
-  #lose(client: pg.Client, error: unknown): void {
+  #lose(client: Client, error: unknown): void {
     if (client !== this.#client) return
     this.#forget()
     this.#logger.warn(

@@ -54,7 +54,7 @@ export function outboxSchema(
     )
   }
   const quotedName = `"${name.replaceAll('"', '""')}"`
-  const table = (table: string): string => `${quotedName}.${table}`
+  const table = (tableName: string): string => `${quotedName}.${tableName}`
   return {
     name,
     quotedName,
