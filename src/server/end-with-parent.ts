@@ -9,13 +9,17 @@ export interface EndWithParentOptions {
   readonly removeDirectory?: string | undefined
 }
 
-// `read` returns when the pipe on its standard input closes, whatever way the parent died. A zombie that nobody reaps still
-// answers `kill -0`, so the wait has an end.
+// `read` returns when the pipe on its standard input closes, whatever way the parent died. In a container nobody may reap
+// the orphan: a zombie still answers `kill -0`, so its state is asked, too (`ps` may be missing: the wait has an end).
 const watchScript = `
 read -r _
 kill -s "$2" "$1" 2>/dev/null
 i=0
-while kill -0 "$1" 2>/dev/null && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done
+while kill -0 "$1" 2>/dev/null && [ $i -lt 100 ]; do
+  case $(ps -o stat= -p "$1" 2>/dev/null) in Z*) break ;; esac
+  sleep 0.1
+  i=$((i+1))
+done
 kill -s KILL "$1" 2>/dev/null
 [ -z "$3" ] || rm -rf "$3"
 `

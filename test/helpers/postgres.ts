@@ -15,8 +15,11 @@ export interface TestDatabase {
 /** Settings of every server that tests start. */
 export const testServerSettings: Readonly<Record<string, string>> = { max_connections: '300' }
 
-/** What registers a clean-up: the `t` of a test or of a suite's `before`. */
-export type CleanUp = Pick<TestContext, 'after'>
+/** The `t` of a test, which cleans up at its end. The `t` of a suite's `before` cannot: what it starts ends with the process. */
+export interface CleanUp {
+  readonly name: string
+  readonly after?: TestContext['after']
+}
 
 let sharedServer: Promise<string> | undefined
 
@@ -38,7 +41,7 @@ export async function testDatabase(t: CleanUp): Promise<TestDatabase> {
   await administer(server, `create database ${name}`)
   const connectionString = databaseUrl(server, name)
   const pool = openPool(connectionString)
-  t.after(async () => {
+  t.after?.(async () => {
     await pool.end()
     await administer(server, `drop database if exists ${name} with (force)`)
   })
@@ -52,6 +55,8 @@ export interface PrivatePostgres extends TestDatabase {
   stop(): Promise<void>
   /** Starts it again on the same port with its data. */
   start(): Promise<void>
+  /** Stop, if it runs, and start. */
+  restart(): Promise<void>
 }
 
 /** A server of its own, for tests that take it away. The pool survives kill and start. */
@@ -67,28 +72,29 @@ export async function privatePostgres(t: CleanUp): Promise<PrivatePostgres> {
   }
   const { connectionString, port } = server
   const pool = openPool(connectionString)
-  t.after(async () => {
+  t.after?.(async () => {
     await server.stop()
     await pool.end()
     await rm(dataDirectory, { recursive: true, force: true })
   })
+  async function start(): Promise<void> {
+    server = await startPostgres({ dataDirectory, port, settings })
+  }
   return {
     connectionString,
     pool,
-    async kill() {
-      await server.kill()
-    },
-    async stop() {
+    kill: () => server.kill(),
+    stop: () => server.stop(),
+    start,
+    async restart() {
       await server.stop()
-    },
-    async start() {
-      server = await startPostgres({ dataDirectory, port, settings })
+      await start()
     },
   }
 }
 
 function openPool(connectionString: string): Pool {
-  const pool = new Pool({ connectionString, max: 20 })
+  const pool = new Pool({ connectionString, max: 20, allowExitOnIdle: true })
   // An idle connection that the server cut is not the test's failure.
   pool.on('error', () => undefined)
   return pool
