@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Change, CommitHooks, CommitUnit, SqlTx } from '../../../src/host/types.ts'
+import { UnitOfWork } from '../../../src/host/unit-of-work.ts'
+
+const change = (id: string): Change => ({ interaction: 'create', resourceType: 'Patient', id })
+const ids = (unit: CommitUnit) => unit.changes.map(({ id }) => id)
+
+/** Hooks that note every call as `name:ids`. */
+function recordingHooks(calls: string[], name = ''): CommitHooks {
+  const note = (hook: string, unit: CommitUnit) => calls.push(`${name}${hook}:${ids(unit).join()}`)
+  return {
+    async beforeCommit(unit, tx) {
+      note('before', unit)
+      await tx.query('insert')
+    },
+    async afterCommit(unit) {
+      note('after', unit)
+      await Promise.resolve()
+    },
+    afterRollback(unit) {
+      note('rollback', unit)
+    },
+  }
+}
+
+function recordingTx(statements: string[]): SqlTx {
+  return {
+    query(text) {
+      statements.push(text)
+      return Promise.resolve({ rows: [], rowCount: 0 })
+    },
+  }
+}
+
+describe('UnitOfWork', () => {
+  it('passes one unit with every change to every hook, in the order of registration', async () => {
+    const calls: string[] = []
+    const unit = new UnitOfWork([recordingHooks(calls, '1-'), recordingHooks(calls, '2-')])
+    unit.record(change('a'))
+    unit.record(change('b'))
+    await unit.beforeCommit(recordingTx([]))
+    await unit.afterCommit()
+    assert.deepEqual(calls, ['1-before:a,b', '2-before:a,b', '1-after:a,b', '2-after:a,b'])
+  })
+
+  it('joins the changes of a released savepoint in order, and none of a dropped one', () => {
+    const unit = new UnitOfWork([])
+    unit.record(change('a'))
+    const dropped = unit.savepoint()
+    dropped.record(change('lost'))
+    const outer = unit.savepoint()
+    outer.record(change('b'))
+    const inner = outer.savepoint()
+    inner.record(change('c'))
+    inner.release()
+    outer.release()
+    unit.record(change('d'))
+    assert.deepEqual(ids(unit), ['a', 'b', 'c', 'd'])
+    assert.deepEqual(ids(outer), [])
+    assert.throws(() => {
+      unit.release()
+    }, /no parent/)
+  })
+
+  it('runs a statement of its own only when no hook ran one', async () => {
+    const statements: string[] = []
+    const silent: CommitHooks = { ...recordingHooks([]), beforeCommit: () => Promise.resolve() }
+    const probed = new UnitOfWork([silent])
+    probed.record(change('a'))
+    await probed.beforeCommit(recordingTx(statements))
+    assert.deepEqual(statements, ['select 1'])
+
+    const spoken = new UnitOfWork([recordingHooks([])])
+    spoken.record(change('a'))
+    await spoken.beforeCommit(recordingTx(statements))
+    assert.deepEqual(statements, ['select 1', 'insert'])
+  })
+
+  it('calls nothing for a unit without changes', async () => {
+    const calls: string[] = []
+    const statements: string[] = []
+    const unit = new UnitOfWork([recordingHooks(calls)])
+    await unit.beforeCommit(recordingTx(statements))
+    await unit.afterCommit()
+    assert.deepEqual([calls, statements], [[], []])
+  })
+
+  it('lets a throw of a hook out and asks no later hook', async () => {
+    const calls: string[] = []
+    const failing: CommitHooks = {
+      ...recordingHooks(calls),
+      beforeCommit: () => Promise.reject(new Error('no')),
+    }
+    const unit = new UnitOfWork([failing, recordingHooks(calls)])
+    unit.record(change('a'))
+    await assert.rejects(unit.beforeCommit(recordingTx([])), /^Error: no$/)
+    assert.deepEqual(calls, [])
+  })
+
+  it('forgets its changes after a rollback, once the hooks have seen them', async () => {
+    const calls: string[] = []
+    const unit = new UnitOfWork([recordingHooks(calls)])
+    unit.record(change('a'))
+    unit.afterRollback()
+    await unit.afterCommit()
+    assert.deepEqual(calls, ['rollback:a'])
+  })
+})
