@@ -41,11 +41,7 @@ function child(
 }
 
 /** The root and the elements that every resource with a narrative has (FHIR R4, Resource and DomainResource). */
-export function rootElements(
-  typeName: string,
-  doc: string,
-  constraint: ElementDefinitionConstraint[],
-): ElementDefinition[] {
+export function rootElements(typeName: string, doc: string): ElementDefinition[] {
   const root: Place = { id: typeName, path: typeName }
   const from = (owner: string, name: string, min: number, max: string) => ({
     base: { path: `${owner}.${name}`, min, max },
@@ -61,7 +57,6 @@ export function rootElements(
       min: 0,
       max: '*',
       base: { path: typeName, min: 0, max: '*' },
-      ...(constraint.length > 0 ? { constraint } : {}),
     },
     child(root, 'id', one, 'Logical id.', systemString('id'), from('Resource', 'id', 0, '1')),
     child(root, 'meta', one, 'Metadata.', [{ code: 'Meta' }], from('Resource', 'meta', 0, '1')),

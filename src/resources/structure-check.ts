@@ -70,17 +70,22 @@ type Translation = readonly [
 
 /** Messages of @medplum/core, and how to say them so that a client knows what to write instead. */
 const translations: readonly Translation[] = [
+  [/^Constraint \S+ not met: (.*)/s, 'value', (_path, [human = '']) => human],
   [
-    /additional property "(.*)"/s,
+    /^Invalid additional property/,
     'structure',
     (path) => `Leave out ${path}; there is no such element.`,
   ],
   [/^Missing required/, 'required', (path) => `Add ${path}; it is required.`],
-  [/empty|non-whitespace/, 'value', (path) => `Give ${path} a value or leave it out; it is empty.`],
+  [
+    /^Invalid empty|^String must contain/,
+    'value',
+    (path) => `Give ${path} a value or leave it out; it is empty.`,
+  ],
   [/^Expected array/, 'structure', (path) => `Write ${path} as an array.`],
   [/^Expected single/, 'structure', (path) => `Write ${path} as a single value, not as an array.`],
   [
-    /expected (\w+), but got (\w+)/,
+    /^Invalid JSON type: expected (\w+), but got (\w+)/,
     'value',
     (path, [want = '', got = '']) => `Write ${path} as a JSON ${want}, not as ${got}.`,
   ],
@@ -91,16 +96,16 @@ const translations: readonly Translation[] = [
     (path, [type = '']) => `Write ${path} in the format of the FHIR type ${type}.`,
   ],
   [
-    /to be (an integer|positive|non-negative)/,
+    /^Expected number to be (.+)/,
     'value',
     (path, [want = '']) => `Write ${path} as a number that is ${want}.`,
   ],
-  [/^Constraint \S+ not met: (.*)/s, 'value', (_path, [human = '']) => human],
 ]
 
 function inOurWords(issue: OperationOutcomeIssue, typeName: string): OperationOutcomeIssue {
   const said = issue.details?.text ?? ''
-  const path = issue.expression?.[0] ?? typeName
+  // A choice is `value[x]` in definitions and `value` in FHIRPath.
+  const path = (issue.expression?.[0] ?? typeName).replaceAll('[x]', '')
   for (const [pattern, code, text] of translations) {
     const found = pattern.exec(said)
     if (found) return refusal(code, text(path, found.slice(1)), path)

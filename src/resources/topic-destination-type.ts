@@ -17,6 +17,9 @@ import { structureIssues } from './structure-check.ts'
 import { destinationDefinition } from './type-definitions.ts'
 import { destinationTypeName } from './type-names.ts'
 
+/** A body of many small faults must not become an answer many times its size. */
+const maxIssues = 50
+
 export interface TopicDestinationTypeOptions {
   readonly secrets: SecretSource
   /** What a read answers for a secret that stands in the resource itself.
@@ -40,7 +43,7 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
       if (!isJsonObject(resource)) return structure
       const { values, issues = [] } = readParameters(keepSecrets(resource, previous), secrets)
       const found = [...structure, ...kindIssues(resource, sqlTransactions), ...issues]
-      return found.length === 0 && values ? [...valueIssues(values)] : found
+      return found.length === 0 && values ? [...valueIssues(values)] : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,

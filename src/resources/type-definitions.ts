@@ -7,18 +7,10 @@ import { elementDefinitions, rootElements } from './snapshot.ts'
 import { topicElements } from './topic-elements.ts'
 import { destinationTypeName, topicTypeName } from './type-names.ts'
 
-/** Names of parameters must differ: the first rule of every profile as well. */
-export const distinctParameters = {
-  key: 'atd-distinct',
-  severity: 'error',
-  human: 'Every parameter may be written once.',
-  expression: 'parameter.name.isDistinct()',
-} as const
-
 export const topicDefinition: StructureDefinition = typeDefinition(
   topicTypeName,
   'Selects changes of resources: by type, interaction and FHIRPath.',
-  rootElements(topicTypeName, 'A topic that clients can subscribe to.', []),
+  'A topic that clients can subscribe to.',
   topicElements,
   'ast',
 )
@@ -26,9 +18,7 @@ export const topicDefinition: StructureDefinition = typeDefinition(
 export const destinationDefinition: StructureDefinition = typeDefinition(
   destinationTypeName,
   'Says where the events of a topic are sent, and how.',
-  rootElements(destinationTypeName, 'A place that the events of a topic are sent to.', [
-    distinctParameters,
-  ]),
+  'A place that the events of a topic are sent to.',
   destinationElements,
   'atd',
 )
@@ -36,7 +26,7 @@ export const destinationDefinition: StructureDefinition = typeDefinition(
 function typeDefinition(
   name: string,
   description: string,
-  root: ReturnType<typeof rootElements>,
+  rootDoc: string,
   elements: readonly ElementSpec[],
   constraintPrefix: string,
 ): StructureDefinition {
@@ -57,7 +47,7 @@ function typeDefinition(
     derivation: 'specialization',
     snapshot: {
       element: [
-        ...root,
+        ...rootElements(name, rootDoc),
         ...elements.flatMap((spec) => elementDefinitions(place, spec, constraintPrefix)),
       ],
     },
