@@ -27,7 +27,7 @@ export interface KafkaInstallation {
 export async function installKafka(): Promise<KafkaInstallation> {
   const cache = cacheDirectory()
   const java = process.env['JAVA_HOME'] ? join(process.env['JAVA_HOME'], 'bin', 'java') : 'java'
-  await requireTools(java)
+  await requireJava(java)
   const jars = await once(join(cache, `jars-${kafkaVersion}`), (directory) =>
     download(directory, cache),
   )
@@ -61,25 +61,34 @@ function cacheDirectory(): string {
   return fallback
 }
 
-async function requireTools(java: string): Promise<void> {
-  const tools: [command: string, flag: string, install: string][] = [
-    [
-      java,
-      '-version',
-      'a Java runtime, 17 or newer (Debian: apt-get install default-jre-headless)',
-    ],
-    ['mvn', '-v', 'Maven (Debian: apt-get install maven)'],
-    ['openssl', 'version', 'openssl (Debian: apt-get install openssl)'],
-  ]
-  for (const [command, flag, install] of tools) {
-    try {
-      await run(command, [flag])
-    } catch (error) {
-      throw new Error(
-        `The tests run on a real Apache Kafka and need ${install}: "${command} ${flag}" failed.`,
-        { cause: error },
-      )
-    }
+const oldestJava = 17
+
+async function requireJava(java: string): Promise<void> {
+  const { stderr } = await requireTool(
+    java,
+    '-version',
+    `a Java runtime, ${oldestJava} or newer (Debian: apt-get install default-jre-headless)`,
+  )
+  const major = Number(/version "(\d+)/.exec(stderr)?.[1])
+  if (major < oldestJava) {
+    throw new Error(
+      `The tests run on a real Apache Kafka, which needs Java ${oldestJava} or newer; "${java}" is Java ${major}. Set JAVA_HOME to a newer one.`,
+    )
+  }
+}
+
+async function requireTool(
+  command: string,
+  versionFlag: string,
+  install: string,
+): Promise<{ stderr: string }> {
+  try {
+    return await run(command, [versionFlag])
+  } catch (error) {
+    throw new Error(
+      `The tests run on a real Apache Kafka and need ${install}: "${command} ${versionFlag}" failed.`,
+      { cause: error },
+    )
   }
 }
 
@@ -99,6 +108,7 @@ async function once(directory: string, fill: (part: string) => Promise<void>): P
 }
 
 async function download(directory: string, cache: string): Promise<void> {
+  await requireTool('mvn', '-v', 'Maven (Debian: apt-get install maven)')
   const flags = ['-B', '-q', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies']
   flags.push(`-DoutputDirectory=${directory}`, '-DincludeScope=runtime')
   if (!isWritable(homedir())) flags.push(`-Dmaven.repo.local=${join(cache, 'maven')}`)
@@ -146,5 +156,6 @@ async function format(java: string, classPath: string, directory: string): Promi
 }
 
 async function makeCertificates(directory: string): Promise<void> {
+  await requireTool('openssl', 'version', 'openssl (Debian: apt-get install openssl)')
   await run('bash', [join(here, 'certificates.sh'), directory, certificatePassword])
 }
