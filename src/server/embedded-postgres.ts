@@ -53,22 +53,21 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (process.platform === 'win32') {
     throw new Error('PostgreSQL is not started on Windows: set DATABASE_URL to a running server.')
   }
-  const cluster = await openCluster(options.dataDirectory)
+  const temporary = options.dataDirectory === undefined
+  const directory = temporary
+    ? await mkdtemp(join(tmpdir(), 'topic-destination-postgres-'))
+    : resolve(options.dataDirectory)
   try {
-    return await startServer(cluster, options)
+    return await startServer(await openCluster(directory, temporary), options)
   } catch (error) {
-    if (cluster.temporary) await rm(cluster.directory, { recursive: true, force: true })
+    if (temporary) await rm(directory, { recursive: true, force: true })
     throw error
   }
 }
 
 /** Creates the directory on first use: `data` is PostgreSQL's own, beside it the password and the server's log. */
-async function openCluster(dataDirectory: string | undefined): Promise<Cluster> {
+async function openCluster(directory: string, temporary: boolean): Promise<Cluster> {
   const user = findServerUser()
-  const temporary = dataDirectory === undefined
-  const directory = temporary
-    ? await mkdtemp(join(tmpdir(), 'topic-destination-postgres-'))
-    : resolve(dataDirectory)
   await mkdir(directory, { recursive: true })
   if (user) {
     if (temporary) await chmod(directory, 0o711)
