@@ -31,16 +31,9 @@ const names: Readonly<Record<DestinationKind, { name: string; title: string; tex
   },
 }
 
-const distinctNames: ElementDefinitionConstraint = {
-  key: 'atd-distinct',
-  severity: 'error',
-  human: 'Every parameter may be written once.',
-  expression: 'parameter.name.isDistinct()',
-}
-
 /** The two kinds under both generations of profile urls.
  *
- *  The slices say what a parameter takes; the constraints say the same again for validators that only count slices. */
+ *  The slices say what a parameter takes and that it comes once. The constraints say the types again for validators that only count slices. */
 export const destinationProfiles: readonly StructureDefinition[] = profileNames.map((profile) =>
   profileDefinition(profile),
 )
@@ -70,7 +63,6 @@ function profileElements(kind: DestinationKind): ElementDefinition[] {
   const elements = destinationDefinition.snapshot?.element ?? []
   const afterParameter = elements.findLastIndex(({ path }) => path.startsWith(parameterPath)) + 1
   const constrained = elements.map((element): ElementDefinition => {
-    if (element.path === destinationTypeName) return { ...element, constraint: [distinctNames] }
     if (element.path === `${destinationTypeName}.kind`) return { ...element, fixedCode: kind }
     if (element.path !== parameterPath) return element
     return {

@@ -18,7 +18,7 @@ const parameterPath = `${destinationTypeName}.parameter`
 const secretParameterNames = kafkaParameterNames.filter((name) => kafkaParameters[name].secret)
 
 /** Values of a destination's parameters, secrets in clear; or what is wrong with them. */
-export type ParameterReading =
+type ParameterReading =
   | { readonly issues: readonly OperationOutcomeIssue[]; readonly values?: undefined }
   | { readonly issues?: undefined; readonly values: KafkaParameterValues }
 

@@ -25,7 +25,7 @@ function searchParameter(
     resourceType: 'SearchParameter',
     id,
     url: artifactUrl('SearchParameter', id),
-    name: code,
+    name: `${typeName}${code.charAt(0).toUpperCase()}${code.slice(1)}`,
     ...definitionHeader,
     description,
     code,

@@ -20,7 +20,7 @@ import { destinationTypeName } from './type-names.ts'
 /** A body of many small faults must not become an answer many times its size. */
 const maxIssues = 50
 
-export interface TopicDestinationTypeOptions {
+interface TopicDestinationTypeOptions {
   readonly secrets: SecretSource
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */

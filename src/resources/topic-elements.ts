@@ -8,7 +8,7 @@ import {
   type ElementSpec,
 } from './element-spec.ts'
 
-export const topicStatuses = ['draft', 'active', 'retired', 'unknown'] as const
+const topicStatuses = ['draft', 'active', 'retired', 'unknown'] as const
 
 const comparators = ['eq', 'ne', 'gt', 'lt', 'ge', 'le', 'sa', 'eb', 'ap'] as const
 

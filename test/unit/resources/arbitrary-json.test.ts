@@ -127,7 +127,11 @@ describe('masking', () => {
           name,
           [valueName]: isSecret(name) ? `canary ${text}` : text,
         }))
-        const stored: FhirResource = { resourceType: destinationTypeName, id: 'a', parameter: written }
+        const stored: FhirResource = {
+          resourceType: destinationTypeName,
+          id: 'a',
+          parameter: written,
+        }
         const answer = type.toAnswer?.(stored) ?? stored
         assert.doesNotMatch(JSON.stringify(answer), /canary/)
         const shown = answer['parameter']
