@@ -1,0 +1,173 @@
+import type { FhirRepository, FhirRouter } from '@medplum/fhir-router'
+import type { CapabilityStatement } from '@medplum/fhirtypes'
+import knex, { type Knex } from 'knex'
+import { TopicDestinationError } from '../errors.ts'
+import type { FhirHost, FhirServerModule } from '../host/types.ts'
+import { silentLogger } from '../observability/logger.ts'
+import { createApp, type Caller } from './app.ts'
+import { assertMayListen, Authenticator } from './auth.ts'
+import { capabilityStatement } from './capability-statement.ts'
+import { HttpListener } from './http-listener.ts'
+import { KnexRepository, type RepositoryContext } from './knex-repository.ts'
+import { checkedInteger, readServerSettings } from './options.ts'
+import { ReferenceHost } from './reference-host.ts'
+import { basePath } from './request-url.ts'
+import { createRouter, dispatch } from './routes.ts'
+import { migrateServer } from './schema.ts'
+import { supportedSearchParameters } from './search/supported.ts'
+import type { ReferenceServer, ServerOptions } from './server-options.ts'
+
+export type { ReferenceServer, ServerOptions } from './server-options.ts'
+
+const defaults = readServerSettings({})
+
+/** Binds the address and prepares a FHIR R4 server; `listen()` opens it.
+ *  @throws TopicDestinationError `KTD_INVALID_OPTION`; the system's error when the address cannot be bound */
+export async function createServer(options: ServerOptions): Promise<ReferenceServer> {
+  const authenticator = new Authenticator(options)
+  const host = options.host ?? defaults.host
+  assertMayListen(host, authenticator)
+  const port = checkedInteger('port', options.port ?? 0)
+  const database = knex(knexConfig(options))
+  const server = new Server(options, authenticator, database)
+  try {
+    await server.bind(host, port)
+    for (const module of options.modules ?? []) server.load(module)
+    return server
+  } catch (error) {
+    await server.close(0)
+    throw error
+  }
+}
+
+class Server implements ReferenceServer {
+  readonly host: ReferenceHost
+  readonly #options: ServerOptions
+  readonly #authenticator: Authenticator
+  readonly #database: Knex
+  readonly #context: RepositoryContext
+  readonly #router: FhirRouter
+  readonly #modules: FhirServerModule[] = []
+  readonly #callers = new WeakMap<FhirRepository, Caller>()
+  readonly #createdAt = new Date()
+  #listener: HttpListener | undefined
+  #capabilities: CapabilityStatement | undefined
+  #opened: Promise<string> | undefined
+  #closed: Promise<void> | undefined
+  #isOpen = false
+
+  constructor(options: ServerOptions, authenticator: Authenticator, database: Knex) {
+    this.#options = options
+    this.#authenticator = authenticator
+    this.#database = database
+    this.#context = { knex: database, hooks: [], types: new Map() }
+    this.#router = createRouter(this.#context)
+    this.host = new ReferenceHost({
+      context: this.#context,
+      router: this.#router,
+      authenticator,
+      principalOf: (repository) => this.#callers.get(repository)?.principal,
+    })
+  }
+
+  get url(): string {
+    if (this.#options.baseUrl !== undefined) return this.#options.baseUrl.replace(/\/+$/, '')
+    if (!this.#listener) throw new Error('The address is not bound yet.')
+    return `${this.#listener.origin}/${basePath}`
+  }
+
+  async bind(host: string, port: number): Promise<void> {
+    const logger = this.#options.logger ?? silentLogger
+    const app = createApp({
+      bodyLimitBytes: checkedInteger(
+        'bodyLimitBytes',
+        this.#options.bodyLimitBytes ?? defaults.bodyLimitBytes,
+      ),
+      correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
+      trustedProxies: this.#options.trustedProxies ?? 'loopback',
+      authenticator: this.#authenticator,
+      logger,
+      baseUrl: () => this.url,
+      isOpen: () => this.#isOpen,
+      capabilityStatement: () => this.#capabilityStatement(),
+      route: async (request, caller) => {
+        const repository = new KnexRepository(this.#context, caller)
+        this.#callers.set(repository, caller)
+        return await dispatch(this.#router, request, repository)
+      },
+    })
+    this.#listener = await HttpListener.bind(app, host, port)
+  }
+
+  load(module: FhirServerModule): void {
+    if (this.#opened) throw new Error(`${module.name} must be loaded before listen().`)
+    module.register(this.host)
+    this.#modules.push(module)
+  }
+
+  listen(): Promise<string> {
+    this.#opened ??= this.#open()
+    return this.#opened
+  }
+
+  close(timeoutMs = defaults.stopTimeoutMs): Promise<void> {
+    this.#closed ??= this.#close(timeoutMs)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #open(): Promise<string> {
+    if (this.#closed) throw new Error('The server is closed.')
+    await migrateServer(this.#database)
+    for (const module of this.#modules) await module.start()
+    this.#isOpen = true
+    return this.url
+  }
+
+  /** In the order that loses nothing: requests end first, then the modules that send what they caused, then the pool. */
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#opened?.catch(() => undefined)
+    await this.#listener?.close(timeoutMs)
+    this.#isOpen = false
+    const stops = await Promise.allSettled(this.#modules.map(async (module) => module.stop()))
+    await this.#database.destroy()
+    const failures = stops.flatMap((stop) =>
+      stop.status === 'rejected' ? [stop.reason as unknown] : [],
+    )
+    if (failures.length > 0) throw new AggregateError(failures, 'A module did not stop.')
+  }
+
+  #capabilityStatement(): CapabilityStatement {
+    this.#capabilities ??= capabilityStatement({
+      baseUrl: this.url,
+      resourceTypes: this.host.resourceTypes,
+      registered: this.#context.types,
+      operations: this.host.operations,
+      searchParameters: supportedSearchParameters,
+      isAuthenticationRequired: this.#authenticator.isRequired,
+      date: this.#createdAt,
+    })
+    return this.#capabilities
+  }
+}
+
+function knexConfig({ databaseUrl, knex: config, databasePoolSize }: ServerOptions): Knex.Config {
+  if (config) return config
+  if (databaseUrl === undefined) {
+    throw new TopicDestinationError('KTD_INVALID_OPTION', 'createServer needs databaseUrl or knex.')
+  }
+  const max = checkedInteger('databasePoolSize', databasePoolSize ?? defaults.databasePoolSize)
+  return {
+    client: 'pg',
+    connection: {
+      connectionString: databaseUrl,
+      application_name: 'fhir-reference-server',
+      connectionTimeoutMillis: 5000,
+    },
+    pool: { min: 0, max },
+    acquireConnectionTimeout: 10_000,
+  }
+}

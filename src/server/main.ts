@@ -1,0 +1,124 @@
+import { pino } from 'pino'
+import { isTopicDestinationError } from '../errors.ts'
+import { kafkaTopicDestination } from '../module.ts'
+import type { Logger } from '../observability/logger.ts'
+import { createServer } from './create-server.ts'
+import { startMockKafka } from './embedded-kafka.ts'
+import { startPostgres } from './embedded-postgres.ts'
+import { readServerSettings, type ServerSettings } from './options.ts'
+
+type Stop = () => Promise<void>
+
+/** Starts the server and what it lacks; prints one line with the URL on stdout once it serves. */
+async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): Promise<void> {
+  const databaseUrl = settings.databaseUrl ?? (await embeddedPostgres(logger, stops))
+  if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(logger, stops)
+  const server = await createServer({ ...given(settings), databaseUrl, logger })
+  stops.push(() => server.close(settings.stopTimeoutMs))
+  server.load(
+    kafkaTopicDestination({
+      database: databaseUrl,
+      baseUrl: server.url,
+      schema: settings.outboxSchema,
+      plainSecrets: settings.plainSecrets,
+      cloudEventsHeaders: settings.cloudEventsHeaders,
+      transactionalIdPrefix: settings.transactionalIdPrefix,
+      stopTimeoutMs: settings.stopTimeoutMs,
+      logger,
+      ...(settings.vaultConfigPath === undefined
+        ? {}
+        : { vaultConfigPath: settings.vaultConfigPath }),
+    }),
+  )
+  const url = await server.listen()
+  process.stdout.write(`FHIR server ready at ${url}\n`)
+}
+
+async function embeddedPostgres(logger: Logger, stops: Stop[]): Promise<string> {
+  const postgres = await startPostgres()
+  stops.push(() => postgres.stop())
+  logger.info({}, 'DATABASE_URL is not set: started a PostgreSQL that is removed at the end')
+  return postgres.connectionString
+}
+
+async function embeddedKafka(logger: Logger, stops: Stop[]): Promise<void> {
+  const kafka = await startMockKafka()
+  stops.push(() => kafka.stop())
+  logger.info(
+    { bootstrapServers: kafka.bootstrapServers },
+    "KAFKA_BOOTSTRAP_SERVERS is not set: started librdkafka's mock cluster, in memory, for trying out",
+  )
+}
+
+/** Settings that are set, in the form of optional options. */
+function given(
+  settings: ServerSettings,
+): Omit<Parameters<typeof createServer>[0], 'databaseUrl' | 'logger'> {
+  const {
+    host,
+    port,
+    databasePoolSize,
+    bodyLimitBytes,
+    correlationHeader,
+    baseUrl,
+    authToken,
+    basicAuth,
+  } = settings
+  return {
+    host,
+    port,
+    databasePoolSize,
+    bodyLimitBytes,
+    correlationHeader,
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...(authToken === undefined ? {} : { authToken }),
+    ...(basicAuth === undefined ? {} : { basicAuth }),
+  }
+}
+
+/** Stops in reverse order of starting. A part that fails to stop does not keep the others. */
+async function stopAll(stops: Stop[], logger: Logger): Promise<void> {
+  for (const stop of stops.splice(0).reverse()) {
+    await stop().catch((error: unknown) => {
+      logger.error({ err: error }, 'a part of the server did not stop')
+    })
+  }
+}
+
+function firstSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+}
+
+async function main(): Promise<number> {
+  const stops: Stop[] = []
+  const signal = firstSignal()
+  let logger: Logger | undefined
+  try {
+    const settings = readServerSettings(process.env)
+    logger = pino(
+      { level: settings.logLevel, base: null },
+      pino.destination({ dest: 2, sync: true }),
+    )
+    const serving = serve(settings, logger, stops)
+    await Promise.race([serving, signal])
+    logger.info({ signal: await signal }, 'stopping')
+    await serving.catch(() => undefined)
+    await stopAll(stops, logger)
+    return 0
+  } catch (error) {
+    process.stderr.write(`${startFailure(error)}\n`)
+    if (logger) await stopAll(stops, logger)
+    return 1
+  }
+}
+
+/** One sentence for what an operator can mend; the stack for anything else. */
+function startFailure(error: unknown): string {
+  if (isTopicDestinationError(error)) return `${error.code}: ${error.message}`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+process.exit(await main())

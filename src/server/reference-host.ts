@@ -1,0 +1,65 @@
+import { getResourceTypes } from '@medplum/core'
+import type { FhirRepository, FhirRouter } from '@medplum/fhir-router'
+import type {
+  CommitHooks,
+  FhirHost,
+  FhirResource,
+  Operation,
+  Principal,
+  ResourceTypeDefinition,
+  SqlTx,
+} from '../host/types.ts'
+import type { Authenticator } from './auth.ts'
+import { indexResourceType } from './index-resource-type.ts'
+import type { RepositoryContext } from './knex-repository.ts'
+import { addOperationRoutes } from './operation-routes.ts'
+import { listResources, readResources } from './stored-resources.ts'
+
+export interface ReferenceHostParts {
+  readonly context: RepositoryContext
+  readonly router: FhirRouter
+  readonly authenticator: Authenticator
+  readonly principalOf: (repository: FhirRepository) => Principal | undefined
+}
+
+/** The reference server as modules see it. */
+export class ReferenceHost implements FhirHost {
+  readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
+  readonly #parts: ReferenceHostParts
+  readonly #operations: Operation[] = []
+
+  constructor(parts: ReferenceHostParts) {
+    this.#parts = parts
+  }
+
+  get operations(): readonly Operation[] {
+    return this.#operations
+  }
+
+  registerResourceType(definition: ResourceTypeDefinition): void {
+    indexResourceType(definition)
+    this.#parts.context.types.set(definition.definition.type, definition)
+  }
+
+  registerOperation(operation: Operation): void {
+    addOperationRoutes(this.#parts.router, operation, this.#parts.principalOf)
+    this.#operations.push(operation)
+  }
+
+  addCommitHooks(hooks: CommitHooks): void {
+    this.#parts.context.hooks.push(hooks)
+  }
+
+  list(resourceType: string): Promise<FhirResource[]> {
+    return listResources(this.#parts.context, resourceType)
+  }
+
+  read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>> {
+    return readResources(this.#parts.context, references, tx)
+  }
+
+  authorize(principal: Principal | undefined): Promise<void> {
+    this.#parts.authenticator.authorize(principal)
+    return Promise.resolve()
+  }
+}

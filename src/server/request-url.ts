@@ -1,0 +1,54 @@
+import type { FhirRequest } from '@medplum/fhir-router'
+import { badRequestError, notFoundError } from './outcomes.ts'
+
+/** First path segment of every FHIR URL of the server. */
+export const basePath = 'fhir'
+
+/** A request below /fhir, with the path decoded. */
+export interface RequestTarget {
+  /** `[]` for the base itself, `['Patient', '1']`, … */
+  readonly segments: readonly string[]
+  /** Without the question mark; as the client encoded it. */
+  readonly search: string
+  readonly query: FhirRequest['query']
+}
+
+// What a type name, an id, a version, `_search` or `$status` is made of. No resource or route has any other name.
+const segmentPattern = /^[A-Za-z0-9\-._$]{1,128}$/
+
+/** Takes `/fhir`, `/fhir/`, `//fhir//Patient/1` and percent-encoded segments.
+ *  @throws OperationOutcomeError `not-found` outside the base, `bad-request` when the encoding is broken */
+export function parseTarget(rawUrl: string): RequestTarget {
+  const queryStart = rawUrl.indexOf('?')
+  const path = queryStart < 0 ? rawUrl : rawUrl.slice(0, queryStart)
+  const search = queryStart < 0 ? '' : rawUrl.slice(queryStart + 1)
+  const [base, ...segments] = path.split('/').filter(Boolean).map(decode)
+  if (base !== basePath) throw notFoundError('The FHIR service is at /fhir.')
+  if (!segments.every((segment) => segmentPattern.test(segment))) {
+    throw notFoundError('No resource and no operation has this address.')
+  }
+  return { segments, search, query: parseQuery(search) }
+}
+
+/** @throws OperationOutcomeError `bad-request` for U+0000, which PostgreSQL cannot compare with */
+export function parseQuery(search: string): FhirRequest['query'] {
+  const parameters = new URLSearchParams(search)
+  const names = [...new Set(parameters.keys())]
+  return Object.fromEntries(
+    names.map((name) => {
+      const values = parameters.getAll(name)
+      if ([name, ...values].some((text) => text.includes('\0'))) {
+        throw badRequestError('The query holds the character U+0000.', 'value')
+      }
+      return [name, values.length === 1 ? values[0] : values]
+    }),
+  )
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw badRequestError('The path of the URL is not correctly percent-encoded.')
+  }
+}

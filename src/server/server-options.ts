@@ -1,0 +1,54 @@
+import type { Knex } from 'knex'
+import type { FhirHost, FhirServerModule } from '../host/types.ts'
+import type { Logger } from '../observability/logger.ts'
+
+export interface ServerOptions {
+  /** PostgreSQL connection string; this or `knex` is required. */
+  readonly databaseUrl?: string
+  /** A whole knex configuration instead of `databaseUrl`. */
+  readonly knex?: Knex.Config
+  /** Most database connections when `databaseUrl` is given.
+   *  @default 20 */
+  readonly databasePoolSize?: number
+  /** Address to listen on. Any but a loopback address needs `authToken` or `basicAuth`.
+   *  @default '127.0.0.1' */
+  readonly host?: string
+  /** 0 takes a free port.
+   *  @default 0 */
+  readonly port?: number
+  /** URL of /fhir as clients see it, for Location and fullUrl: `https://fhir.example.org/fhir`. Default: the address listened on. */
+  readonly baseUrl?: string
+  /** Accepted as `Authorization: Bearer <token>`. */
+  readonly authToken?: string
+  /** `user:password`, accepted as `Authorization: Basic …`. */
+  readonly basicAuth?: string
+  /** Largest request body in bytes, after decompression.
+   *  @default 52428800 */
+  readonly bodyLimitBytes?: number
+  /** Request header whose value becomes the correlation id of the events of the request.
+   *  @default 'x-topic-correlation-id' */
+  readonly correlationHeader?: string
+  /** Proxies whose X-Forwarded-* headers are believed, in the form of Express' `trust proxy`.
+   *  @default 'loopback' */
+  readonly trustedProxies?: string
+  /** @default silent */
+  readonly logger?: Logger
+  /** Modules to load; the same as calling `load` for each. */
+  readonly modules?: readonly FhirServerModule[]
+}
+
+/** A FHIR R4 server on PostgreSQL that modules are loaded into. */
+export interface ReferenceServer extends AsyncDisposable {
+  readonly host: FhirHost
+  /** Base URL, `http://127.0.0.1:8080/fhir`. Known before `listen()`, because the address is already bound. */
+  readonly url: string
+  /** Registers a module, which is started by `listen()` and stopped by `close()`.
+   *  @throws Error once `listen()` was called */
+  load(module: FhirServerModule): void
+  /** Migrates the database, starts the modules and serves requests, which answer 503 until then. Idempotent.
+   *  @returns the base URL */
+  listen(): Promise<string>
+  /** Stops accepting, lets requests in flight finish, stops the modules, closes the pool. Idempotent.
+   *  @param timeoutMs deadline for the requests in flight; default 10,000 */
+  close(timeoutMs?: number): Promise<void>
+}
