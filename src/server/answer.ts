@@ -45,14 +45,9 @@ export function answerOf(
     status: statusOf(outcome),
     headers: { ...versionHeaders, ...locationOf(body, baseUrl) },
   }
-  switch (preferredReturn(headers)) {
-    case 'minimal':
-      return answer
-    case 'operationoutcome':
-      return { ...answer, body: outcome }
-    default:
-      return { ...answer, body }
-  }
+  const preferred = preferredReturn(headers)
+  if (preferred === 'minimal') return answer
+  return { ...answer, body: preferred === 'operationoutcome' ? outcome : body }
 }
 
 /** An answer whose body, if any, is the outcome itself. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirRequest, HttpMethod } from '@medplum/fhir-router'
 import type { CapabilityStatement } from '@medplum/fhirtypes'
@@ -111,8 +110,8 @@ function toFhirRequest(
   delete headers['if-match']
   delete headers['if-none-exist']
   return {
-    // Routes of another method are looked for by the router; GET answers HEAD.
-    method: (request.method === 'HEAD' ? 'GET' : request.method) as HttpMethod,
+    // The router answers for methods that it has no route of, whatever they are called.
+    method: request.method as HttpMethod,
     url: segments.join('/') + (search === '' ? '' : `?${search}`),
     pathname: '',
     params: {},

@@ -2,7 +2,7 @@ import type { FhirRepository, FhirRouter } from '@medplum/fhir-router'
 import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
-import type { FhirHost, FhirServerModule } from '../host/types.ts'
+import type { FhirServerModule } from '../host/types.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createApp, type Caller } from './app.ts'
 import { assertMayListen, Authenticator } from './auth.ts'
@@ -13,6 +13,7 @@ import { checkedInteger, readServerSettings } from './options.ts'
 import { ReferenceHost } from './reference-host.ts'
 import { basePath } from './request-url.ts'
 import { createRouter, dispatch } from './routes.ts'
+import { ServedResourceTypes } from './served-types.ts'
 import { migrateServer } from './schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
 import type { ReferenceServer, ServerOptions } from './server-options.ts'
@@ -28,6 +29,9 @@ export async function createServer(options: ServerOptions): Promise<ReferenceSer
   const host = options.host ?? defaults.host
   assertMayListen(host, authenticator)
   const port = checkedInteger('port', options.port ?? 0)
+  if (options.baseUrl !== undefined && !URL.canParse(options.baseUrl)) {
+    throw new TopicDestinationError('KTD_INVALID_OPTION', 'baseUrl must be an absolute URL.')
+  }
   const database = knex(knexConfig(options))
   const server = new Server(options, authenticator, database)
   try {
@@ -46,6 +50,7 @@ class Server implements ReferenceServer {
   readonly #authenticator: Authenticator
   readonly #database: Knex
   readonly #context: RepositoryContext
+  readonly #types: ServedResourceTypes
   readonly #router: FhirRouter
   readonly #modules: FhirServerModule[] = []
   readonly #callers = new WeakMap<FhirRepository, Caller>()
@@ -61,7 +66,8 @@ class Server implements ReferenceServer {
     this.#authenticator = authenticator
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
-    this.#router = createRouter(this.#context)
+    this.#types = new ServedResourceTypes(this.#context.types)
+    this.#router = createRouter(this.#types)
     this.host = new ReferenceHost({
       context: this.#context,
       router: this.#router,
@@ -93,7 +99,7 @@ class Server implements ReferenceServer {
       route: async (request, caller) => {
         const repository = new KnexRepository(this.#context, caller)
         this.#callers.set(repository, caller)
-        return await dispatch(this.#router, request, repository)
+        return dispatch(this.#router, this.#types, request, repository)
       },
     })
     this.#listener = await HttpListener.bind(app, host, port)
@@ -143,7 +149,7 @@ class Server implements ReferenceServer {
   #capabilityStatement(): CapabilityStatement {
     this.#capabilities ??= capabilityStatement({
       baseUrl: this.url,
-      resourceTypes: this.host.resourceTypes,
+      resourceTypes: this.#types.names(),
       registered: this.#context.types,
       operations: this.host.operations,
       searchParameters: supportedSearchParameters,

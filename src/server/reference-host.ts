@@ -1,4 +1,3 @@
-import { getResourceTypes } from '@medplum/core'
 import type { FhirRepository, FhirRouter } from '@medplum/fhir-router'
 import type {
   CommitHooks,

@@ -1,4 +1,4 @@
-import { badRequest, notFound } from '@medplum/core'
+import { allOk, badRequest, notFound } from '@medplum/core'
 import {
   FhirRouter,
   type FhirRepository,
@@ -8,14 +8,13 @@ import {
   type HttpMethod,
   type RestInteraction,
 } from '@medplum/fhir-router'
+import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../host/types.ts'
+import { processBundle } from './bundle.ts'
 import { badRequestError, errorOutcome, methodNotAllowed } from './outcomes.ts'
-
-/** What the routes need to know of the served resource types. */
-export interface ServedTypes {
-  isServed(resourceType: string): boolean
-  interactionsOf(resourceType: string): readonly ResourceInteraction[]
-}
+import type { ServedResourceTypes } from './served-types.ts'
+import { validateRoute } from './validate-route.ts'
+import { conditionalPatch, patch, remove, update } from './write-routes.ts'
 
 export interface RoutedResponse {
   readonly response: FhirResponse
@@ -26,7 +25,7 @@ export interface RoutedResponse {
 
 /** The routes of fhir-router, with what it leaves to its host: unknown types, interactions that a type does not offer,
  *  bodies without resourceType, and conditions that would match everything. They hold for entries of bundles too. */
-export function createRouter(types: ServedTypes, batch: FhirRouteHandler): FhirRouter {
+export function createRouter(types: ServedResourceTypes): FhirRouter {
   const router = new FhirRouter()
   const stock = router.router.routes.splice(0)
   for (const { method, path, handler, data } of stock) {
@@ -34,17 +33,41 @@ export function createRouter(types: ServedTypes, batch: FhirRouteHandler): FhirR
     // Not taken over: search over all types and GraphQL.
     if (!isResourceInteraction(interaction)) continue
     const template = path.map(({ value, param }) => (param ? `:${value}` : value)).join('/')
-    router.add(method, template, guarded(types, interaction, template, handler), interaction)
+    const own = ownHandlers[`${method} ${template}`]
+    router.add(method, template, guarded(types, interaction, template, own ?? handler), interaction)
+  }
+  const validate = validateRoute(types.registered)
+  for (const path of [':resourceType/$validate', ':resourceType/:id/$validate']) {
+    router.add('POST', path, served(types, validate), 'operation')
   }
   router.add('POST', '', batch, 'batch')
   return router
 }
+
+/** Where fhir-router's handlers fall short: 201 of an update, If-Match on all writes, patches other than JSON Patch. */
+const ownHandlers: Readonly<Record<string, FhirRouteHandler>> = {
+  'PUT :resourceType/:id': update,
+  'PATCH :resourceType/:id': patch,
+  'PATCH :resourceType': conditionalPatch,
+  'DELETE :resourceType/:id': remove,
+}
+
+const batch: FhirRouteHandler = async (request, repository, router) => {
+  const body: unknown = request.body
+  if (!isBundle(body))
+    throw badRequestError('Only a Bundle of type batch or transaction can be posted here.')
+  return [allOk, await processBundle(body, router, repository, request)]
+}
+
+// https://hl7.org/fhir/R4/datatypes.html#id
+const idPattern = /^[A-Za-z0-9\-.]{1,64}$/
 
 const methods: readonly HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** Runs the route of a request; a request without a route answers 405 when its path has routes of other methods, else 404. */
 export async function dispatch(
   router: FhirRouter,
+  types: ServedResourceTypes,
   request: FhirRequest,
   repository: FhirRepository,
 ): Promise<RoutedResponse> {
@@ -52,42 +75,49 @@ export async function dispatch(
   const route = router.find(method, request.url)
   const interaction = route?.data?.interaction ?? 'operation'
   if (!route || (request.method === 'HEAD' && interaction === 'operation'))
-    return refusal(router, request)
+    return refusal(router, types, request)
   // The router's own handleRequest would turn every error into a 400 that quotes its message.
   const routed: FhirRequest = { ...request, method, params: route.params, pathname: route.path }
   const response = await route.handler(routed, repository, router)
   const [outcome] = response
   return outcome.id === 'method-not-allowed'
-    ? {
-        response,
-        interaction,
-        allow: allowedMethods(router, request.url).filter((allowed) => allowed !== method),
-      }
+    ? { response, interaction, allow: allowedMethods(router, types, request.url) }
     : { response, interaction }
 }
 
-function refusal(router: FhirRouter, { method, url }: FhirRequest): RoutedResponse {
-  const allow = allowedMethods(router, url)
+function refusal(
+  router: FhirRouter,
+  types: ServedResourceTypes,
+  { method, url }: FhirRequest,
+): RoutedResponse {
+  const allow = allowedMethods(router, types, url)
   if (allow.length === 0) return { response: [notFound], interaction: 'operation' }
   const outcome = methodNotAllowed(`${method} is not possible here.`)
   return { response: [outcome], interaction: 'operation', allow }
 }
 
-function allowedMethods(router: FhirRouter, url: string): HttpMethod[] {
-  return methods.filter((method) => router.find(method, url) !== undefined)
+function allowedMethods(router: FhirRouter, types: ServedResourceTypes, url: string): HttpMethod[] {
+  return methods.filter((method) => {
+    const route = router.find(method, url)
+    const interaction = route?.data?.interaction
+    const { resourceType, id } = route?.params ?? {}
+    if (resourceType === undefined || !isResourceInteraction(interaction))
+      return route !== undefined
+    if (id !== undefined && !idPattern.test(id)) return false
+    return types.interactionsOf(resourceType).includes(interaction)
+  })
 }
 
 function guarded(
-  types: ServedTypes,
+  types: ServedResourceTypes,
   interaction: ResourceInteraction,
   template: string,
   handler: FhirRouteHandler,
 ): FhirRouteHandler {
   const isConditional =
     template === ':resourceType' && !['create', 'search-type'].includes(interaction)
-  return async (request, repository, router, options) => {
+  return served(types, async (request, repository, router, options) => {
     const { resourceType = '', id } = request.params
-    if (!types.isServed(resourceType)) return [unknownType(resourceType)]
     if (!types.interactionsOf(resourceType).includes(interaction)) {
       return [methodNotAllowed(`${resourceType} does not offer the interaction ${interaction}.`)]
     }
@@ -98,7 +128,22 @@ function guarded(
       interaction === 'create' || interaction === 'update'
         ? completedBody(request.body, resourceType, id)
         : (request.body as unknown)
-    return await handler({ ...request, body }, repository, router, options)
+    return handler({ ...request, body }, repository, router, options)
+  })
+}
+
+/** 404 for a type that the server does not have. */
+function served(types: ServedResourceTypes, handler: FhirRouteHandler): FhirRouteHandler {
+  return async (request, repository, router, options) => {
+    const { resourceType = '' } = request.params
+    if (types.isServed(resourceType)) return handler(request, repository, router, options)
+    return [
+      errorOutcome(
+        'not-found',
+        'not-supported',
+        `This server has no resource type ${resourceType}.`,
+      ),
+    ]
   }
 }
 
@@ -113,7 +158,7 @@ function completedBody(body: unknown, resourceType: string, id: string | undefin
     throw badRequestError(`The body must be a resource of the type in the URL, ${resourceType}.`)
   }
   if (id === undefined) return { resourceType, ...body }
-  if (!/^[A-Za-z0-9\-.]{1,64}$/.test(id)) {
+  if (!idPattern.test(id)) {
     throw badRequestError('An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .', 'value')
   }
   if (given.id !== undefined && given.id !== id) {
@@ -134,11 +179,12 @@ export const presentationParameters: ReadonlySet<string> = new Set([
   '_elements',
 ])
 
-export function unknownType(resourceType: string): FhirResponse[0] {
-  return errorOutcome(
-    'not-found',
-    'not-supported',
-    `This server has no resource type ${resourceType}.`,
+function isBundle(body: unknown): body is Bundle {
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    'resourceType' in body &&
+    body.resourceType === 'Bundle'
   )
 }
 

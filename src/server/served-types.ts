@@ -1,0 +1,40 @@
+import { getAllDataTypes, getResourceTypes } from '@medplum/core'
+import {
+  resourceInteractions,
+  type ResourceInteraction,
+  type ResourceTypeDefinition,
+} from '../host/types.ts'
+
+const abstractTypes = new Set(['Resource', 'DomainResource'])
+
+/** The resource types of one server: those of FHIR R4 and those that its modules registered. */
+export class ServedResourceTypes {
+  readonly #standard: ReadonlySet<string>
+  readonly registered: ReadonlyMap<string, ResourceTypeDefinition>
+
+  /** Call it when the definitions of R4 are loaded. */
+  constructor(registered: ReadonlyMap<string, ResourceTypeDefinition>) {
+    this.registered = registered
+    // The index of @medplum/core is the process's: another server may have entered its own types there.
+    const types = getAllDataTypes()
+    this.#standard = new Set(
+      getResourceTypes().filter(
+        (name) =>
+          !abstractTypes.has(name) &&
+          types[name]?.url === `http://hl7.org/fhir/StructureDefinition/${name}`,
+      ),
+    )
+  }
+
+  isServed(resourceType: string): boolean {
+    return this.#standard.has(resourceType) || this.registered.has(resourceType)
+  }
+
+  interactionsOf(resourceType: string): readonly ResourceInteraction[] {
+    return this.registered.get(resourceType)?.interactions ?? resourceInteractions
+  }
+
+  names(): string[] {
+    return [...new Set([...this.#standard, ...this.registered.keys()])]
+  }
+}

@@ -1,0 +1,57 @@
+import { allOk, created, parseSearchRequest } from '@medplum/core'
+import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
+import type { Resource, ResourceType } from '@medplum/fhirtypes'
+import type { KnexRepository } from './knex-repository.ts'
+import { badRequestError } from './outcomes.ts'
+
+/** PUT Type/id: 201 when it creates. */
+export const update: FhirRouteHandler = async (request, repository) => {
+  const { id = '' } = request.params
+  // guarded() has made the body a resource with the type and the id of the URL.
+  const resource = request.body as Resource & { id: string }
+  const stored = await ours(repository).updateResource({ ...resource, id }, ifMatch(request))
+  return [ours(repository).wasCreated(stored) ? created : allOk, stored]
+}
+
+/** PATCH Type/id, in any form that the repository takes. */
+export const patch: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '', id = '' } = request.params
+  const body = patchOf(request)
+  return [
+    allOk,
+    await ours(repository).patchResource(resourceType as ResourceType, id, body, ifMatch(request)),
+  ]
+}
+
+/** PATCH Type?criteria. */
+export const conditionalPatch: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '' } = request.params
+  const search = parseSearchRequest(resourceType as ResourceType, request.query)
+  return [allOk, await ours(repository).conditionalPatch(search, patchOf(request))]
+}
+
+/** DELETE Type/id. */
+export const remove: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '', id = '' } = request.params
+  await ours(repository).deleteResource(resourceType, id, ifMatch(request))
+  return [allOk]
+}
+
+/** The one repository that this server's routes are ever called with. */
+function ours(repository: FhirRepository): KnexRepository {
+  return repository as KnexRepository
+}
+
+function patchOf({ body }: FhirRequest): Patch {
+  const given: unknown = body
+  if (typeof given === 'object' && given !== null) return given
+  throw badRequestError(
+    'The body must be a JSON Patch, a merge patch or Parameters of a FHIRPath Patch.',
+    'structure',
+  )
+}
+
+function ifMatch({ headers }: FhirRequest): { ifMatch?: string } {
+  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
+  return version === undefined ? {} : { ifMatch: version }
+}
