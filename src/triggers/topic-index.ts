@@ -1,9 +1,11 @@
-import type { Change, FhirResource } from '../host/types.ts'
-import type { SubscriptionTopic } from './subscription-topic.ts'
+import { interactions, type Change, type Interaction } from '../host/types.ts'
+import { Bucket } from './bucket.ts'
+import { fhirPathEngine, type Criteria, type CriteriaEngine } from './criteria-engine.ts'
+import { isDomainResource } from './element-model.ts'
+import type { ResolvedReferences } from './references.ts'
+import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
 
-/** Resources that `resolve()` can see, by relative reference (`Patient/123`). `undefined` as value: read and not there.
- *  A reference that is not a key has not been read yet. */
-export type ResolvedReferences = ReadonlyMap<string, FhirResource | undefined>
+export type { ResolvedReferences } from './references.ts'
 
 export interface UndecidedTopic {
   readonly topicUrl: string
@@ -27,28 +29,121 @@ export interface MatchResult {
 }
 
 const noMatch: MatchResult = { fired: [], undecided: [], pending: [] }
+const nothingResolved: ResolvedReferences = new Map()
 
-/** Which topics a change fires. */
+/** Which topics a change fires.
+ *
+ *  One bucket per concrete resource type and interaction; a trigger on every type joins each bucket when its type is first seen,
+ *  so a change looks into exactly one bucket and a criteria is evaluated at most once. */
 export class TopicIndex {
+  readonly #engine: CriteriaEngine
   readonly #topics = new Map<string, SubscriptionTopic>()
+  readonly #buckets = new Map<string, Map<Interaction, Bucket>>()
+  /** Topics with a trigger on more than one type. */
+  readonly #wide = new Map<string, SubscriptionTopic>()
 
+  constructor(engine: CriteriaEngine = fhirPathEngine) {
+    this.#engine = engine
+  }
+
+  /** Adds a topic, or replaces the one with the same url. */
   put(topic: SubscriptionTopic): void {
+    this.remove(topic.url)
     this.#topics.set(topic.url, topic)
+    for (const trigger of topic.triggers) {
+      if (isWide(trigger)) this.#wide.set(topic.url, topic)
+      else this.#bucketsOf(trigger.resourceType)
+    }
+    for (const resourceType of this.#buckets.keys()) this.#add(topic, resourceType)
   }
 
   remove(topicUrl: string): void {
+    const topic = this.#topics.get(topicUrl)
+    if (!topic) return
     this.#topics.delete(topicUrl)
+    this.#wide.delete(topicUrl)
+    for (const [resourceType, buckets] of this.#buckets) {
+      for (const { interactions: wanted, criteria } of triggersOn(topic, resourceType)) {
+        for (const interaction of wanted) buckets.get(interaction)?.remove(topicUrl, criteria)
+      }
+      if ([...buckets.values()].every(({ isEmpty }) => isEmpty)) this.#buckets.delete(resourceType)
+    }
   }
 
-  match(change: Change, _resolved: ResolvedReferences = new Map()): MatchResult {
-    if (this.#topics.size === 0) return noMatch
-    const fired = [...this.#topics.values()].filter(({ triggers }) =>
-      triggers.some(
-        ({ resourceType, interactions }) =>
-          (resourceType === '*' || resourceType === change.resourceType) &&
-          interactions.includes(change.interaction),
-      ),
-    )
-    return { ...noMatch, fired: fired.map(({ url }) => url) }
+  /** Decides every topic that this change could fire. Never throws.
+   *
+   *  @param resolved What `resolve()` can see. */
+  match(change: Change, resolved: ResolvedReferences = nothingResolved): MatchResult {
+    const hasBucket = this.#buckets.has(change.resourceType) || this.#wide.size > 0
+    const bucket = hasBucket && this.#bucketsOf(change.resourceType).get(change.interaction)
+    if (!bucket || bucket.isEmpty) return noMatch
+    const fired = new Set(bucket.always)
+    const undecided = new Map<string, string>()
+    const pending = new Map<string, readonly string[]>()
+    for (const group of bucket.candidates(change)) {
+      const verdict = group.decide(change, resolved)
+      for (const url of group.topicUrls) {
+        if (verdict.kind === 'decided' && verdict.fires) fired.add(url)
+        else if (verdict.kind === 'undecided') undecided.set(url, verdict.error)
+        else if (verdict.kind === 'pending') {
+          pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
+        }
+      }
+    }
+    return {
+      fired: [...fired],
+      // One trigger that is true is enough; one that is still open may yet be.
+      pending: [...pending]
+        .filter(([url]) => !fired.has(url))
+        .map(([topicUrl, references]) => ({ topicUrl, references })),
+      undecided: [...undecided]
+        .filter(([url]) => !fired.has(url) && !pending.has(url))
+        .map(([topicUrl, error]) => ({ topicUrl, error })),
+    }
   }
+
+  /** Buckets of a type; made on first sight, with the wide triggers in them. */
+  #bucketsOf(resourceType: string): Map<Interaction, Bucket> {
+    const known = this.#buckets.get(resourceType)
+    if (known) return known
+    const buckets = new Map(interactions.map((each) => [each, new Bucket(resourceType)]))
+    this.#buckets.set(resourceType, buckets)
+    for (const topic of this.#wide.values()) this.#add(topic, resourceType)
+    return buckets
+  }
+
+  #add(topic: SubscriptionTopic, resourceType: string): void {
+    for (const { interactions: wanted, criteria } of triggersOn(topic, resourceType)) {
+      for (const interaction of wanted) {
+        this.#buckets
+          .get(resourceType)
+          ?.get(interaction)
+          ?.add(topic.url, criteria, () => this.#compiled(criteria ?? ''))
+      }
+    }
+  }
+
+  /** One criteria object per text, shared by all buckets: a compiled one takes about 10 KB. */
+  #compiled(text: string): Criteria {
+    for (const buckets of this.#buckets.values()) {
+      for (const bucket of buckets.values()) {
+        const known = bucket.criteria(text)
+        if (known) return known
+      }
+    }
+    return this.#engine.compile(text)
+  }
+}
+
+function isWide({ resourceType }: TopicTrigger): boolean {
+  return resourceType === '*' || resourceType === 'DomainResource'
+}
+
+function triggersOn(topic: SubscriptionTopic, resourceType: string): TopicTrigger[] {
+  return topic.triggers.filter(
+    (trigger) =>
+      trigger.resourceType === resourceType ||
+      trigger.resourceType === '*' ||
+      (trigger.resourceType === 'DomainResource' && isDomainResource(resourceType)),
+  )
 }

@@ -1,0 +1,136 @@
+import { compile, type UserInvocationTable } from 'fhirpath'
+import r4 from 'fhirpath/fhir-context/r4'
+import type { FhirResource } from '../host/types.ts'
+import { checkComputedLength, checkMatchedLength } from './fuel.ts'
+import { compilePattern, type Pattern } from './linear-regex.ts'
+import type { References } from './references.ts'
+
+/** fhirpath.js's wrapper around a value of a resource. */
+interface ResourceNode {
+  readonly data: unknown
+  readonly parentResNode: ResourceNode | null
+}
+
+interface ResourceNodeClass {
+  makeResNode(
+    context: unknown,
+    data: unknown,
+    parent: null,
+    path: null,
+    shadow: null,
+    type: null,
+  ): ResourceNode
+}
+
+// The class is not exported; a node tells it.
+const [anyNode] = compile('$this', r4, { resolveInternalTypes: false })({
+  resourceType: 'Basic',
+}) as [ResourceNode]
+const nodeClass = anyNode.constructor as Function & ResourceNodeClass
+
+/** Value of a result of fhirpath.js, in or without its wrapper. */
+export function plainValue(item: unknown): unknown {
+  return isNode(item) ? item.data : item
+}
+
+/** Functions that replace fhirpath.js's own, for one criteria. */
+export class CriteriaFunctions {
+  readonly #patterns = new Map<string, Pattern>()
+  readonly #fixed: UserInvocationTable = {
+    matches: this.#regexFunction((pattern, text) => pattern.find(text)),
+    matchesFull: this.#regexFunction((pattern, text) => pattern.matchFull(text)),
+    replace: { arity: { 2: ['String', 'String'] }, fn: replace },
+  }
+
+  /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network. */
+  table(references: References): UserInvocationTable {
+    return {
+      ...this.#fixed,
+      resolve: {
+        arity: { 0: [] },
+        fn(this: unknown, items: readonly unknown[]) {
+          return items.flatMap((item) => {
+            const resource = referenced(item, references)
+            return resource === undefined
+              ? []
+              : [nodeClass.makeResNode(this, resource, null, null, null, null)]
+          })
+        },
+      },
+    }
+  }
+
+  #regexFunction(
+    matches: (pattern: Pattern, text: string) => boolean,
+  ): UserInvocationTable[string] {
+    return {
+      arity: { 1: ['String'] },
+      nullable: true,
+      fn: (items: readonly unknown[], pattern: string) => {
+        const text = singleString(items)
+        if (text === undefined) return []
+        checkMatchedLength(text.length)
+        return matches(this.#compiled(pattern), text)
+      },
+    }
+  }
+
+  #compiled(text: string): Pattern {
+    let pattern = this.#patterns.get(text)
+    if (!pattern) this.#patterns.set(text, (pattern = compilePattern(text)))
+    return pattern
+  }
+}
+
+function replace(items: readonly unknown[], pattern: unknown, substitution: unknown): unknown {
+  const text = singleString(items)
+  if (text === undefined || typeof pattern !== 'string' || typeof substitution !== 'string') {
+    return []
+  }
+  const found = pattern === '' ? text.length + 1 : text.split(pattern).length - 1
+  // Before the string is made: one call can make it thousands of times longer.
+  checkComputedLength(text.length + found * (substitution.length - pattern.length))
+  return text.replaceAll(pattern, () => substitution)
+}
+
+/** @throws Error as fhirpath.js's own functions do for several items or for one that is no string. */
+function singleString(items: readonly unknown[]): string | undefined {
+  const [item, ...others] = items
+  const value = plainValue(item)
+  if (others.length > 0) throw new Error('Unexpected collection')
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw new Error('Expected string')
+  return value
+}
+
+/** The resource that a Reference, or a string that holds one, points at. */
+function referenced(item: unknown, references: References): FhirResource | undefined {
+  const value = plainValue(item)
+  const reference = isRecord(value) ? value['reference'] : value
+  if (typeof reference !== 'string') return undefined
+  return reference.startsWith('#')
+    ? contained(item, reference.slice(1))
+    : references.lookUp(reference)
+}
+
+/** `#id` is looked for in the resource that the reference itself is in; `#` alone is that resource. */
+function contained(item: unknown, id: string): FhirResource | undefined {
+  if (!isNode(item)) return undefined
+  let node = item
+  while (node.parentResNode) node = node.parentResNode
+  const root = node.data
+  if (!isRecord(root)) return undefined
+  if (id === '') return root as FhirResource
+  const list: unknown = root['contained']
+  return Array.isArray(list)
+    ? (list.find((inner) => isRecord(inner) && inner['id'] === id) as FhirResource | undefined)
+    : undefined
+}
+
+function isNode(item: unknown): item is ResourceNode {
+  return item instanceof nodeClass
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

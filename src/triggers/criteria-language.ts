@@ -1,0 +1,109 @@
+/** The part of FHIRPath that a criteria may use. */
+
+export const criteriaLimits = {
+  maxChars: 4096,
+  maxNodes: 600,
+  /** `where`, `select`, `all`, `exists` inside one another: each level multiplies the work by the number of items. */
+  maxNestedLoops: 2,
+  /** `replace` after `replace` can double a string each time. */
+  maxReplaces: 4,
+  /** Steps of one evaluation. */
+  maxSteps: 20_000,
+  /** Items in all results of one evaluation. */
+  maxItems: 50_000,
+  /** Length of a string that is computed, not read from the resource. */
+  maxComputedChars: 65_536,
+  /** Length of a string that a regular expression is run on. */
+  maxMatchedChars: 1_000_000,
+  /** Items in a collection that is compared item by item with another, which takes the square of it. */
+  maxComparedItems: 1_000,
+  maxReferences: 50,
+  maxResolveRounds: 3,
+} as const
+
+/** Number of arguments, from and to. */
+type Arity = readonly [min: number, max: number]
+
+const none: Arity = [0, 0]
+const one: Arity = [1, 1]
+const optional: Arity = [0, 1]
+
+/** Source: https://hl7.org/fhirpath/N1/ and https://hl7.org/fhir/R4/fhirpath.html. Left out on purpose: what can run for ever
+ *  (repeat, aggregate), needs a terminology server (memberOf, subsumes), or writes somewhere (trace). */
+export const functionArities: ReadonlyMap<string, Arity> = new Map<string, Arity>([
+  ...[
+    ...['abs', 'allFalse', 'allTrue', 'anyFalse', 'anyTrue', 'ceiling', 'children', 'count'],
+    ...['convertsToBoolean', 'convertsToDate', 'convertsToDateTime', 'convertsToDecimal'],
+    ...['convertsToInteger', 'convertsToString', 'convertsToTime', 'descendants', 'distinct'],
+    ...['empty', 'first', 'floor', 'getValue', 'hasValue', 'isDistinct', 'last', 'length'],
+    ...['lower', 'not', 'now', 'resolve', 'single', 'tail', 'timeOfDay', 'toBoolean', 'toChars'],
+    ...['toDate', 'toDateTime', 'toDecimal', 'toInteger', 'toString', 'toTime', 'today', 'trim'],
+    ...['truncate', 'type', 'upper'],
+  ].map((name): [string, Arity] => [name, none]),
+  ...[
+    ...['all', 'as', 'combine', 'comparable', 'contains', 'endsWith', 'exclude', 'extension'],
+    ...['indexOf', 'intersect', 'is', 'matches', 'matchesFull', 'ofType', 'select', 'skip'],
+    ...['split', 'startsWith', 'subsetOf', 'supersetOf', 'take', 'union', 'where'],
+  ].map((name): [string, Arity] => [name, one]),
+  ...['convertsToQuantity', 'exists', 'join', 'round', 'toQuantity'].map(
+    (name): [string, Arity] => [name, optional],
+  ),
+  ['iif', [2, 3]],
+  ['replace', [2, 2]],
+  ['substring', [1, 2]],
+])
+
+/** Why a function of FHIRPath is not in {@link functionArities}. */
+export const refusedFunctions: ReadonlyMap<string, string> = new Map([
+  ['aggregate', 'it can run without end'],
+  ['conformsTo', 'it needs the profiles of the server'],
+  ['defineVariable', 'write the expression out instead'],
+  ['memberOf', 'it needs a terminology server; list the codes instead'],
+  ['repeat', 'it can run without end; use descendants() or write the path out'],
+  ['replaceMatches', 'use matches() or replace() instead'],
+  ['subsumedBy', 'it needs a terminology server; list the codes instead'],
+  ['subsumes', 'it needs a terminology server; list the codes instead'],
+  ['trace', 'it writes resource content to a log'],
+])
+
+/** Functions whose arguments are evaluated once per item. */
+export const loopFunctions: ReadonlySet<string> = new Set(['all', 'exists', 'select', 'where'])
+
+/** Functions and operators that compare every item of one side with every item of the other. */
+export const comparingFunctions: ReadonlySet<string> = new Set([
+  ...['distinct', 'exclude', 'intersect', 'isDistinct', 'subsetOf', 'supersetOf', 'union'],
+])
+export const comparingOperators: ReadonlySet<string> = new Set(['|', '~', '!~', 'in', 'contains'])
+
+/** Variables of a criteria and what they stand for. */
+export const criteriaVariables: readonly string[] = [
+  ...['current', 'previous', 'resource', 'rootResource', 'context', 'ucum', 'sct', 'loinc'],
+]
+
+/** Functions whose result does not depend on their input's type. */
+export const resultTypes: ReadonlyMap<string, string> = new Map([
+  ...[
+    ...['all', 'allFalse', 'allTrue', 'anyFalse', 'anyTrue', 'comparable', 'contains'],
+    ...['convertsToBoolean', 'convertsToDate', 'convertsToDateTime', 'convertsToDecimal'],
+    ...['convertsToInteger', 'convertsToQuantity', 'convertsToString', 'convertsToTime', 'empty'],
+    ...['endsWith', 'exists', 'hasValue', 'is', 'isDistinct', 'matches', 'matchesFull', 'not'],
+    ...['startsWith', 'subsetOf', 'supersetOf', 'toBoolean'],
+  ].map((name): [string, string] => [name, 'System.Boolean']),
+  ...['join', 'lower', 'replace', 'substring', 'toChars', 'toString', 'trim', 'upper', 'split'].map(
+    (name): [string, string] => [name, 'System.String'],
+  ),
+  ...['count', 'indexOf', 'length', 'toInteger'].map((name): [string, string] => [
+    name,
+    'System.Integer',
+  ]),
+  ['extension', 'Extension'],
+  ['now', 'System.DateTime'],
+  ['today', 'System.Date'],
+  ['timeOfDay', 'System.Time'],
+])
+
+/** Functions that give back items of their input. */
+export const filterFunctions: ReadonlySet<string> = new Set([
+  ...['distinct', 'exclude', 'first', 'intersect', 'last', 'single', 'skip', 'tail', 'take'],
+  'where',
+])
