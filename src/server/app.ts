@@ -53,10 +53,18 @@ export function createApp(parts: AppParts): Express {
   app.use(async (request: Request, response: Response) => {
     const requestId = randomUUID()
     response.set('x-request-id', requestId)
+    const startedMs = performance.now()
     const answer = await answerRequest(parts, readBody, request, response).catch((error: unknown) =>
       answerOfFailure(parts, error, requestId),
     )
     send(response, answer)
+    // Paths and queries name patients; they are not logged.
+    const durationMs = Math.round(performance.now() - startedMs)
+    const { method } = request
+    parts.logger.debug(
+      { requestId, method, status: answer.status, durationMs },
+      'answered a request',
+    )
   })
   return app
 }
@@ -189,10 +197,10 @@ function bodyError(error: unknown, limitBytes: number): OperationOutcomeError {
 }
 
 function answerOfFailure(parts: AppParts, error: unknown, requestId: string): Answer {
-  const { outcome, isUnexpected } = outcomeOfError(error)
-  if (isUnexpected)
-    parts.logger.error({ requestId, err: withoutContent(error) }, 'a request failed unexpectedly')
-  const answer = answerOfOutcome(outcome)
+  const answer = answerOfOutcome(outcomeOfError(error))
+  const fields = { requestId, status: answer.status, err: withoutContent(error) }
+  if (answer.status === 503) parts.logger.warn(fields, 'a request was refused for now')
+  else if (answer.status >= 500) parts.logger.error(fields, 'a request failed unexpectedly')
   if (answer.status !== 401) return answer
   return {
     ...answer,

@@ -172,6 +172,8 @@ function knexConfig({ databaseUrl, knex: config, databasePoolSize }: ServerOptio
       connectionString: databaseUrl,
       application_name: 'fhir-reference-server',
       connectionTimeoutMillis: 5000,
+      statement_timeout: 60_000,
+      keepAlive: true,
     },
     pool: { min: 0, max },
     acquireConnectionTimeout: 10_000,

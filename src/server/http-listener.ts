@@ -7,12 +7,17 @@ const keepAliveTimeoutMs = 75_000
 
 /** A bound HTTP server that knows its unanswered requests. */
 export class HttpListener {
+  /** `http://127.0.0.1:8080`; stays known after close(). */
+  readonly origin: string
   readonly #server: Server
   readonly #unanswered = new Set<ServerResponse>()
   #closed: Promise<void> | undefined
 
   private constructor(server: Server) {
     this.#server = server
+    // A TCP server that listens has an AddressInfo.
+    const { address, family, port } = server.address() as AddressInfo
+    this.origin = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     server.keepAliveTimeout = keepAliveTimeoutMs
     server.on('request', (_request, response) => {
       this.#track(response)
@@ -24,8 +29,6 @@ export class HttpListener {
    *  @throws the error of listen(), such as EADDRINUSE */
   static async bind(handler: RequestListener, host: string, port: number): Promise<HttpListener> {
     const server = createServer()
-    const listener = new HttpListener(server)
-    server.on('request', handler)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, () => {
@@ -33,14 +36,10 @@ export class HttpListener {
         resolve()
       })
     })
+    // Both are set before the event loop accepts the first connection's request.
+    const listener = new HttpListener(server)
+    server.on('request', handler)
     return listener
-  }
-
-  /** `http://127.0.0.1:8080` */
-  get origin(): string {
-    // A TCP server that listens has an AddressInfo.
-    const { address, family, port } = this.#server.address() as AddressInfo
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
   }
 
   /** Stops accepting, lets unanswered requests finish within the deadline, then cuts what is left. Idempotent. */

@@ -65,25 +65,16 @@ export const noContent: OperationOutcome = {
   issue: [{ severity: 'information', code: 'informational', details: { text: 'Deleted' } }],
 }
 
-/** What a client is told about an error, and whether the server's log should hold it.
- *  An error that nobody foresaw becomes 500 without a word of its message, which may quote SQL or content. */
-export function outcomeOfError(error: unknown): {
-  outcome: OperationOutcome
-  isUnexpected: boolean
-} {
-  if (error instanceof OperationOutcomeError) {
-    return {
-      outcome: error.outcome,
-      isUnexpected: statusOf(error.outcome) >= 500 && error.outcome.id === undefined,
-    }
-  }
-  const outcome =
-    outcomeOfModuleError(error) ?? outcomeOfDatabaseError(error) ?? outcomeOfEngineLimit(error)
-  if (outcome) return { outcome, isUnexpected: false }
-  return {
-    outcome: errorOutcome('internal-error', 'exception', 'The server failed; its log says why.'),
-    isUnexpected: true,
-  }
+/** What a client is told about an error. One that nobody foresaw becomes 500 without a word of its message, which may
+ *  quote SQL or content. */
+export function outcomeOfError(error: unknown): OperationOutcome {
+  if (error instanceof OperationOutcomeError) return error.outcome
+  return (
+    outcomeOfModuleError(error) ??
+    outcomeOfDatabaseError(error) ??
+    outcomeOfEngineLimit(error) ??
+    errorOutcome('internal-error', 'exception', 'The server failed; its log says why.')
+  )
 }
 
 function outcomeOfModuleError(error: unknown): OperationOutcome | undefined {
@@ -99,7 +90,7 @@ function outcomeOfModuleError(error: unknown): OperationOutcome | undefined {
   return { resourceType: 'OperationOutcome', id: 'unprocessable-entity', issue: [issue] }
 }
 
-/** SQLSTATE classes that are the client's doing: 22 = data that PostgreSQL cannot hold, 23505 and 40 = lost races. */
+/** SQLSTATEs: class 22 = data that PostgreSQL cannot hold, 23505 and class 40 = a lost race, 57014 and 55P03 = took too long. */
 function outcomeOfDatabaseError(error: unknown): OperationOutcome | undefined {
   if (isDatabaseUnavailable(error)) return unavailable('The database cannot be reached.')
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -110,6 +101,7 @@ function outcomeOfDatabaseError(error: unknown): OperationOutcome | undefined {
       'The request holds a value that cannot be stored or searched.',
     )
   }
+  if (code === '57014' || code === '55P03') return unavailable('The database took too long.')
   if (code === '23505' || /^40...$/.test(code)) {
     return errorOutcome(
       'conflict',

@@ -55,7 +55,7 @@ describe('npm start', () => {
     assert.doesNotMatch(server.stderr(), /sesame/)
   })
 
-  it('brings its own PostgreSQL and Kafka when none are named, and leaves nothing running', async () => {
+  it('brings its own PostgreSQL and Kafka when none are named, and ends with 0 on SIGINT', async () => {
     let status = 0
     const { code, stdout, stderr } = await runToEnd(
       { DATABASE_URL: '', KAFKA_BOOTSTRAP_SERVERS: '' },
