@@ -81,8 +81,12 @@ function checkCriteria(
       list,
     )
     const failure = hasError(list.issues) ? undefined : dryRun(text)
-    if (failure !== undefined) {
-      list.error(`It fails even without a resource: ${failure} Correct the types of its operands.`)
+    if (failure) {
+      list.issues.push({
+        severity: 'error',
+        message: `It fails even without a resource. ${failure.error} Correct the operands at this place.`,
+        position: failure.position,
+      })
     }
   }
   return list.issues.map((issue) => outcomeIssue(issue, path))

@@ -99,10 +99,13 @@ function checkNodes(ast: AstNode, list: IssueList): void {
     if (call) checkCall(call, node, list)
   }
   checkLoops(ast, 0, list)
+  // The outermost comes first: it is the last one of the chain.
   const replaces = nodes.filter((node) => node.type === 'Functn' && node.text === 'replace')
-  const [tooMany] = replaces.slice(criteriaLimits.maxReplaces)
-  if (tooMany) {
-    list.error(`replace() may be used ${criteriaLimits.maxReplaces} times; use matches().`, tooMany)
+  if (replaces.length > criteriaLimits.maxReplaces) {
+    list.error(
+      `replace() may be used ${criteriaLimits.maxReplaces} times; use matches() instead.`,
+      replaces[0],
+    )
   }
 }
 

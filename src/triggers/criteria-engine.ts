@@ -14,8 +14,8 @@ export type Verdict =
   | { readonly kind: 'decided'; readonly fires: boolean }
   /** `resolve()` needs these references read; evaluate again then. */
   | { readonly kind: 'pending'; readonly references: readonly string[] }
-  /** `error`: one sentence for an operator, without resource content. */
-  | { readonly kind: 'undecided'; readonly error: string }
+  /** `error`: one sentence for an operator, without resource content. `position`: where the evaluation failed, if it did. */
+  | { readonly kind: 'undecided'; readonly error: string; readonly position?: Position | undefined }
 
 /** One criteria, ready to be evaluated on any number of changes. */
 export interface Criteria {
@@ -60,17 +60,19 @@ class FhirPathCriteria implements Criteria {
 const nothing: Change = { interaction: 'update', resourceType: '', id: '' }
 const noReferences: ResolvedReferences = new Map()
 
-/** Why a criteria fails even on nothing, for example `1 + 'a'`. */
-export function dryRun(text: string): string | undefined {
+/** Where and why the evaluation of a criteria fails even on nothing, for example `1 + 'a'`. */
+export function dryRun(text: string): { error: string; position: Position } | undefined {
   const verdict = compileProgram(text).run(nothing, noReferences)
-  return verdict.kind === 'undecided' ? verdict.error : undefined
+  return verdict.kind === 'undecided' && verdict.position
+    ? { error: verdict.error, position: verdict.position }
+    : undefined
 }
 
 function compileProgram(text: string): Program {
   // Checked here too: what is stored may have been written before a check existed, or past it.
   const { issues } = checkSyntax(text)
   const [fault] = issues
-  if (fault) return refused(`${fault.message}${at(fault.position)}`)
+  if (fault) return refused(fault.message, fault.position)
   const evaluate = compile(text, r4, { resolveInternalTypes: false })
   const functions = new CriteriaFunctions()
   let compared: ReadonlySet<AstNode> | undefined
@@ -91,14 +93,14 @@ function compileProgram(text: string): Program {
         if (references.missing.length > 0 && !isTopicDestinationError(error)) {
           return { kind: 'pending', references: references.missing }
         }
-        return { kind: 'undecided', error: `${withoutContent(error)}${at(fuel.position)}.` }
+        return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
       }
     },
   }
 }
 
-function refused(error: string): Program {
-  return { run: () => ({ kind: 'undecided', error }) }
+function refused(error: string, position: Position | undefined): Program {
+  return { run: () => ({ kind: 'undecided', error, position }) }
 }
 
 /** fhirpath.js keeps its tree to itself; its last call of the hook shows the root. Nothing is evaluated on an empty input
@@ -155,16 +157,12 @@ function withoutContent(error: unknown): string {
   if (isTopicDestinationError(error)) return error.message
   const text = error instanceof Error ? error.message : String(error)
   if (/Unexpected collection|multiple items|single|individual/i.test(text)) {
-    return 'There are several items where one is expected'
+    return 'There are several items where one is expected.'
   }
   if (/^Expected |did not match type|Cannot convert|can only be applied/.test(text)) {
-    return 'A value has another type than the operation expects'
+    return 'A value has another type than the operation expects.'
   }
   if (/^Invalid (date|date-time|time) literal/.test(text))
-    return 'A date or time literal is invalid'
-  return 'The criteria could not be evaluated'
-}
-
-function at(position: Position | undefined): string {
-  return position ? ` (near line ${position.line}, column ${position.column})` : ''
+    return 'A date or time literal is invalid.'
+  return 'The criteria could not be evaluated.'
 }

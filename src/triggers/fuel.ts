@@ -78,5 +78,5 @@ export function checkMatchedLength(chars: number): void {
 }
 
 function stopped(reason: string): FuelError {
-  return new FuelError('KTD_CRITERIA', `The criteria was stopped: it ${reason}`)
+  return new FuelError('KTD_CRITERIA', `The criteria was stopped: it ${reason}.`)
 }

@@ -35,7 +35,7 @@ export class References {
     if (this.#asked.size > criteriaLimits.maxReferences) {
       throw new TopicDestinationError(
         'KTD_CRITERIA',
-        `The criteria was stopped: it resolves more than ${criteriaLimits.maxReferences} references`,
+        `The criteria was stopped: it resolves more than ${criteriaLimits.maxReferences} references.`,
       )
     }
     if (!this.#resolved.has(key)) this.#missing.add(key)

@@ -1,6 +1,11 @@
 import { interactions, type Change, type Interaction } from '../host/types.ts'
 import { Bucket } from './bucket.ts'
-import { fhirPathEngine, type Criteria, type CriteriaEngine } from './criteria-engine.ts'
+import {
+  fhirPathEngine,
+  type Criteria,
+  type CriteriaEngine,
+  type Verdict,
+} from './criteria-engine.ts'
 import { isDomainResource } from './element-model.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
@@ -84,7 +89,7 @@ export class TopicIndex {
       const verdict = group.decide(change, resolved)
       for (const url of group.topicUrls) {
         if (verdict.kind === 'decided' && verdict.fires) fired.add(url)
-        else if (verdict.kind === 'undecided') undecided.set(url, verdict.error)
+        else if (verdict.kind === 'undecided') undecided.set(url, sentence(verdict))
         else if (verdict.kind === 'pending') {
           pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
         }
@@ -133,6 +138,10 @@ export class TopicIndex {
     }
     return this.#engine.compile(text)
   }
+}
+
+function sentence({ error, position }: Verdict & { kind: 'undecided' }): string {
+  return position ? `${error} (near line ${position.line}, column ${position.column})` : error
 }
 
 function isWide({ resourceType }: TopicTrigger): boolean {
