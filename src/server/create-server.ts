@@ -17,6 +17,7 @@ import { ServedResourceTypes } from './served-types.ts'
 import { migrateServer } from './schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
 import type { ReferenceServer, ServerOptions } from './server-options.ts'
+import { loadR4Definitions } from './validation.ts'
 
 export type { ReferenceServer, ServerOptions } from './server-options.ts'
 
@@ -32,6 +33,8 @@ export async function createServer(options: ServerOptions): Promise<ReferenceSer
   if (options.baseUrl !== undefined && !URL.canParse(options.baseUrl)) {
     throw new TopicDestinationError('KTD_INVALID_OPTION', 'baseUrl must be an absolute URL.')
   }
+  // The routes are made of the types of R4, and these are read from the definitions.
+  await loadR4Definitions()
   const database = knex(knexConfig(options))
   const server = new Server(options, authenticator, database)
   try {

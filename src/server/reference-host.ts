@@ -50,11 +50,11 @@ export class ReferenceHost implements FhirHost {
   }
 
   list(resourceType: string): Promise<FhirResource[]> {
-    return listResources(this.#parts.context, resourceType)
+    return listResources(this.#parts.context.knex, resourceType)
   }
 
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>> {
-    return readResources(this.#parts.context, references, tx)
+    return readResources(this.#parts.context.knex, references, tx)
   }
 
   authorize(principal: Principal | undefined): Promise<void> {

@@ -28,13 +28,14 @@ export interface RoutedResponse {
 export function createRouter(types: ServedResourceTypes): FhirRouter {
   const router = new FhirRouter()
   const stock = router.router.routes.splice(0)
+  const own = ownHandlers(types)
   for (const { method, path, handler, data } of stock) {
     const interaction = data?.interaction
     // Not taken over: search over all types and GraphQL.
     if (!isResourceInteraction(interaction)) continue
     const template = path.map(({ value, param }) => (param ? `:${value}` : value)).join('/')
-    const own = ownHandlers[`${method} ${template}`]
-    router.add(method, template, guarded(types, interaction, template, own ?? handler), interaction)
+    const chosen = own[`${method} ${template}`] ?? handler
+    router.add(method, template, guarded(types, interaction, template, chosen), interaction)
   }
   const validate = validateRoute(types.registered)
   for (const path of [':resourceType/$validate', ':resourceType/:id/$validate']) {
@@ -45,11 +46,13 @@ export function createRouter(types: ServedResourceTypes): FhirRouter {
 }
 
 /** Where fhir-router's handlers fall short: 201 of an update, If-Match on all writes, patches other than JSON Patch. */
-const ownHandlers: Readonly<Record<string, FhirRouteHandler>> = {
-  'PUT :resourceType/:id': update,
-  'PATCH :resourceType/:id': patch,
-  'PATCH :resourceType': conditionalPatch,
-  'DELETE :resourceType/:id': remove,
+function ownHandlers(types: ServedResourceTypes): Readonly<Record<string, FhirRouteHandler>> {
+  return {
+    'PUT :resourceType/:id': update,
+    'PATCH :resourceType/:id': patch,
+    'PATCH :resourceType': conditionalPatch,
+    'DELETE :resourceType/:id': remove(types),
+  }
 }
 
 const batch: FhirRouteHandler = async (request, repository, router) => {

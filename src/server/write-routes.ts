@@ -1,8 +1,9 @@
-import { allOk, created, parseSearchRequest } from '@medplum/core'
+import { allOk, created, notFound, OperationOutcomeError, parseSearchRequest } from '@medplum/core'
 import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
 import type { KnexRepository } from './knex-repository.ts'
 import { badRequestError } from './outcomes.ts'
+import type { ServedResourceTypes } from './served-types.ts'
 
 /** PUT Type/id: 201 when it creates. */
 export const update: FhirRouteHandler = async (request, repository) => {
@@ -30,12 +31,22 @@ export const conditionalPatch: FhirRouteHandler = async (request, repository) =>
   return [allOk, await ours(repository).conditionalPatch(search, patchOf(request))]
 }
 
-/** DELETE Type/id. */
-export const remove: FhirRouteHandler = async (request, repository) => {
-  const { resourceType = '', id = '' } = request.params
-  await ours(repository).deleteResource(resourceType, id, ifMatch(request))
-  return [allOk]
+/** DELETE Type/id: 404 for what never was. In a batch a missing resource of a module's own type is as good as deleted, because
+ *  existing clients replace those by DELETE and POST in one batch, the first time too. */
+export function remove(types: ServedResourceTypes): FhirRouteHandler {
+  return async (request, repository, _router, options) => {
+    const { resourceType = '', id = '' } = request.params
+    try {
+      await ours(repository).deleteResource(resourceType, id, ifMatch(request))
+    } catch (error) {
+      const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
+      if (!isMissing || options?.batch !== true || !types.registered.has(resourceType)) throw error
+    }
+    return [allOk]
+  }
 }
+
+type Patch = Parameters<KnexRepository['patchResource']>[2]
 
 /** The one repository that this server's routes are ever called with. */
 function ours(repository: FhirRepository): KnexRepository {
@@ -44,7 +55,7 @@ function ours(repository: FhirRepository): KnexRepository {
 
 function patchOf({ body }: FhirRequest): Patch {
   const given: unknown = body
-  if (typeof given === 'object' && given !== null) return given
+  if (typeof given === 'object' && given !== null) return given as Patch
   throw badRequestError(
     'The body must be a JSON Patch, a merge patch or Parameters of a FHIRPath Patch.',
     'structure',

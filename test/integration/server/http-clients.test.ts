@@ -532,6 +532,20 @@ describe('the HTTP API, as existing clients use it', () => {
       }
     })
 
+    it('link to the address that a trusted proxy was asked under, and to none that a Host header could inject', async () => {
+      const selfLink = async (headers: Record<string, string>) => {
+        const { text } = await callRaw(url, 'GET', '/fhir/Patient?family=Searched', { headers })
+        const { link } = JSON.parse(text) as Awaited<ReturnType<typeof call>>['body']
+        return link?.find(({ relation }) => relation === 'self')?.url
+      }
+      const proxied = { 'x-forwarded-host': 'fhir.example.org', 'x-forwarded-proto': 'https' }
+      assert.match(
+        (await selfLink(proxied)) ?? '',
+        /^https:\/\/fhir\.example\.org\/fhir\/Patient\?/,
+      )
+      assert.ok((await selfLink({ host: 'x/"<script>' }))?.startsWith(`${url}/Patient?`))
+    })
+
     it('follow the next links to the end', async () => {
       const ids: unknown[] = []
       let next: string | undefined = `${url}/Patient?family=Searched&_count=2`
