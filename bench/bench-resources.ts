@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 
-export const benchTopicUrl = 'http://example.org/topic/bench'
+const benchTopicUrl = 'http://example.org/topic/bench'
 
-export const benchTopic = {
+export const benchTopicPath = '/AidboxSubscriptionTopic/bench'
+
+export const benchTopic: object = {
   resourceType: 'AidboxSubscriptionTopic',
   id: 'bench',
   url: benchTopicUrl,
@@ -16,7 +18,8 @@ export function benchDestination(
   bootstrapServers: string,
   status: 'active' | 'off' = 'active',
 ): object {
-  const profile = kind === 'kafka-at-least-once' ? 'kafkaAtLeastOnceProfile' : 'kafkaBestEffortProfile'
+  const profile =
+    kind === 'kafka-at-least-once' ? 'kafkaAtLeastOnceProfile' : 'kafkaBestEffortProfile'
   return {
     resourceType: 'AidboxTopicDestination',
     id: kind,

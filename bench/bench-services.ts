@@ -17,13 +17,13 @@ export async function startBenchServices(connections: number): Promise<BenchServ
   const kafka = await startKafkaBroker()
   const server = await startServerProcess({
     DATABASE_URL: postgres.connectionString,
-    KAFKA_BOOTSTRAP_SERVERS: kafka.plaintext,
+    KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers,
     LOG_LEVEL: 'error',
   })
   const load = new HttpLoad(server.url, connections)
   return {
     databaseUrl: postgres.connectionString,
-    bootstrapServers: kafka.plaintext,
+    bootstrapServers: kafka.bootstrapServers,
     server,
     load,
     async stop() {

@@ -1,10 +1,10 @@
-import pg from 'pg'
-import rdkafka from 'node-rdkafka'
+import { Pool } from 'pg'
 import { fromPg } from '../src/host/sql-tx.ts'
 import { enqueueEvents, type NewEvent } from '../src/outbox/enqueue.ts'
 import { listDestinationRows } from '../src/outbox/destinations.ts'
 import { outboxSchema } from '../src/outbox/schema.ts'
 import { consumeRecords, createTopic, type ConsumedRecord } from '../test/helpers/kafka.ts'
+import { connectBareProducer, prepareRecords } from './bare-producer.ts'
 import { benchDestination, benchResponse } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
 import { ratioFigure, type Figure } from './figures.ts'
@@ -51,17 +51,25 @@ async function drainRelay(
   events: number,
 ): Promise<number> {
   const path = '/AidboxTopicDestination/kafka-at-least-once'
-  await load.send('PUT', path, benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers, 'off'))
+  await load.send(
+    'PUT',
+    path,
+    benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers, 'off'),
+  )
   await fillOutbox(databaseUrl, events)
   const rate = await timed(bootstrapServers, kafkaTopic, events, async () => {
-    await load.send('PUT', path, benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers))
+    await load.send(
+      'PUT',
+      path,
+      benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers),
+    )
   })
   await load.send('DELETE', path)
   return rate
 }
 
 async function fillOutbox(databaseUrl: string, events: number): Promise<void> {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  const pool = new Pool({ connectionString: databaseUrl, max: 1 })
   const schema = outboxSchema()
   const [row] = await listDestinationRows(fromPg(pool), schema)
   if (!row) throw new Error('the destination is not registered')
@@ -69,7 +77,14 @@ async function fillOutbox(databaseUrl: string, events: number): Promise<void> {
     const page = Array.from({ length: Math.min(500, events - start) }, (_, index): NewEvent => {
       const id = `bench-${start + index}`
       const body = JSON.stringify({ ...benchResponse(), id, meta: { versionId: '1' } })
-      return { topicId: row.topicId, interaction: 'create', resourceType: 'QuestionnaireResponse', resourceId: id, versionId: '1', body }
+      return {
+        topicId: row.topicId,
+        interaction: 'create',
+        resourceType: 'QuestionnaireResponse',
+        resourceId: id,
+        versionId: '1',
+        body,
+      }
     })
     await enqueueEvents(fromPg(pool), schema, page)
   }
@@ -81,36 +96,12 @@ async function drainBare(
   kafkaTopic: string,
   records: readonly ConsumedRecord[],
 ): Promise<number> {
-  const producer = new rdkafka.Producer(
-    { 'bootstrap.servers': bootstrapServers, 'transactional.id': `bare-${kafkaTopic}`, 'linger.ms': 0, 'queue.buffering.max.kbytes': 131_072 },
-    { 'message.timeout.ms': 30_000 },
+  const producer = await connectBareProducer(bootstrapServers, `bare-${kafkaTopic}`)
+  const prepared = prepareRecords(records)
+  const rate = await timed(bootstrapServers, kafkaTopic, records.length, () =>
+    producer.send(kafkaTopic, prepared, recordsPerTransaction),
   )
-  const call = async (run: (done: (error: unknown) => void) => void): Promise<void> => {
-    await new Promise<void>((resolve, reject) => {
-      run((error) => {
-        if (error == null) resolve()
-        else reject(error as Error)
-      })
-    })
-  }
-  await call((done) => producer.connect({ timeout: 10_000 }, done))
-  producer.setPollInterval(10)
-  await call((done) => { producer.initTransactions(10_000, done) })
-  const prepared = records.map(({ key, value, headers }) => ({
-    key,
-    value: Buffer.from(value),
-    headers: headers.map(([name, text]) => ({ [name]: text })),
-  }))
-  const rate = await timed(bootstrapServers, kafkaTopic, records.length, async () => {
-    for (let start = 0; start < prepared.length; start += recordsPerTransaction) {
-      await call((done) => { producer.beginTransaction(done) })
-      for (const { key, value, headers } of prepared.slice(start, start + recordsPerTransaction)) {
-        producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
-      }
-      await call((done) => { producer.commitTransaction(30_000, done) })
-    }
-  })
-  await call((done) => producer.disconnect(1000, done))
+  await producer.close()
   return rate
 }
 

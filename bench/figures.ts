@@ -63,9 +63,7 @@ export function ratioFigure(input: RatioInput): Figure {
 }
 
 /** A figure in its own unit, where less is better. */
-export function absoluteFigure(
-  input: Omit<RatioInput, 'baseline' | 'baselines'>,
-): Figure {
+export function absoluteFigure(input: Omit<RatioInput, 'baseline' | 'baselines'>): Figure {
   const { suite, name, unit, values, target } = input
   const value = rounded(median(values))
   return {
@@ -95,5 +93,7 @@ export function table(figures: readonly Figure[]): string {
     figure.met === undefined ? '' : figure.met ? 'met' : 'missed',
   ])
   const header = ['suite', 'figure', 'median', 'ratio', 'spread', 'target', '']
-  return [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  return [header, header.map(() => '---'), ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n')
 }

@@ -25,7 +25,7 @@ export async function followTopic(
   )
   await new Promise<void>((resolve, reject) => {
     consumer.connect({ timeout: 10_000 }, (error) => {
-      if (error as unknown) reject(error as unknown as Error)
+      if (error as unknown) reject(new Error(error.message, { cause: error }))
       else resolve()
     })
   })
@@ -39,7 +39,7 @@ export async function followTopic(
   })
   const { highOffset } = await new Promise<{ highOffset: number }>((resolve, reject) => {
     consumer.queryWatermarkOffsets(kafkaTopic, 0, 10_000, (error, offsets) => {
-      if (error as unknown) reject(error as unknown as Error)
+      if (error as unknown) reject(new Error(error.message, { cause: error }))
       else resolve(offsets)
     })
   })
@@ -59,6 +59,11 @@ export async function followTopic(
         }
         recheck()
       }),
-    stop: () => new Promise((resolve) => consumer.disconnect(() => { resolve() })),
+    stop: () =>
+      new Promise((resolve) =>
+        consumer.disconnect(() => {
+          resolve()
+        }),
+      ),
   }
 }

@@ -15,7 +15,7 @@ export class HttpLoad {
   /** @returns the body; throws when the status is not 2xx */
   async send(method: string, path: string, body?: object | string): Promise<string> {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const request = http.request(
         {
           agent: this.#agent,
@@ -26,7 +26,10 @@ export class HttpLoad {
           headers:
             text === undefined
               ? {}
-              : { 'content-type': 'application/fhir+json', 'content-length': Buffer.byteLength(text) },
+              : {
+                  'content-type': 'application/fhir+json',
+                  'content-length': Buffer.byteLength(text),
+                },
         },
         (response) => {
           const chunks: Buffer[] = []
@@ -61,7 +64,12 @@ export class HttpLoad {
   }
 
   /** An open loop: `rate` requests a second for the time, whether or not the former ones are answered. */
-  async atRate(rate: number, durationMs: number, next: () => string, path: string): Promise<number> {
+  async atRate(
+    rate: number,
+    durationMs: number,
+    next: () => string,
+    path: string,
+  ): Promise<number> {
     const startMs = performance.now()
     const total = Math.floor((rate * durationMs) / 1000)
     const pending: Promise<string>[] = []

@@ -6,7 +6,9 @@ import { followTopic } from './follow-topic.ts'
 import { untilSettled } from './settled.ts'
 
 interface Notification {
-  readonly entry: readonly { readonly resource: { readonly meta?: { readonly lastUpdated: string } } }[]
+  readonly entry: readonly {
+    readonly resource: { readonly meta?: { readonly lastUpdated: string } }
+  }[]
 }
 
 /** Time from a write to its record at a read_committed consumer, at a fixed rate.
@@ -20,7 +22,11 @@ export async function benchLatency(
   const kafkaTopic = 'bench-latency'
   await createTopic(bootstrapServers, kafkaTopic)
   const path = '/AidboxTopicDestination/kafka-at-least-once'
-  await load.send('PUT', path, benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers))
+  await load.send(
+    'PUT',
+    path,
+    benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers),
+  )
   const latenciesMs: number[] = []
   const follower = await followTopic(bootstrapServers, kafkaTopic, (value, arrivedMs) => {
     const { entry } = JSON.parse(value) as Notification

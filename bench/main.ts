@@ -12,7 +12,9 @@ const json = args.includes('--json')
 const asked = args.filter((arg) => !arg.startsWith('--'))
 const unknown = asked.filter((arg) => !suites.some((suite) => suite === arg))
 if (unknown.length > 0) {
-  console.error(`There is no suite ${unknown.join(', ')}. Suites: ${suites.join(', ')}. Options: --quick, --json, --save.`)
+  console.error(
+    `There is no suite ${unknown.join(', ')}. Suites: ${suites.join(', ')}. Options: --quick, --json, --save.`,
+  )
   process.exit(1)
 }
 const wants = (suite: string): boolean => asked.length === 0 || asked.includes(suite)
@@ -30,7 +32,9 @@ try {
   if (write) figures.push(...write.figures)
   if (wants('latency') && write) {
     const rate = write.atLeastOnceTps / 2
-    figures.push(...(await benchLatency(services, { rounds, roundMs: quick ? 2000 : 10_000, rate })))
+    figures.push(
+      ...(await benchLatency(services, { rounds, roundMs: quick ? 2000 : 10_000, rate })),
+    )
   }
   if (wants('drain')) {
     figures.push(...(await benchDrain(services, { rounds, events: quick ? 5000 : 50_000 })))
@@ -39,7 +43,8 @@ try {
   await services.stop()
 }
 if (json) for (const figure of figures) console.log(JSON.stringify(figure))
-else console.log(`\n${machine()}; ${rounds} rounds, ${connections} connections\n\n${table(figures)}`)
+else
+  console.log(`\n${machine()}; ${rounds} rounds, ${connections} connections\n\n${table(figures)}`)
 if (args.includes('--save')) {
   await writeFile(
     new URL('results/latest.jsonl', import.meta.url),

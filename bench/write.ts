@@ -1,5 +1,5 @@
 import { createTopic } from '../test/helpers/kafka.ts'
-import { benchDestination, benchResponse, benchTopic } from './bench-resources.ts'
+import { benchDestination, benchResponse, benchTopic, benchTopicPath } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
 import { ratioFigure, type Figure } from './figures.ts'
 import { untilSettled } from './settled.ts'
@@ -17,7 +17,7 @@ export async function benchWrite(
 ): Promise<{ figures: Figure[]; atLeastOnceTps: number }> {
   const { load, bootstrapServers } = services
   await createTopic(bootstrapServers, 'bench-write')
-  await load.send('PUT', `/AidboxSubscriptionTopic/${benchTopic.id}`, benchTopic)
+  await load.send('PUT', benchTopicPath, benchTopic)
   const tps: Record<Variant, number[]> = {
     none: [],
     'kafka-best-effort': [],
@@ -59,7 +59,11 @@ async function slice(
   if (variant !== 'none') {
     await load.send('PUT', path, benchDestination(variant, 'bench-write', bootstrapServers))
   }
-  const tps = await load.saturate(sliceMs, () => JSON.stringify(benchResponse()), '/QuestionnaireResponse')
+  const tps = await load.saturate(
+    sliceMs,
+    () => JSON.stringify(benchResponse()),
+    '/QuestionnaireResponse',
+  )
   if (variant !== 'none') {
     await untilSettled(load, variant)
     await load.send('DELETE', path)

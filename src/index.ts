@@ -17,6 +17,11 @@ export type {
   ResourceTypeDefinition,
   SqlTx,
 } from './host/types.ts'
-export { errorCodes, isTopicDestinationError, TopicDestinationError, type ErrorCode } from './errors.ts'
+export {
+  errorCodes,
+  isTopicDestinationError,
+  TopicDestinationError,
+  type ErrorCode,
+} from './errors.ts'
 export type { Logger } from './observability/logger.ts'
 export { outboxMigrationsSql } from './outbox/migrations.ts'

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import { Pool, type PoolConfig } from 'pg'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
 import { Registry } from './delivery/registry.ts'
 import { TopicDestinationError } from './errors.ts'
 import { fromPg } from './host/sql-tx.ts'
-import type { FhirHost, FhirServerModule } from './host/types.ts'
+import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
 import { toProducerConfig } from './kafka/producer-config.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import { createTransactionalProducer } from './kafka/rdkafka-transactional-producer.ts'
@@ -15,6 +15,7 @@ import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './opti
 import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
+import { readInstallation } from './outbox/restore.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
@@ -34,8 +35,8 @@ class KafkaTopicDestination implements FhirServerModule {
   readonly #options: ResolvedOptions
   readonly #schema: OutboxSchema
   readonly #secrets: SecretSource
-  readonly #pool: pg.Pool
-  #parts: ReturnType<KafkaTopicDestination['#wire']> | undefined
+  readonly #pool: Pool
+  #parts: Parts | undefined
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
@@ -43,7 +44,7 @@ class KafkaTopicDestination implements FhirServerModule {
     this.#options = options
     this.#schema = outboxSchema(options.schema)
     this.#secrets = loadSecretSource(options.vaultConfigPath)
-    this.#pool = new pg.Pool({ ...poolConfig(options.database), application_name: this.name })
+    this.#pool = new Pool({ ...poolConfig(options.database), application_name: this.name })
     // A connection that breaks while idle is replaced at the next query.
     this.#pool.on('error', (error) => {
       options.logger.warn({ err: error }, 'an idle database connection was lost')
@@ -51,8 +52,9 @@ class KafkaTopicDestination implements FhirServerModule {
   }
 
   register(host: FhirHost): void {
-    if (this.#parts) throw new TopicDestinationError('KTD_INVALID_OPTION', 'register() was called twice.')
-    const parts = this.#wire(host)
+    if (this.#parts)
+      throw new TopicDestinationError('KTD_INVALID_OPTION', 'register() was called twice.')
+    const parts = wireParts(host, this.#options, this.#schema, this.#secrets, this.#pool)
     this.#parts = parts
     const { plainSecrets } = this.#options
     host.registerResourceType(subscriptionTopicType())
@@ -88,68 +90,13 @@ class KafkaTopicDestination implements FhirServerModule {
     return this.stop()
   }
 
-  #wire(host: FhirHost) {
-    const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = this.#options
-    const schema = this.#schema
-    const db = fromPg(this.#pool)
-    const registry = new Registry({
-      db,
-      schema,
-      host,
-      secrets: this.#secrets,
-      leaseMs: registryLeaseMs,
-      logger,
-    })
-    const leadership = new Leadership(poolConfig(this.#options.database), schema, logger)
-    const producers = new ProducerPool()
-    const bestEffort = new BestEffortDelivery({
-      db,
-      schema,
-      nodeId: randomUUID(),
-      pool: producers,
-      baseUrl,
-      cloudEventsHeaders,
-      logger,
-    })
-    const lanes = new LaneSupervisor({
-      ...this.#options,
-      db,
-      schema,
-      registry,
-      leadership,
-      createProducer: (destination, onError) =>
-        createTransactionalProducer(
-          toProducerConfig(
-            destination.parameters,
-            'at-least-once',
-            `${transactionalIdPrefix}-${registry.installationId}-${destination.id}`,
-          ),
-          logger,
-          { onError },
-        ),
-    })
-    const hooks = commitHooks({
-      schema,
-      host,
-      registry,
-      deliverBestEffort: (events) => {
-        bestEffort.deliver(events)
-      },
-      wakeLanes: (topicIds) => {
-        lanes.wake(topicIds)
-      },
-      announceOwnTypes: () => announce(registry, registryLeaseMs, logger),
-    })
-    const janitor = new OutboxJanitor({ db, schema, logger })
-    return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor }
-  }
-
   async #start(): Promise<void> {
     if (!this.#parts) {
       throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
     }
-    const { registry, leadership, bestEffort, lanes, janitor } = this.#parts
+    const { db, registry, leadership, bestEffort, lanes, janitor, installation } = this.#parts
     await migrateOutbox(this.#pool, this.#schema)
+    installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
       bestEffort.reconcile(registry.destinations)
     })
@@ -175,6 +122,75 @@ class KafkaTopicDestination implements FhirServerModule {
   }
 }
 
+/** What one loaded module consists of. */
+interface Parts {
+  readonly db: SqlTx
+  readonly registry: Registry
+  readonly leadership: Leadership
+  readonly producers: ProducerPool
+  readonly bestEffort: BestEffortDelivery
+  readonly lanes: LaneSupervisor
+  readonly hooks: CommitHooks
+  readonly janitor: OutboxJanitor
+  /** Known once the outbox is migrated; lanes begin after that. */
+  readonly installation: { id: string }
+}
+
+function wireParts(
+  host: FhirHost,
+  options: ResolvedOptions,
+  schema: OutboxSchema,
+  secrets: SecretSource,
+  pool: Pool,
+): Parts {
+  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = options
+  const db = fromPg(pool)
+  const installation = { id: '' }
+  const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
+  const leadership = new Leadership(poolConfig(options.database), schema, logger)
+  const producers = new ProducerPool()
+  const bestEffort = new BestEffortDelivery({
+    db,
+    schema,
+    nodeId: randomUUID(),
+    pool: producers,
+    baseUrl,
+    cloudEventsHeaders,
+    logger,
+  })
+  const lanes = new LaneSupervisor({
+    ...options,
+    db,
+    schema,
+    registry,
+    leadership,
+    createProducer: (destination, onError) =>
+      createTransactionalProducer(
+        toProducerConfig(
+          destination.parameters,
+          'at-least-once',
+          `${transactionalIdPrefix}-${installation.id}-${destination.id}`,
+        ),
+        logger,
+        { onError },
+      ),
+  })
+  const hooks = commitHooks({
+    schema,
+    host,
+    registry,
+    deliverBestEffort: (events) => {
+      bestEffort.deliver(events)
+    },
+    wakeLanes: (topicIds) => {
+      lanes.wake(topicIds)
+    },
+    announceOwnTypes: () => announce(registry, registryLeaseMs, logger),
+  })
+  const janitor = new OutboxJanitor({ db, schema, logger })
+  return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor, installation }
+}
+
 /** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */
 async function announce(registry: Registry, leaseMs: number, logger: Logger): Promise<void> {
   const leasePassed = new Promise((resolve) => setTimeout(resolve, leaseMs))
@@ -184,6 +200,6 @@ async function announce(registry: Registry, leaseMs: number, logger: Logger): Pr
   await leasePassed
 }
 
-function poolConfig(database: ResolvedOptions['database']): pg.PoolConfig {
+function poolConfig(database: ResolvedOptions['database']): PoolConfig {
   return typeof database === 'string' ? { connectionString: database } : database
 }

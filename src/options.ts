@@ -11,7 +11,8 @@ export interface ModuleOptions {
   /** PostgreSQL schema of the outbox. One schema is one installation.
    *  @default 'topic_destination' */
   readonly schema?: string
-  /** @default silent */
+  /** Where the module logs: pino-shaped, never given resource content or secrets.
+   *  @default silent */
   readonly logger?: Logger
   /** Vault configuration file for secret references; absent: references are refused when a destination is written. */
   readonly vaultConfigPath?: string

@@ -21,11 +21,17 @@ export async function createKafkaTopics(
   try {
     for (const topic of kafkaTopics) {
       await new Promise<void>((resolve, reject) => {
-        admin.createTopic({ topic, num_partitions: 1, replication_factor: -1 }, timeoutMs, (error) => {
-          const isUnsupported = error?.code === rdkafka.CODES.ERRORS.ERR__UNSUPPORTED_FEATURE
-          if (error && !isUnsupported) reject(error as unknown as Error)
-          else resolve()
-        })
+        admin.createTopic(
+          { topic, num_partitions: 1, replication_factor: -1 },
+          timeoutMs,
+          (error) => {
+            // The types promise an error to every callback; without one it gets null.
+            const failure = error as rdkafka.LibrdKafkaError | null
+            const isUnsupported = failure?.code === rdkafka.CODES.ERRORS.ERR__UNSUPPORTED_FEATURE
+            if (failure && !isUnsupported) reject(new Error(failure.message, { cause: failure }))
+            else resolve()
+          },
+        )
       })
     }
   } finally {
@@ -51,7 +57,7 @@ export async function readRecords(
   )
   await new Promise<void>((resolve, reject) => {
     consumer.connect({ timeout: timeoutMs }, (error) => {
-      if (error as unknown) reject(error as unknown as Error)
+      if (error as unknown) reject(new Error(error.message, { cause: error }))
       else resolve()
     })
   })
@@ -59,8 +65,9 @@ export async function readRecords(
     consumer.setDefaultConsumeTimeout(200)
     consumer.assign([{ topic: kafkaTopic, partition: 0, offset: 0 }])
     const records: ReadRecord[] = []
-    for (const deadlineMs = Date.now() + timeoutMs; records.length < count; ) {
-      if (Date.now() > deadlineMs) throw new Error(`no record on ${kafkaTopic} within ${timeoutMs} ms`)
+    for (const deadlineMs = Date.now() + timeoutMs; records.length < count;) {
+      if (Date.now() > deadlineMs)
+        throw new Error(`no record on ${kafkaTopic} within ${timeoutMs} ms`)
       records.push(...(await consume(consumer)).map(toReadRecord))
     }
     return records
@@ -70,15 +77,22 @@ export async function readRecords(
 }
 
 async function consume(consumer: rdkafka.KafkaConsumer): Promise<rdkafka.Message[]> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     consumer.consume(100, (error, messages) => {
-      if (error as unknown) reject(error as unknown as Error)
+      if (error as unknown) reject(new Error(error.message, { cause: error }))
       else resolve(messages)
     })
   })
 }
 
-function toReadRecord({ topic, partition, offset, key, headers, value }: rdkafka.Message): ReadRecord {
+function toReadRecord({
+  topic,
+  partition,
+  offset,
+  key,
+  headers,
+  value,
+}: rdkafka.Message): ReadRecord {
   return {
     kafkaTopic: topic,
     partition,

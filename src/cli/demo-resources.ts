@@ -1,6 +1,7 @@
 export const demoCorrelationId = 'order-4711'
 
-const topicUrl = (run: string): string => `http://example.org/topic/questionnaire-response-completed-${run}`
+const topicUrl = (run: string): string =>
+  `http://example.org/topic/questionnaire-response-completed-${run}`
 
 interface DemoResource {
   readonly resourceType: string

@@ -66,10 +66,16 @@ async function startServer(databaseUrl: string, stops: Stop[]): Promise<Referenc
   return server
 }
 
-async function put(server: ReferenceServer, resource: { resourceType: string; id: string }): Promise<void> {
+async function put(
+  server: ReferenceServer,
+  resource: { resourceType: string; id: string },
+): Promise<void> {
   const response = await fetch(`${server.url}/${resource.resourceType}/${resource.id}`, {
     method: 'PUT',
-    headers: { 'content-type': 'application/fhir+json', 'x-topic-correlation-id': demoCorrelationId },
+    headers: {
+      'content-type': 'application/fhir+json',
+      'x-topic-correlation-id': demoCorrelationId,
+    },
     body: JSON.stringify(resource),
   })
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
@@ -85,7 +91,7 @@ function print(records: readonly ReadRecord[]): void {
 
 /** Prints $status once it has counted the delivery. */
 async function printStatus(server: ReferenceServer, reference: string): Promise<void> {
-  for (const deadlineMs = Date.now() + 10_000; ; ) {
+  for (const deadlineMs = Date.now() + 10_000; ;) {
     const response = await fetch(`${server.url}/${reference}/$status`)
     const text = await response.text()
     const isCounted = /"messagesDelivered","valueDecimal":1\b/.test(text)
@@ -95,10 +101,17 @@ async function printStatus(server: ReferenceServer, reference: string): Promise<
   }
 }
 
-async function keepRunning(server: ReferenceServer, databaseUrl: string, kafka: string): Promise<void> {
+async function keepRunning(
+  server: ReferenceServer,
+  databaseUrl: string,
+  kafka: string,
+): Promise<void> {
   say(`Running until Ctrl-C: ${server.url}\nPostgreSQL: ${databaseUrl}\nKafka: ${kafka}`)
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { resolve() })
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        resolve()
+      })
   })
 }
 

@@ -40,10 +40,16 @@ function stateOf(registry: Registry, reference: string): DestinationState {
   const topicUrl = registered?.row.topicUrl
   const topic = topicUrl === undefined ? undefined : registry.topicByUrl(topicUrl)
   if (topicUrl !== undefined && !topic) {
-    return { status: 'error', reason: `There is no topic with the url ${topicUrl}; nothing new is selected.` }
+    return {
+      status: 'error',
+      reason: `There is no topic with the url ${topicUrl}; nothing new is selected.`,
+    }
   }
   if (topic && topic.status !== 'active') {
-    return { status: 'error', reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.` }
+    return {
+      status: 'error',
+      reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.`,
+    }
   }
   if (registered?.destination?.status === 'off') return { status: 'off', reason: undefined }
   return { status: 'active', reason: undefined }

@@ -16,7 +16,10 @@ function dateTime(date: Date): string {
 /** The answer of $status: Aidbox's parameters first, in its order and with its types, ours after them.
  *  Source: the tables of response parameters on Aidbox's "Kafka AidboxTopicDestination" page. */
 export function statusParameters(counted: DeliveryStatus, state: DestinationState): Parameters {
-  const decimal = (name: string, value: number): ParametersParameter => ({ name, valueDecimal: value })
+  const decimal = (name: string, value: number): ParametersParameter => ({
+    name,
+    valueDecimal: value,
+  })
   const isAtLeastOnce = counted.kind === 'kafka-at-least-once'
   return {
     resourceType: 'Parameters',
@@ -37,10 +40,7 @@ export function statusParameters(counted: DeliveryStatus, state: DestinationStat
         ],
       })),
       ...(isAtLeastOnce
-        ? [
-            decimal('messagesDead', counted.dead),
-            decimal('messagesUndecided', counted.undecided),
-          ]
+        ? [decimal('messagesDead', counted.dead), decimal('messagesUndecided', counted.undecided)]
         : []),
       ...(state.reason === undefined ? [] : [{ name: 'statusReason', valueString: state.reason }]),
     ],

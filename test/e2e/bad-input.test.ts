@@ -3,7 +3,11 @@ import { after, before, describe, it } from 'node:test'
 import { FhirClient } from '../helpers/fhir-client.ts'
 import { testDatabase } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
-import { destinationResource, topicResource, type TestResource } from '../helpers/topic-resources.ts'
+import {
+  destinationResource,
+  topicResource,
+  type TestResource,
+} from '../helpers/topic-resources.ts'
 
 interface Issue {
   readonly severity: string
@@ -25,7 +29,11 @@ const parameters = (...more: object[]): object => ({
 const cases: readonly { name: string; resource: TestResource | string; element: RegExp }[] = [
   { name: 'malformed JSON', resource: '{"resourceType":', element: /^$/ },
   { name: 'an unknown element', resource: destination({ colour: 'red' }), element: /colour/ },
-  { name: 'an element of the wrong type', resource: destination({ includeVersionId: 'yes' }), element: /includeVersionId/ },
+  {
+    name: 'an element of the wrong type',
+    resource: destination({ includeVersionId: 'yes' }),
+    element: /includeVersionId/,
+  },
   {
     name: 'a missing parameter',
     resource: destination({ parameter: [{ name: 'kafkaTopic', valueString: 'records' }] }),
@@ -58,7 +66,10 @@ const cases: readonly { name: string; resource: TestResource | string; element: 
   },
   {
     name: 'a criteria that does not parse',
-    resource: topicResource('bad', { resource: 'Patient', fhirPathCriteria: "status = 'a' foo bar" }),
+    resource: topicResource('bad', {
+      resource: 'Patient',
+      fhirPathCriteria: "status = 'a' foo bar",
+    }),
     element: /trigger\[0\]\.fhirPathCriteria/,
   },
   {
@@ -73,8 +84,11 @@ describe('bad input is refused with the element at fault, and nothing is stored'
   let fhir: FhirClient
 
   before(async (t) => {
-    const database = await testDatabase(t as never)
-    server = await startServerProcess({ DATABASE_URL: database.connectionString, KAFKA_BOOTSTRAP_SERVERS: kafka })
+    const database = await testDatabase({ name: t.name })
+    server = await startServerProcess({
+      DATABASE_URL: database.connectionString,
+      KAFKA_BOOTSTRAP_SERVERS: kafka,
+    })
     fhir = new FhirClient(server.url)
     await fhir.put(topicResource('known', { resource: 'Patient' }))
   })

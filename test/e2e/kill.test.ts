@@ -12,13 +12,18 @@ describe('kill -9 of the server', () => {
   it('loses no at-least-once event and keeps order and numbers, however often it is killed', async (t) => {
     const database = await testDatabase(t)
     const { bootstrapServers } = await testKafka()
-    const env = { DATABASE_URL: database.connectionString, KAFKA_BOOTSTRAP_SERVERS: bootstrapServers }
+    const env = {
+      DATABASE_URL: database.connectionString,
+      KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,
+    }
     await createTopic(bootstrapServers, 'kill')
     let server = await startServerProcess(env)
     t.after(() => server.stop())
     const client = () => new FhirClient(server.url)
     await client().put(topicResource('kill', { resource: 'Patient' }))
-    await client().put(destinationResource('kill', 'kafka-at-least-once', 'kill', 'kill', bootstrapServers))
+    await client().put(
+      destinationResource('kill', 'kafka-at-least-once', 'kill', 'kill', bootstrapServers),
+    )
 
     const acknowledged: string[] = []
     for (let kill = 0; kill < 3; kill++) {
@@ -29,19 +34,26 @@ describe('kill -9 of the server', () => {
       server = await startServerProcess(env)
     }
     const stored = await storedVersions(client())
-    for (const key of acknowledged) assert.ok(stored.has(key), `${key} was answered but is not stored`)
+    for (const key of acknowledged)
+      assert.ok(stored.has(key), `${key} was answered but is not stored`)
 
     const seen = new Map<number, string>()
     await consumeUntil(bootstrapServers, 'kill', (records) => {
       for (const { value } of records) {
         const { number, key } = read(value)
-        assert.ok(seen.get(number) === undefined || seen.get(number) === key, `event ${number} changed`)
+        assert.ok(
+          seen.get(number) === undefined || seen.get(number) === key,
+          `event ${number} changed`,
+        )
         seen.set(number, key)
       }
       return new Set(seen.values()).size >= stored.size
     })
     assert.deepEqual(new Set(seen.values()), stored)
-    assert.deepEqual([...seen.keys()].sort((a, b) => a - b), [...seen.keys()].map((_, index) => index + 1))
+    assert.deepEqual(
+      [...seen.keys()].sort((a, b) => a - b),
+      [...seen.keys()].map((_, index) => index + 1),
+    )
     const status = await client().untilStatus('kill', ({ count }) => count('messagesQueued') === 0)
     assert.equal(status.count('messagesDelivered'), stored.size)
   })
@@ -57,7 +69,10 @@ function writeUntilDown(client: FhirClient, run: number, acknowledged: string[])
     for (let n = 0; n < patients; n++) {
       const id = `p-${run}-${worker}-${n}`
       try {
-        const { status } = await client.request('PUT', `/Patient/${id}`, { resourceType: 'Patient', id })
+        const { status } = await client.request('PUT', `/Patient/${id}`, {
+          resourceType: 'Patient',
+          id,
+        })
         if (status === 201) acknowledged.push(`Patient/${id}`)
       } catch {
         return
@@ -83,9 +98,11 @@ async function storedVersions(client: FhirClient): Promise<Set<string>> {
   return stored
 }
 
-function read(value: string): { number: number; key: string } {
-  const bundle = JSON.parse(value) as {
-    entry: { resource: { notificationEvent: { eventNumber: number; focus: { reference: string } }[] } }[]
+function read(value: string | null): { number: number; key: string } {
+  const bundle = JSON.parse(value ?? '') as {
+    entry: {
+      resource: { notificationEvent: { eventNumber: number; focus: { reference: string } }[] }
+    }[]
   }
   const event = bundle.entry[0]?.resource.notificationEvent[0]
   assert.ok(event)

@@ -39,8 +39,13 @@ export class FhirClient {
   ): Promise<FhirAnswer> {
     const response = await fetch(`${this.#base}${path}`, {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
     return {
@@ -65,12 +70,18 @@ export class FhirClient {
     return answer.body
   }
 
-  async put(resource: { resourceType: string; id: string }): Promise<Record<string, unknown>> {
-    return await this.ok('PUT', `/${resource.resourceType}/${resource.id}`, resource)
+  async put(
+    resource: { resourceType: string; id: string; [element: string]: unknown },
+    headers: Record<string, string> = {},
+  ): Promise<Record<string, unknown>> {
+    return this.ok('PUT', `/${resource.resourceType}/${resource.id}`, resource, headers)
   }
 
   async status(id: string): Promise<Status> {
-    const body = (await this.ok('GET', `/AidboxTopicDestination/${id}/$status`)) as unknown as StatusBody
+    const body = (await this.ok(
+      'GET',
+      `/AidboxTopicDestination/${id}/$status`,
+    )) as unknown as StatusBody
     const find = (name: string) => body.parameter.find((parameter) => parameter.name === name)
     return {
       count: (name) => find(name)?.valueDecimal ?? Number.NaN,
@@ -83,11 +94,16 @@ export class FhirClient {
   }
 
   /** Asks for $status until it is as wanted. */
-  async untilStatus(id: string, wanted: (status: Status) => boolean, timeoutMs = 30_000): Promise<Status> {
-    for (const deadlineMs = Date.now() + timeoutMs; ; ) {
+  async untilStatus(
+    id: string,
+    wanted: (status: Status) => boolean,
+    timeoutMs = 30_000,
+  ): Promise<Status> {
+    for (const deadlineMs = Date.now() + timeoutMs; ;) {
       const status = await this.status(id)
       if (wanted(status)) return status
-      if (Date.now() > deadlineMs) assert.fail(`$status of ${id} after ${timeoutMs} ms: ${JSON.stringify(status)}`)
+      if (Date.now() > deadlineMs)
+        assert.fail(`$status of ${id} after ${timeoutMs} ms: ${JSON.stringify(status)}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -22,12 +22,15 @@ export function destinationResource(
   bootstrapServers: string,
   more: object = {},
 ): TestResource {
-  const profile = kind === 'kafka-at-least-once' ? 'kafkaAtLeastOnceProfile' : 'kafkaBestEffortProfile'
+  const profile =
+    kind === 'kafka-at-least-once' ? 'kafkaAtLeastOnceProfile' : 'kafkaBestEffortProfile'
   return {
     resourceType: 'AidboxTopicDestination',
     id,
     meta: {
-      profile: [`http://health-samurai.io/fhir/core/StructureDefinition/aidboxtopicdestination-${profile}`],
+      profile: [
+        `http://health-samurai.io/fhir/core/StructureDefinition/aidboxtopicdestination-${profile}`,
+      ],
     },
     kind,
     topic: `http://example.org/topic/${topicId}`,

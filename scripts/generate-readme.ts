@@ -1,0 +1,132 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { format, resolveConfig } from 'prettier'
+import { errorCodes } from '../src/errors.ts'
+import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
+import { notificationBundle } from '../src/notifications/notification-bundle.ts'
+import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
+import { serverVariables } from '../src/server/options.ts'
+
+/** Fills the generated parts of README.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in src/.
+ *  With `--check` it writes nothing and exits 1 when one is not in step. */
+const readmePath = new URL('../README.md', import.meta.url)
+
+const parts: Readonly<Record<string, () => string | Promise<string>>> = {
+  parameters: () =>
+    table(
+      ['parameter', 'type', 'meaning'],
+      kafkaParameterNames.map((name) => {
+        const { required, secret, isAidbox, canonicalFhirType, doc } = kafkaParameters[name]
+        const notes = [
+          required ? ' **required**' : '',
+          secret ? ' (secret)' : '',
+          isAidbox ? '' : ' (ours)',
+        ]
+        return [`\`${name}\`${notes.join('')}`, canonicalFhirType, doc]
+      }),
+    ),
+  status: () =>
+    table(
+      ['parameter', 'type', 'meaning'],
+      (statusOperationDefinition.parameter ?? []).map(({ name, type, part, documentation }) => {
+        const names = (part ?? []).map((one) => `\`${one.name}\``)
+        return [`\`${name}\``, type ?? `parts ${names.join(', ')}`, documentation ?? '']
+      }),
+    ),
+  options: async () => table(['option', 'default', 'meaning'], await moduleOptions()),
+  variables: () =>
+    table(
+      ['variable', 'default', 'meaning'],
+      Object.values(serverVariables).map((variable) => [
+        `\`${variable.name}\``,
+        variable.default === undefined ? '' : `\`${String(variable.default)}\``,
+        variable.doc,
+      ]),
+    ),
+  errors: () =>
+    table(
+      ['code', 'meaning'],
+      Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+    ),
+  notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header, header.map(() => '---'), ...rows]
+  return lines
+    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n')
+}
+
+/** The documentation of the module's options stands in one place: at the interface. */
+async function moduleOptions(): Promise<string[][]> {
+  const source = await readFile(new URL('../src/options.ts', import.meta.url), 'utf8')
+  const body = /export interface ModuleOptions \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
+  return [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g)].map(
+    ([, comment = '', name = '', optional]) => {
+      const text = comment.replace(/\n\s*\*\s?/g, ' ').trim()
+      const [, meaning = '', fallback = ''] = /^(.*?)(?:@default (.*))?$/.exec(text) ?? []
+      const [value = '', ...limits] = fallback.split(/\s{2,}|(?<=\d) (?=0 )/)
+      return [
+        `\`${name}\`${optional === '' ? ' **required**' : ''}`,
+        value.trim() === '' ? '' : `\`${value.trim().replaceAll("'", '')}\``,
+        [meaning.trim(), ...limits.map((limit) => limit.trim())].filter(Boolean).join(' '),
+      ]
+    },
+  )
+}
+
+function exampleNotification(): string {
+  const text = notificationBundle(
+    {
+      eventNumber: 1,
+      eventId: '4711',
+      interaction: 'update',
+      resourceType: 'Encounter',
+      resourceId: 'e1',
+      versionId: '2',
+      at: new Date('2026-01-01T10:00:00Z'),
+      correlationId: 'order-4711',
+      body: JSON.stringify({
+        resourceType: 'Encounter',
+        id: 'e1',
+        meta: { versionId: '2', lastUpdated: '2026-01-01T10:00:00.000Z' },
+        status: 'finished',
+        class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'AMB' },
+      }),
+    },
+    {
+      reference: 'AidboxTopicDestination/encounters',
+      topicUrl: 'http://example.org/topic/finished-encounters',
+      kafkaTopic: 'encounters',
+      keyByResourceId: true,
+      content: 'full-resource',
+      includeEntryAction: true,
+      includeVersionId: true,
+      includeVersionIdInFocusReference: false,
+    },
+    'http://127.0.0.1:8080/fhir',
+  )
+  return JSON.stringify(JSON.parse(text), undefined, 2)
+}
+
+async function filled(readme: string): Promise<string> {
+  let result = readme
+  for (const [name, make] of Object.entries(parts)) {
+    const start = `<!-- generated: ${name} -->`
+    const from = result.indexOf(start)
+    const to = result.indexOf('<!-- end -->', from)
+    if (from < 0 || to < 0) throw new Error(`README.md has no part "${name}".`)
+    result = `${result.slice(0, from + start.length)}\n\n${await make()}\n\n${result.slice(to)}`
+  }
+  return format(result, { ...(await resolveConfig(readmePath)), parser: 'markdown' })
+}
+
+const readme = await readFile(readmePath, 'utf8')
+const wanted = await filled(readme)
+if (!process.argv.includes('--check')) await writeFile(readmePath, wanted)
+else if (readme !== wanted) {
+  console.error(
+    'README.md differs from the tables in src/. Run "npm run docs" and commit the result.',
+  )
+  process.exitCode = 1
+}

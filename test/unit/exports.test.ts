@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import * as main from '../../src/index.ts'
+
+it('exports this and nothing else', () => {
+  assert.deepEqual(Object.keys(main).toSorted(), [
+    'TopicDestinationError',
+    'UnitOfWork',
+    'errorCodes',
+    'fromKnex',
+    'fromPg',
+    'isTopicDestinationError',
+    'kafkaTopicDestination',
+    'outboxMigrationsSql',
+  ])
+})

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { describe, it } from 'node:test'
+import { resolveOptions, type ModuleOptions } from '../../src/options.ts'
+
+const required = { database: 'postgres://localhost/fhir', baseUrl: 'https://fhir.example.org/fhir' }
+
+describe('module options', () => {
+  it('have the defaults that their documentation says', async () => {
+    const source = await readFile(new URL('../../src/options.ts', import.meta.url), 'utf8')
+    const documented = [...source.matchAll(/@default (\S+)[\s\S]*?readonly (\w+)\?/g)].map(
+      ([, value = '', name = '']) => [name, value.replaceAll("'", '')] as const,
+    )
+    assert.ok(documented.length > 8)
+    const resolved = resolveOptions(required) as unknown as Record<string, unknown>
+    for (const [name, value] of documented) {
+      if (name !== 'logger') assert.equal(String(resolved[name]), value, name)
+    }
+  })
+
+  it('take the default where undefined is given', () => {
+    const options = { ...required, maxPageEvents: undefined } as unknown as ModuleOptions
+    assert.equal(resolveOptions(options).maxPageEvents, 1000)
+  })
+
+  it('drop the slash at the end of the base URL', () => {
+    const { baseUrl } = resolveOptions({ ...required, baseUrl: 'https://fhir.example.org/fhir/' })
+    assert.equal(baseUrl, 'https://fhir.example.org/fhir')
+  })
+
+  for (const [name, value] of [
+    ['baseUrl', 'fhir'],
+    ['registryLeaseMs', 49],
+    ['pollIntervalMs', 2.5],
+    ['pageLingerMs', -1],
+    ['maxPageEvents', 0],
+    ['maxPageBytes', 1],
+    ['stopTimeoutMs', Number.NaN],
+  ] as const) {
+    it(`refuse ${name} ${value} by name`, () => {
+      assert.throws(() => resolveOptions({ ...required, [name]: value }), {
+        code: 'KTD_INVALID_OPTION',
+        message: new RegExp(name),
+      })
+    })
+  }
+})
