@@ -1,8 +1,8 @@
 import { pathToFileURL } from 'node:url'
 import { kafkaTopicDestination } from '../module.ts'
 import { createServer, type ReferenceServer } from '../server/create-server.ts'
-import { startMockKafka } from '../server/embedded-kafka.ts'
-import { startPostgres } from '../server/embedded-postgres.ts'
+import { startMockKafka } from '../server/embedded/embedded-kafka.ts'
+import { startPostgres } from '../server/embedded/embedded-postgres.ts'
 import { createKafkaTopics, readRecords, type ReadRecord } from './demo-consumer.ts'
 import { demoCorrelationId, demoTopic, demoDestination, demoResponse } from './demo-resources.ts'
 
@@ -11,9 +11,13 @@ async function demo(keep: boolean): Promise<void> {
   const stops: Stop[] = []
   try {
     const databaseUrl = process.env['DATABASE_URL'] ?? (await embeddedPostgres(stops))
-    const bootstrapServers = process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? (await embeddedKafka(stops))
+    const given = process.env['KAFKA_BOOTSTRAP_SERVERS']
+    const bootstrapServers = given ?? (await embeddedKafka(stops))
+    const run = Date.now().toString(36)
+    // The mock cluster makes topics by itself and does not know the request.
+    if (given !== undefined) await createKafkaTopics(given, kafkaTopicsOf(run))
     const server = await startServer(databaseUrl, stops)
-    await play(server, bootstrapServers)
+    await play(server, bootstrapServers, run)
     if (keep) await keepRunning(server, databaseUrl, bootstrapServers)
   } finally {
     for (const stop of stops.reverse()) await stop()
@@ -22,10 +26,12 @@ async function demo(keep: boolean): Promise<void> {
 
 type Stop = () => Promise<void>
 
-async function play(server: ReferenceServer, bootstrapServers: string): Promise<void> {
-  const run = Date.now().toString(36)
-  const kafkaTopics = [`demo-at-least-once-${run}`, `demo-best-effort-${run}`] as const
-  await createKafkaTopics(bootstrapServers, kafkaTopics)
+function kafkaTopicsOf(run: string): [atLeastOnce: string, bestEffort: string] {
+  return [`demo-at-least-once-${run}`, `demo-best-effort-${run}`]
+}
+
+async function play(server: ReferenceServer, bootstrapServers: string, run: string): Promise<void> {
+  const kafkaTopics = kafkaTopicsOf(run)
   await put(server, demoTopic(run))
   await put(server, demoDestination('kafka-at-least-once', kafkaTopics[0], bootstrapServers, run))
   await put(server, demoDestination('kafka-best-effort', kafkaTopics[1], bootstrapServers, run))

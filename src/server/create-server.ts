@@ -4,20 +4,21 @@ import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
 import { silentLogger } from '../observability/logger.ts'
-import { createApp, type Caller } from './app.ts'
-import { assertMayListen, Authenticator } from './auth.ts'
-import { capabilityStatement } from './capability-statement.ts'
-import { HttpListener } from './http-listener.ts'
-import { KnexRepository, type RepositoryContext } from './knex-repository.ts'
+import { createApp, type Caller } from './http/app.ts'
+import { assertMayListen, Authenticator } from './http/auth.ts'
+import { capabilityStatement } from './http/capability-statement.ts'
+import { withoutContent } from './http/error-trace.ts'
+import { HttpListener } from './http/http-listener.ts'
+import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
 import { checkedInteger, readServerSettings } from './options.ts'
 import { ReferenceHost } from './reference-host.ts'
-import { basePath } from './request-url.ts'
-import { createRouter, dispatch } from './routes.ts'
-import { ServedResourceTypes } from './served-types.ts'
-import { migrateServer } from './schema.ts'
+import { basePath } from './http/request-url.ts'
+import { createRouter, dispatch } from './http/routes.ts'
+import { ServedResourceTypes } from './http/served-types.ts'
+import { migrateServer } from './storage/schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
 import type { ReferenceServer, ServerOptions } from './server-options.ts'
-import { loadR4Definitions } from './validation.ts'
+import { loadR4Definitions } from './storage/validation.ts'
 
 export type { ReferenceServer, ServerOptions } from './server-options.ts'
 
@@ -70,7 +71,12 @@ class Server implements ReferenceServer {
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
     this.#types = new ServedResourceTypes(this.#context.types)
-    this.#router = createRouter(this.#types)
+    this.#router = createRouter(this.#types, (error) => {
+      options.logger?.error(
+        { err: withoutContent(error) },
+        'an entry of a batch failed unexpectedly',
+      )
+    })
     this.host = new ReferenceHost({
       context: this.#context,
       router: this.#router,
@@ -180,5 +186,11 @@ function knexConfig({ databaseUrl, knex: config, databasePoolSize }: ServerOptio
     },
     pool: { min: 0, max },
     acquireConnectionTimeout: 10_000,
+    // Errors reach who asked; knex would print them on standard error as well.
+    log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },
   }
+}
+
+function ignore(): void {
+  // Nothing to tell.
 }

@@ -3,8 +3,8 @@ import { isTopicDestinationError } from '../errors.ts'
 import { kafkaTopicDestination } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
 import { createServer } from './create-server.ts'
-import { startMockKafka } from './embedded-kafka.ts'
-import { startPostgres } from './embedded-postgres.ts'
+import { startMockKafka } from './embedded/embedded-kafka.ts'
+import { startPostgres } from './embedded/embedded-postgres.ts'
 import { readServerSettings, type ServerSettings } from './options.ts'
 
 type Stop = () => Promise<void>

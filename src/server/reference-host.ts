@@ -8,11 +8,11 @@ import type {
   ResourceTypeDefinition,
   SqlTx,
 } from '../host/types.ts'
-import type { Authenticator } from './auth.ts'
+import type { Authenticator } from './http/auth.ts'
 import { indexResourceType } from './index-resource-type.ts'
-import type { RepositoryContext } from './knex-repository.ts'
-import { addOperationRoutes } from './operation-routes.ts'
-import { listResources, readResources } from './stored-resources.ts'
+import type { RepositoryContext } from './storage/knex-repository.ts'
+import { addOperationRoutes } from './http/operation-routes.ts'
+import { listResources, readResources } from './storage/stored-resources.ts'
 
 export interface ReferenceHostParts {
   readonly context: RepositoryContext

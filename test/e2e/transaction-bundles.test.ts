@@ -83,9 +83,12 @@ describe('transaction bundles', () => {
         continue
       }
       // The bundle under way may or may not be committed; a client finds out and repeats it if not.
-      const underWay = stage.client().request('POST', '', bundle)
+      const underWay = stage
+        .client()
+        .request('POST', '', bundle)
+        .catch(() => undefined)
       await stage.restart()
-      await underWay.catch(() => undefined)
+      await underWay
       if (!(await stage.isStored(bundle))) await stage.client().ok('POST', '', bundle)
     }
     for (const { kind, resource, kafkaTopic, expected } of stage.outlets) {

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, Pool } from 'pg'
-import type { PostgresServer } from '../../src/server/embedded-postgres.ts'
-import { startPostgres } from '../../src/server/embedded-postgres.ts'
+import type { PostgresServer } from '../../src/server/embedded/embedded-postgres.ts'
+import { startPostgres } from '../../src/server/embedded/embedded-postgres.ts'
 
 export interface TestDatabase {
   readonly connectionString: string

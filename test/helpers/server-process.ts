@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { endWithParent } from '../../src/server/end-with-parent.ts'
+import { endWithParent } from '../../src/server/embedded/end-with-parent.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const startDeadlineMs = 60_000

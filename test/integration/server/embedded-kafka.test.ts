@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import rdkafka from 'node-rdkafka'
-import { startMockKafka } from '../../../src/server/embedded-kafka.ts'
+import { startMockKafka } from '../../../src/server/embedded/embedded-kafka.ts'
 import { consumeRecords } from '../../helpers/kafka.ts'
 
 it('the mock cluster takes records over TCP and commits transactions', async (t) => {

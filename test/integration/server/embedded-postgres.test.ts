@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Client } from 'pg'
-import { startPostgres } from '../../../src/server/embedded-postgres.ts'
+import { startPostgres } from '../../../src/server/embedded/embedded-postgres.ts'
 import { privatePostgres, testDatabase } from '../../helpers/postgres.ts'
 
 async function ask(connectionString: string, query: string): Promise<unknown> {

@@ -10,7 +10,7 @@ import { Client } from 'pg'
 
 const parentProgram = `
   import pg from 'pg'
-  import { startPostgres } from './src/server/embedded-postgres.ts'
+  import { startPostgres } from './src/server/embedded/embedded-postgres.ts'
   const { connectionString } = await startPostgres()
   const client = new pg.Client({ connectionString })
   await client.connect()

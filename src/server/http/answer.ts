@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FhirResponse, RestInteraction } from '@medplum/fhir-router'
 import type { CapabilityStatement, OperationOutcome } from '@medplum/fhirtypes'
-import type { FhirResource } from '../host/types.ts'
+import type { FhirResource } from '../../host/types.ts'
 import { isNotModified } from './preconditions.ts'
 import { noContent, statusOf } from './outcomes.ts'
 

@@ -1,8 +1,9 @@
-import { allOk, created, notFound, OperationOutcomeError, parseSearchRequest } from '@medplum/core'
+import { allOk, created, notFound, OperationOutcomeError } from '@medplum/core'
 import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
-import type { KnexRepository } from './knex-repository.ts'
+import type { KnexRepository } from '../storage/knex-repository.ts'
 import { badRequestError } from './outcomes.ts'
+import { parseSearch } from '../search/parse-search.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 
 /** PUT Type/id: 201 when it creates. */
@@ -27,7 +28,7 @@ export const patch: FhirRouteHandler = async (request, repository) => {
 /** PATCH Type?criteria. */
 export const conditionalPatch: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
-  const search = parseSearchRequest(resourceType as ResourceType, request.query)
+  const search = parseSearch(resourceType, request.query)
   return [allOk, await ours(repository).conditionalPatch(search, patchOf(request))]
 }
 

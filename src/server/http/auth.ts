@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import { OperationOutcomeError } from '@medplum/core'
-import { TopicDestinationError } from '../errors.ts'
-import type { Principal } from '../host/types.ts'
+import { TopicDestinationError } from '../../errors.ts'
+import type { Principal } from '../../host/types.ts'
 import { errorOutcome } from './outcomes.ts'
 
 export interface Credentials {

@@ -3,7 +3,7 @@ import {
   resourceInteractions,
   type ResourceInteraction,
   type ResourceTypeDefinition,
-} from '../host/types.ts'
+} from '../../host/types.ts'
 
 const abstractTypes = new Set(['Resource', 'DomainResource'])
 

@@ -3,11 +3,11 @@ import { OperationOutcomeError } from '@medplum/core'
 import type { FhirRequest, HttpMethod } from '@medplum/fhir-router'
 import type { CapabilityStatement } from '@medplum/fhirtypes'
 import express, { type Express, type Request, type Response } from 'express'
-import type { Principal } from '../host/types.ts'
-import type { Logger } from '../observability/logger.ts'
+import type { Principal } from '../../host/types.ts'
+import type { Logger } from '../../observability/logger.ts'
 import { answerOf, answerOfOutcome, type Answer } from './answer.ts'
 import type { Authenticator } from './auth.ts'
-import { presentationParameters, type RoutedResponse } from './routes.ts'
+import type { RoutedResponse } from './routes.ts'
 import {
   badRequestError,
   outcomeOfError,
@@ -17,6 +17,8 @@ import {
 } from './outcomes.ts'
 import { normalizeIfMatch, normalizeIfNoneExist } from './preconditions.ts'
 import { parseFormBody, parseJsonBody } from './request-body.ts'
+import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
+import { withoutContent } from './error-trace.ts'
 import { basePath, parseTarget, type RequestTarget } from './request-url.ts'
 
 /** Who asks, and what their request says for the events it causes. */
@@ -147,10 +149,7 @@ function conditionalCreateQuery(
   if (header !== undefined) return normalizeIfNoneExist(Array.isArray(header) ? header[0] : header)
   if (request.method !== 'POST' || segments.length !== 1 || segments[0]?.startsWith('$'))
     return undefined
-  const criteria = [...new URLSearchParams(search)].filter(
-    ([name]) => !presentationParameters.has(name),
-  )
-  return criteria.length === 0 ? undefined : new URLSearchParams(criteria).toString()
+  return hasCriteria(parseSearchText(segments[0] ?? '', search)) ? search : undefined
 }
 
 function callerOf(parts: AppParts, request: Request): Caller {
@@ -206,14 +205,6 @@ function answerOfFailure(parts: AppParts, error: unknown, requestId: string): An
     ...answer,
     headers: { ...answer.headers, 'www-authenticate': parts.authenticator.challenges },
   }
-}
-
-/** Where and of which class an error is. Its message stays out of the log: it may quote SQL parameters or a resource. */
-function withoutContent(error: unknown): object {
-  if (!(error instanceof Error)) return { type: typeof error }
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
-  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  return { type: error.name, ...code, stack: frames.join('\n') }
 }
 
 function send(response: Response, { status, headers, body }: Answer): void {

@@ -5,13 +5,22 @@ import {
   type FhirRequest,
   type FhirResponse,
   type FhirRouteHandler,
+  type FhirRouteOptions,
   type HttpMethod,
   type RestInteraction,
 } from '@medplum/fhir-router'
 import type { Bundle } from '@medplum/fhirtypes'
-import { resourceInteractions, type ResourceInteraction } from '../host/types.ts'
-import { processBundle } from './bundle.ts'
+import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
+import { processBundle, type BundleContext } from '../bundles/bundle.ts'
 import { badRequestError, errorOutcome, methodNotAllowed } from './outcomes.ts'
+import { hasCriteria, parseSearch } from '../search/parse-search.ts'
+import {
+  conditionalDelete,
+  conditionalUpdate,
+  create,
+  searchByGet,
+  searchByPost,
+} from '../search/search-routes.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 import { validateRoute } from './validate-route.ts'
 import { conditionalPatch, patch, remove, update } from './write-routes.ts'
@@ -25,7 +34,10 @@ export interface RoutedResponse {
 
 /** The routes of fhir-router, with what it leaves to its host: unknown types, interactions that a type does not offer,
  *  bodies without resourceType, and conditions that would match everything. They hold for entries of bundles too. */
-export function createRouter(types: ServedResourceTypes): FhirRouter {
+export function createRouter(
+  types: ServedResourceTypes,
+  onFailure: BundleContext['onFailure'],
+): FhirRouter {
   const router = new FhirRouter()
   const stock = router.router.routes.splice(0)
   const own = ownHandlers(types)
@@ -41,13 +53,18 @@ export function createRouter(types: ServedResourceTypes): FhirRouter {
   for (const path of [':resourceType/$validate', ':resourceType/:id/$validate']) {
     router.add('POST', path, served(types, validate), 'operation')
   }
-  router.add('POST', '', batch, 'batch')
+  router.add('POST', '', bundleRoute(types, onFailure), 'batch')
   return router
 }
 
-/** Where fhir-router's handlers fall short: 201 of an update, If-Match on all writes, patches other than JSON Patch. */
+/** Where fhir-router's handlers fall short: 201 of an update, If-Match on all writes, patches other than JSON Patch, searches. */
 function ownHandlers(types: ServedResourceTypes): Readonly<Record<string, FhirRouteHandler>> {
   return {
+    'GET :resourceType': searchByGet,
+    'POST :resourceType/_search': searchByPost,
+    'POST :resourceType': create,
+    'PUT :resourceType': conditionalUpdate,
+    'DELETE :resourceType': conditionalDelete,
     'PUT :resourceType/:id': update,
     'PATCH :resourceType/:id': patch,
     'PATCH :resourceType': conditionalPatch,
@@ -55,11 +72,23 @@ function ownHandlers(types: ServedResourceTypes): Readonly<Record<string, FhirRo
   }
 }
 
-const batch: FhirRouteHandler = async (request, repository, router) => {
-  const body: unknown = request.body
-  if (!isBundle(body))
-    throw badRequestError('Only a Bundle of type batch or transaction can be posted here.')
-  return [allOk, await processBundle(body, router, repository, request)]
+function bundleRoute(
+  types: ServedResourceTypes,
+  onFailure: BundleContext['onFailure'],
+): FhirRouteHandler {
+  return async (request, repository, router) => {
+    const body: unknown = request.body
+    if (!isBundle(body))
+      throw badRequestError('Only a Bundle of type batch or transaction can be posted here.')
+    const bundle = await processBundle(body, {
+      types,
+      repository,
+      request,
+      route: async (entry, options) => dispatch(router, types, entry, repository, options),
+      onFailure,
+    })
+    return [allOk, bundle]
+  }
 }
 
 // https://hl7.org/fhir/R4/datatypes.html#id
@@ -73,6 +102,7 @@ export async function dispatch(
   types: ServedResourceTypes,
   request: FhirRequest,
   repository: FhirRepository,
+  options?: FhirRouteOptions,
 ): Promise<RoutedResponse> {
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const route = router.find(method, request.url)
@@ -81,7 +111,7 @@ export async function dispatch(
     return refusal(router, types, request)
   // The router's own handleRequest would turn every error into a 400 that quotes its message.
   const routed: FhirRequest = { ...request, method, params: route.params, pathname: route.path }
-  const response = await route.handler(routed, repository, router)
+  const response = await route.handler(routed, repository, router, options)
   const [outcome] = response
   return outcome.id === 'method-not-allowed'
     ? { response, interaction, allow: allowedMethods(router, types, request.url) }
@@ -124,7 +154,7 @@ function guarded(
     if (!types.interactionsOf(resourceType).includes(interaction)) {
       return [methodNotAllowed(`${resourceType} does not offer the interaction ${interaction}.`)]
     }
-    if (isConditional && !hasCriteria(request)) {
+    if (isConditional && !hasCriteria(parseSearch(resourceType, request.query))) {
       return [badRequest(`A conditional ${interaction} needs search parameters.`)]
     }
     const body =
@@ -169,18 +199,6 @@ function completedBody(body: unknown, resourceType: string, id: string | undefin
   }
   return { resourceType, id, ...body }
 }
-
-function hasCriteria({ query }: FhirRequest): boolean {
-  return Object.keys(query).some((name) => !presentationParameters.has(name))
-}
-
-/** Parameters that choose how an answer looks: they are no condition. */
-export const presentationParameters: ReadonlySet<string> = new Set([
-  '_format',
-  '_pretty',
-  '_summary',
-  '_elements',
-])
 
 function isBundle(body: unknown): body is Bundle {
   return (

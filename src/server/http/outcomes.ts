@@ -1,7 +1,7 @@
 import { OperationOutcomeError, getStatus } from '@medplum/core'
 import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes'
-import { isTopicDestinationError } from '../errors.ts'
-import { isDatabaseUnavailable } from './database-errors.ts'
+import { isTopicDestinationError } from '../../errors.ts'
+import { isDatabaseUnavailable } from '../storage/database-errors.ts'
 
 /** Outcomes name their HTTP status by `id`, as those of @medplum/core do; these are the ones it does not know. */
 const statusById: Readonly<Record<string, number>> = {

@@ -6,7 +6,7 @@ import type {
   FhirRequest,
 } from '@medplum/fhir-router'
 import type { Parameters } from '@medplum/fhirtypes'
-import type { Operation, OperationRequest, Principal } from '../host/types.ts'
+import type { Operation, OperationRequest, Principal } from '../../host/types.ts'
 import { badRequestError } from './outcomes.ts'
 
 /** Adds the routes of an operation, which also serve entries of bundles. Any other method of its path answers 405. */

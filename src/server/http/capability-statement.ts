@@ -6,7 +6,11 @@ import type {
   CapabilityStatementRestResourceSearchParam,
   SearchParameter,
 } from '@medplum/fhirtypes'
-import { resourceInteractions, type Operation, type ResourceTypeDefinition } from '../host/types.ts'
+import {
+  resourceInteractions,
+  type Operation,
+  type ResourceTypeDefinition,
+} from '../../host/types.ts'
 
 export interface CapabilityInput {
   readonly baseUrl: string
@@ -23,7 +27,7 @@ export interface CapabilityInput {
 }
 
 const { name, version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
 ) as { name: string; version: string }
 
 /** What the server can do, computed from the same tables that its routes are made of.

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import { fromKnex } from '../host/sql-tx.ts'
-import type { FhirResource, SqlTx } from '../host/types.ts'
+import { fromKnex } from '../../host/sql-tx.ts'
+import type { FhirResource, SqlTx } from '../../host/types.ts'
 import { resourceTable } from './schema.ts'
 
 interface StoredRow {

@@ -1,4 +1,4 @@
-import type { FhirResource } from '../host/types.ts'
+import type { FhirResource } from '../../host/types.ts'
 import { badRequestError } from './outcomes.ts'
 
 /** The version that an If-Match or If-None-Match value names: `W/"1"`, `"1"` and bare `1` are the same. */

@@ -1,0 +1,228 @@
+import { OperationOutcomeError } from '@medplum/core'
+import type { FhirRequest, HttpMethod } from '@medplum/fhir-router'
+import { entryError, locateOutcome } from './bundle-outcomes.ts'
+import { normalizeIfMatch, normalizeIfNoneExist } from '../http/preconditions.ts'
+import { parseJsonBody } from '../http/request-body.ts'
+import { basePath, parseTarget, type RequestTarget } from '../http/request-url.ts'
+import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
+import type { ServedResourceTypes } from '../http/served-types.ts'
+
+/** The search that decides which resource a conditional entry is about. */
+export interface EntryCondition {
+  readonly criteria: string
+  /** The element that holds it, for errors. */
+  readonly element: 'request.ifNoneExist' | 'request.url'
+}
+
+/** An entry that has all that its method needs. */
+export interface ParsedEntry {
+  readonly index: number
+  readonly method: HttpMethod
+  readonly segments: readonly string[]
+  /** Query of the url, as the client encoded it. */
+  readonly search: string
+  readonly headers: NonNullable<FhirRequest['headers']>
+  readonly fullUrl?: string
+  /** The resource, the patch, or the input of an operation. */
+  readonly body?: object
+  readonly condition?: EntryCondition
+  /** `Type/id` of what the entry writes, as far as that is known without its condition. */
+  readonly identity?: string
+  /** Given to what the entry creates. Fixed before the transaction starts: a repeated attempt keeps it. */
+  readonly assignedId?: string
+}
+
+export interface EntryContext {
+  readonly types: ServedResourceTypes
+  readonly generateId: () => string
+}
+
+const methods: readonly HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+// https://hl7.org/fhir/R4/datatypes.html#id
+const idPattern = /^[A-Za-z0-9\-.]{1,64}$/
+
+/** @throws OperationOutcomeError `bad-request` that names the element at fault */
+export function parseEntry(entry: unknown, index: number, context: EntryContext): ParsedEntry {
+  if (!isObject(entry)) throw entryError(index, '', 'An entry must be an object.', 'structure')
+  const { request, resource } = entry
+  if (!isObject(request)) {
+    throw entryError(index, 'request', 'An entry needs a request with method and url.', 'required')
+  }
+  const method = methods.find((known) => known === request['method'])
+  if (!method) {
+    throw entryError(index, 'request.method', `The method must be one of ${methods.join(', ')}.`)
+  }
+  const { segments, search } = parseUrl(request['url'], index)
+  const fullUrl = textOf(entry['fullUrl'], index, 'fullUrl')
+  const condition = conditionOf(index, method, segments, search, request)
+  return {
+    index,
+    method,
+    segments,
+    search,
+    headers: headersOf(request, index),
+    ...(fullUrl === undefined ? {} : { fullUrl }),
+    ...(condition ? { condition } : {}),
+    ...targetOf(index, method, segments, resource, context),
+  }
+}
+
+/** POST Type. Anything else that is posted is an operation or a search. */
+export function isCreate({ method, segments }: Pick<ParsedEntry, 'method' | 'segments'>): boolean {
+  return method === 'POST' && segments.length === 1 && segments[0]?.startsWith('$') === false
+}
+
+/** What the method needs beside the url: the body, and the identity of the resource that it writes. */
+function targetOf(
+  index: number,
+  method: HttpMethod,
+  segments: readonly string[],
+  resource: unknown,
+  { types, generateId }: EntryContext,
+): Pick<ParsedEntry, 'body' | 'identity' | 'assignedId'> {
+  const [type = '', id] = segments
+  const identity = id !== undefined && segments.length === 2 ? { identity: `${type}/${id}` } : {}
+  if (isCreate({ method, segments })) {
+    const given = resourceOf(resource, index, type)
+    const ownId = types.registered.has(type) ? idOf(given, index) : undefined
+    const assignedId = ownId ?? generateId()
+    const body = { resourceType: type, ...given, id: assignedId }
+    return { body, assignedId, identity: `${type}/${assignedId}` }
+  }
+  if (method === 'POST') {
+    if (segments.at(-1) === '_search' && resource !== undefined) {
+      throw entryError(index, 'resource', 'Put the parameters of a search into its url.')
+    }
+    return isObject(resource) ? { body: resource } : {}
+  }
+  if (method === 'PUT') {
+    const body = resourceOf(resource, index, type)
+    if (id !== undefined && body['id'] !== undefined && body['id'] !== id) {
+      throw entryError(index, 'resource.id', `The id must be the one in the url, ${id}.`)
+    }
+    return { body, assignedId: idOf(body, index) ?? generateId(), ...identity }
+  }
+  if (method === 'PATCH') return { body: patchOf(resource, index), ...identity }
+  return method === 'DELETE' ? identity : {}
+}
+
+function resourceOf(resource: unknown, index: number, type: string): Record<string, unknown> {
+  if (!isObject(resource)) {
+    throw entryError(index, 'resource', 'The entry needs a resource.', 'required')
+  }
+  if (resource['resourceType'] !== undefined && resource['resourceType'] !== type) {
+    throw entryError(
+      index,
+      'resource.resourceType',
+      `The type must be the one in the url, ${type}.`,
+    )
+  }
+  return resource
+}
+
+function idOf(resource: Record<string, unknown>, index: number): string | undefined {
+  const { id } = resource
+  if (id === undefined) return undefined
+  if (typeof id === 'string' && idPattern.test(id)) return id
+  const text = 'An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .'
+  throw entryError(index, 'resource.id', text, 'value')
+}
+
+/** A patch that is no resource comes in the data of a Binary (https://hl7.org/fhir/R4/http.html#patch). */
+function patchOf(resource: unknown, index: number): object {
+  if (typeof resource !== 'object' || resource === null) {
+    throw entryError(index, 'resource', 'The entry needs a patch.', 'required')
+  }
+  if (!isObject(resource) || resource['resourceType'] !== 'Binary') return resource
+  const { data, contentType } = resource
+  const patch = at(index, 'resource.data', () =>
+    typeof data === 'string'
+      ? parseJsonBody(
+          Buffer.from(data, 'base64'),
+          typeof contentType === 'string' ? contentType : undefined,
+        )
+      : undefined,
+  )
+  if (typeof patch === 'object' && patch !== null) return patch
+  throw entryError(index, 'resource.data', 'The data must be a patch in JSON, in base64.')
+}
+
+function parseUrl(url: unknown, index: number): RequestTarget {
+  const element = 'request.url'
+  if (typeof url !== 'string' || url.trim() === '') {
+    throw entryError(index, element, 'A request needs a url.', 'required')
+  }
+  const relative = url
+    .trim()
+    .replace(/^\/*/, '')
+    .replace(new RegExp(`^${basePath}/+`), '')
+  const target = at(index, element, () => parseTarget(`/${basePath}/${relative}`))
+  if (target.segments.length > 0) return target
+  throw entryError(index, element, 'An entry cannot be a bundle or about the whole server.')
+}
+
+function conditionOf(
+  index: number,
+  method: HttpMethod,
+  segments: readonly string[],
+  search: string,
+  request: Record<string, unknown>,
+): EntryCondition | undefined {
+  const [type = ''] = segments
+  const isPosted = isCreate({ method, segments })
+  if (isPosted) {
+    const element = 'request.ifNoneExist'
+    const text = textOf(request['ifNoneExist'], index, element)
+    const criteria = at(index, element, () => normalizeIfNoneExist(text))
+    if (criteria !== undefined) {
+      if (selects(type, criteria, index, element)) return { criteria, element }
+      throw entryError(index, element, 'It must hold search parameters.')
+    }
+  } else if (segments.length !== 1 || !['PUT', 'PATCH', 'DELETE'].includes(method)) {
+    return undefined
+  }
+  const element = 'request.url'
+  if (selects(type, search, index, element)) return { criteria: search, element }
+  if (isPosted) return undefined
+  throw entryError(index, element, `A ${method} needs an id or search parameters.`)
+}
+
+/** Whether a query is about some resources only. */
+function selects(type: string, search: string, index: number, element: string): boolean {
+  return search !== '' && at(index, element, () => hasCriteria(parseSearchText(type, search)))
+}
+
+function headersOf(request: Record<string, unknown>, index: number): ParsedEntry['headers'] {
+  const text = (name: string) => textOf(request[name], index, `request.${name}`)
+  const ifMatch = at(index, 'request.ifMatch', () => normalizeIfMatch(text('ifMatch')))
+  const ifNoneMatch = text('ifNoneMatch')
+  const ifModifiedSince = text('ifModifiedSince')
+  return {
+    ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+    ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
+    ...(ifModifiedSince === undefined ? {} : { 'if-modified-since': ifModifiedSince }),
+  }
+}
+
+function textOf(value: unknown, index: number, element: string): string | undefined {
+  if (value === undefined || typeof value === 'string') return value
+  throw entryError(index, element, 'It must be a string.', 'structure')
+}
+
+/** Whatever is wrong with an element of the entry's own is a bad request: no address was looked up yet. */
+function at<Result>(index: number, element: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof OperationOutcomeError)) throw error
+    throw new OperationOutcomeError({
+      ...locateOutcome(error.outcome, index, element),
+      id: 'bad-request',
+    })
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

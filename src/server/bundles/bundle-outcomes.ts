@@ -1,0 +1,82 @@
+import { OperationOutcomeError } from '@medplum/core'
+import type { FhirRequest } from '@medplum/fhir-router'
+import type { BundleEntry, OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes'
+import type { FhirResource } from '../../host/types.ts'
+import { answerOf } from '../http/answer.ts'
+import { errorOutcome, statusOf } from '../http/outcomes.ts'
+import type { RoutedResponse } from '../http/routes.ts'
+
+/** FHIRPath of an entry, or of an element in it. */
+export function entryPath(index: number, element = ''): string {
+  return `Bundle.entry[${index}]${element === '' ? '' : `.${element}`}`
+}
+
+export function entryError(
+  index: number,
+  element: string,
+  text: string,
+  code: OperationOutcomeIssue['code'] = 'invalid',
+  id = 'bad-request',
+): OperationOutcomeError {
+  return new OperationOutcomeError(locateOutcome(errorOutcome(id, code, text), index, element))
+}
+
+/** The same outcome, about the element of an entry. */
+export function locateOutcome(
+  outcome: OperationOutcome,
+  index: number,
+  element = '',
+): OperationOutcome {
+  const expression = [entryPath(index, element)]
+  return { ...outcome, issue: outcome.issue.map((issue) => ({ ...issue, expression })) }
+}
+
+/** The same outcome, of an entry's resource: paths into the resource become paths into the bundle. */
+export function locateInResource(
+  outcome: OperationOutcome,
+  index: number,
+  resourceType: string,
+): OperationOutcome {
+  const issue = outcome.issue.map(({ expression = [], ...rest }) => {
+    const paths = expression.map((path) =>
+      path === resourceType || path.startsWith(`${resourceType}.`)
+        ? entryPath(index, `resource${path.slice(resourceType.length)}`)
+        : entryPath(index),
+    )
+    return { ...rest, expression: paths.length > 0 ? [...new Set(paths)] : [entryPath(index)] }
+  })
+  return { ...outcome, issue }
+}
+
+/** An entry of the answer: what HTTP would have answered, in the elements that a bundle has for it. */
+export function answerEntry(
+  { response, interaction }: RoutedResponse,
+  entry: Pick<FhirRequest, 'method' | 'headers'>,
+  prefer: string | readonly string[] | undefined,
+): BundleEntry {
+  const [outcome] = response
+  if (statusOf(outcome) >= 400) return failedEntry(outcome)
+  const headers = {
+    ...entry.headers,
+    ...(prefer === undefined ? {} : { prefer: [prefer].flat().join(',') }),
+  }
+  const answer = answerOf(response, interaction, headers, '')
+  const { location, etag } = answer.headers
+  const wide: object | undefined = response[1]
+  const lastUpdated = etag === undefined ? undefined : (wide as FhirResource).meta?.lastUpdated
+  const body = entry.method === 'HEAD' ? undefined : answer.body
+  return {
+    ...(body && body !== outcome ? { resource: body as NonNullable<BundleEntry['resource']> } : {}),
+    response: {
+      status: String(answer.status),
+      ...(typeof location === 'string' ? { location: location.slice(1) } : {}),
+      ...(typeof etag === 'string' ? { etag } : {}),
+      ...(lastUpdated === undefined ? {} : { lastModified: lastUpdated }),
+      ...(body === outcome ? { outcome } : {}),
+    },
+  }
+}
+
+export function failedEntry(outcome: OperationOutcome): BundleEntry {
+  return { response: { status: String(statusOf(outcome)), outcome } }
+}

@@ -1,0 +1,68 @@
+import { allOk, created } from '@medplum/core'
+import type { FhirRouteHandler } from '@medplum/fhir-router'
+import type { Resource } from '@medplum/fhirtypes'
+import { badRequestError } from '../http/outcomes.ts'
+import { hasCriteria, parseSearch, parseSearchText } from './parse-search.ts'
+
+/* fhir-router's own handlers parse queries with core, which drops modifiers that it does not know, cuts a query at a second
+ * question mark and fails on composite parameters. */
+
+/** GET Type?criteria */
+export const searchByGet: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '' } = request.params
+  return [allOk, await repository.search(parseSearch(resourceType, request.query))]
+}
+
+/** POST Type/_search with the criteria as a form. */
+export const searchByPost: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '' } = request.params
+  // The HTTP layer has parsed the form; the body of a bundle's entry may be anything.
+  const body: unknown = request.body
+  const form = typeof body === 'object' && body !== null && !Array.isArray(body) ? body : {}
+  const query = Object.entries({ ...request.query, ...form }).filter(isFormField)
+  return [allOk, await repository.search(parseSearch(resourceType, Object.fromEntries(query)))]
+}
+
+/** POST Type, under the condition of If-None-Exist when there is one. */
+export const create: FhirRouteHandler = async (request, repository, _router, options) => {
+  const assignedId = options?.batch === true
+  // guarded() has made the body a resource of the type in the URL.
+  const body = request.body as Resource
+  const condition = [request.headers?.['if-none-exist'] ?? []].flat()[0]
+  if (condition === undefined) {
+    return [created, await repository.createResource(body, { assignedId })]
+  }
+  const search = parseSearchText(request.params['resourceType'] ?? '', condition)
+  // A condition that every resource fulfils would never create anything.
+  if (!hasCriteria(search)) throw badRequestError('If-None-Exist needs search parameters.')
+  const { outcome, resource } = await repository.conditionalCreate(body, search, { assignedId })
+  return [outcome, resource]
+}
+
+/** PUT Type?criteria */
+export const conditionalUpdate: FhirRouteHandler = async (
+  request,
+  repository,
+  _router,
+  options,
+) => {
+  const { resourceType = '' } = request.params
+  const search = parseSearch(resourceType, request.query)
+  const assignedId = options?.batch === true
+  const body = request.body as Resource
+  const { outcome, resource } = await repository.conditionalUpdate(body, search, { assignedId })
+  return [outcome, resource]
+}
+
+/** DELETE Type?criteria */
+export const conditionalDelete: FhirRouteHandler = async (request, repository) => {
+  const { resourceType = '' } = request.params
+  await repository.conditionalDelete(parseSearch(resourceType, request.query))
+  return [allOk]
+}
+
+function isFormField(field: [string, unknown]): field is [string, string | string[]] {
+  const [, value] = field
+  const isText = (one: unknown) => typeof one === 'string'
+  return isText(value) || (Array.isArray(value) && value.every(isText))
+}

