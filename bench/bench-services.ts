@@ -1,4 +1,4 @@
-import { startPostgres } from '../src/server/embedded-postgres.ts'
+import { startPostgres } from '../src/server/embedded/embedded-postgres.ts'
 import { startKafkaBroker } from '../test/helpers/kafka-broker.ts'
 import { startServerProcess, type ServerProcess } from '../test/helpers/server-process.ts'
 import { HttpLoad } from './http-load.ts'

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { FhirClient } from '../helpers/fhir-client.ts'
+import { createTopic, testKafka, uniqueName } from '../helpers/kafka.ts'
+import { testDatabase } from '../helpers/postgres.ts'
+import { startServerProcess } from '../helpers/server-process.ts'
+import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
+
+it('the example consumer prints each event once, and ends with its signal', async (t) => {
+  const { connectionString } = await testDatabase(t)
+  const { bootstrapServers } = await testKafka()
+  const kafkaTopic = uniqueName('example')
+  await createTopic(bootstrapServers, kafkaTopic)
+  const server = await startServerProcess({ DATABASE_URL: connectionString })
+  t.after(() => server.stop())
+  const fhir = new FhirClient(server.url)
+  await fhir.put(topicResource('example', { resource: 'Patient' }))
+  await fhir.put(
+    destinationResource('example', 'kafka-at-least-once', 'example', kafkaTopic, bootstrapServers),
+  )
+  for (const id of ['a', 'b']) await fhir.put({ resourceType: 'Patient', id })
+
+  const consumer = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'examples/consume-notifications.ts', kafkaTopic],
+    {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: { ...process.env, KAFKA_BOOTSTRAP_SERVERS: bootstrapServers },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  t.after(() => consumer.kill('SIGKILL'))
+  const lines: string[] = []
+  for await (const line of createInterface(consumer.stdout)) {
+    lines.push(line)
+    if (lines.length === 2) break
+  }
+  assert.deepEqual(lines, [
+    'AidboxTopicDestination/example 1 Patient/a',
+    'AidboxTopicDestination/example 2 Patient/b',
+  ])
+  const exit = once(consumer, 'exit')
+  consumer.kill('SIGTERM')
+  assert.deepEqual(await exit, [0, null])
+})
