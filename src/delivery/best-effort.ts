@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { SqlTx } from '../host/types.ts'
-import type { KafkaError } from '../kafka/producer.ts'
 import { toProducerConfig } from '../kafka/producer-config.ts'
+import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
 import { kafkaRecord } from '../notifications/kafka-record.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -12,7 +13,7 @@ import type { RegisteredDestination } from './registry.ts'
 
 /** One event for one best-effort destination. `error`: the criteria could not be decided, so the event is dropped and counted. */
 export interface BestEffortEvent {
-  readonly destinationReference: string
+  readonly destinationId: number
   readonly eventId: string
   readonly at: Date
   readonly event: NewEvent
@@ -31,10 +32,16 @@ export interface BestEffortParts {
 }
 
 const flushIntervalMs = 1000
+/** How many events may wait for the database to say the number to go on from. */
+const maxWaiting = 10_000
 
+/** Lives as long as the destination's row, because its counters are absolute: one that began again would take back what was counted. */
 interface Outlet {
   readonly destinationId: number
-  destination: TopicDestination
+  readonly reference: string
+  /** Absent while the destination cannot be used, or is of the other kind. */
+  destination: TopicDestination | undefined
+  fault: string | undefined
   lease: ProducerLease | undefined
   /** Undefined until the number to go on from is read; events wait for it. */
   lastEventNumber: number | undefined
@@ -50,77 +57,102 @@ interface Outlet {
  *  Counters are this process's own and are written down each second, so that $status sums them over all nodes. */
 export class BestEffortDelivery {
   readonly #parts: BestEffortParts
-  readonly #outlets = new Map<string, Outlet>()
+  readonly #outlets = new Map<number, Outlet>()
+  #isStopping = false
   #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> = Promise.resolve()
+  #writing: Promise<void> = Promise.resolve()
+  #nextWrite: Promise<void> | undefined
 
   constructor(parts: BestEffortParts) {
     this.#parts = parts
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.flush(), flushIntervalMs)
+    this.#timer = setTimeout(() => void this.#flushAgain(), flushIntervalMs)
     this.#timer.unref()
   }
 
-  /** Takes the registry's view: new destinations get an outlet, gone ones are closed, changed ones a new producer. */
+  async #flushAgain(): Promise<void> {
+    await this.flush()
+    if (!this.#isStopping) this.start()
+  }
+
+  /** Takes the registry's view: new destinations get an outlet, gone ones are closed, changed ones a new producer. Never throws. */
   reconcile(destinations: ReadonlyMap<string, RegisteredDestination>): void {
-    for (const [reference, outlet] of this.#outlets) {
-      const registered = destinations.get(reference)
-      if (registered?.row.destinationId === outlet.destinationId && registered.destination) continue
-      this.#outlets.delete(reference)
+    const byId = new Map([...destinations.values()].map((each) => [each.row.destinationId, each]))
+    for (const [destinationId, outlet] of this.#outlets) {
+      if (byId.has(destinationId)) continue
+      this.#outlets.delete(destinationId)
       void outlet.lease?.release(0)
     }
-    for (const { row, destination } of destinations.values()) {
-      if (row.kind !== 'kafka-best-effort' || !destination) continue
-      const outlet = this.#outlets.get(row.reference)
-      if (!outlet) this.#open(row.destinationId, destination)
-      else this.#change(outlet, destination)
+    for (const [destinationId, { row, destination, fault }] of byId) {
+      const isBestEffort = row.kind === 'kafka-best-effort'
+      const outlet =
+        this.#outlets.get(destinationId) ??
+        (isBestEffort ? this.#open(destinationId, row.reference) : undefined)
+      if (outlet) this.#serve(outlet, isBestEffort ? destination : undefined, fault)
     }
   }
 
   /** Returns at once; never throws. */
   deliver(events: readonly BestEffortEvent[]): void {
     for (const event of events) {
-      const outlet = this.#outlets.get(event.destinationReference)
-      if (!outlet || outlet.destination.status === 'off') continue
+      const outlet = this.#outlets.get(event.destinationId)
+      if (!outlet || outlet.destination?.status === 'off') continue
       outlet.inProcess++
-      if (outlet.lastEventNumber === undefined) outlet.waiting.push(event)
-      else this.#send(outlet, event)
+      if (outlet.lastEventNumber !== undefined) this.#send(outlet, event)
+      else if (outlet.waiting.length < maxWaiting) outlet.waiting.push(event)
+      else this.#settle(outlet, 'Too many events wait for the database to number them.')
     }
   }
 
-  /** Writes this node's counters down. Never rejects. */
+  /** Writes this node's counters down, as they are at this call or later. Never rejects. */
   async flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(async () => {
-      const rows = [...this.#outlets.values()].map((outlet) => ({
-        destinationId: outlet.destinationId,
-        delivered: outlet.delivered,
-        lost: outlet.lost,
-        inProcess: outlet.inProcess,
-        ...(outlet.lastError === undefined ? {} : { lastError: outlet.lastError }),
-      }))
-      try {
-        const { db, schema, nodeId } = this.#parts
-        if (rows.length > 0) await flushBestEffortCounters(db, schema, nodeId, rows)
-      } catch (error) {
-        this.#parts.logger.warn({ err: error }, 'cannot write best-effort counters; will retry')
-      }
-    })
-    await this.#flushing
+    this.#nextWrite ??= this.#writeNext()
+    await this.#nextWrite
+  }
+
+  /** Calls that come while a write is under way share the one after it. */
+  async #writeNext(): Promise<void> {
+    await this.#writing
+    this.#nextWrite = undefined
+    this.#writing = this.#write()
+    await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const { db, schema, nodeId, logger } = this.#parts
+    const rows = [...this.#outlets.values()].map((outlet) => ({
+      destinationId: outlet.destinationId,
+      delivered: outlet.delivered,
+      lost: outlet.lost,
+      inProcess: outlet.inProcess,
+      ...(outlet.lastError === undefined ? {} : { lastError: outlet.lastError }),
+    }))
+    try {
+      await flushBestEffortCounters(db, schema, nodeId, rows)
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot write best-effort counters; will retry')
+    }
   }
 
   /** Sends what is in memory until the deadline; the rest is counted as lost. */
   async stop(timeoutMs: number): Promise<void> {
-    clearInterval(this.#timer)
-    await Promise.all([...this.#outlets.values()].map((outlet) => outlet.lease?.release(timeoutMs)))
+    this.#isStopping = true
+    clearTimeout(this.#timer)
+    await this.#parts.pool.close(timeoutMs)
+    for (const outlet of this.#outlets.values()) {
+      while (outlet.waiting.pop()) this.#settle(outlet, 'Delivery was stopped.')
+    }
     await this.flush()
   }
 
-  #open(destinationId: number, destination: TopicDestination): void {
+  #open(destinationId: number, reference: string): Outlet {
     const outlet: Outlet = {
       destinationId,
-      destination,
+      reference,
+      destination: undefined,
+      fault: undefined,
       lease: undefined,
       lastEventNumber: undefined,
       waiting: [],
@@ -129,61 +161,82 @@ export class BestEffortDelivery {
       inProcess: 0,
       lastError: undefined,
     }
-    outlet.lease = this.#lease(outlet)
-    this.#outlets.set(destination.reference, outlet)
+    this.#outlets.set(destinationId, outlet)
     void this.#number(outlet)
+    return outlet
   }
 
   /** Event numbers go on where the counters stand, so that they rise over a restart. */
   async #number(outlet: Outlet): Promise<void> {
+    let last = 0
     try {
       const { db, schema } = this.#parts
-      const status = await readDeliveryStatus(db, schema, outlet.destination.reference)
-      outlet.lastEventNumber = (status?.delivered ?? 0) + (status?.lost ?? 0) + (status?.inProcess ?? 0)
+      const status = await readDeliveryStatus(db, schema, outlet.reference)
+      last = (status?.delivered ?? 0) + (status?.lost ?? 0) + (status?.inProcess ?? 0)
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'cannot read the last event number; starting at 1')
-      outlet.lastEventNumber = 0
     }
+    outlet.lastEventNumber = last
     for (const event of outlet.waiting.splice(0)) this.#send(outlet, event)
   }
 
-  #change(outlet: Outlet, destination: TopicDestination): void {
-    const isSameConnection =
-      JSON.stringify(outlet.destination.parameters) === JSON.stringify(destination.parameters)
+  #serve(
+    outlet: Outlet,
+    destination: TopicDestination | undefined,
+    fault: string | undefined,
+  ): void {
+    const before = outlet.destination
     outlet.destination = destination
-    if (isSameConnection) return
-    const before = outlet.lease
-    outlet.lease = this.#lease(outlet)
+    outlet.fault = fault
+    if (isDeepStrictEqual(before?.parameters, destination?.parameters)) return
+    const lease = outlet.lease
+    outlet.lease = destination && this.#lease(outlet, destination)
     // Records handed to the old producer still go out over the old connection.
-    void before?.release(destination.parameters.deliveryTimeoutMs ?? 120_000)
+    void lease?.release(before?.parameters.deliveryTimeoutMs ?? 120_000)
   }
 
-  #lease(outlet: Outlet): ProducerLease {
-    return this.#parts.pool.acquire(
-      toProducerConfig(outlet.destination.parameters, 'best-effort'),
-      this.#parts.logger,
-      {
-        onError: (cause) => {
-          this.#noteError(outlet, cause)
-        },
-      },
-    )
+  #lease(outlet: Outlet, { parameters }: TopicDestination): ProducerLease | undefined {
+    const { pool, logger } = this.#parts
+    const onError = (cause: string): void => {
+      this.#noteError(outlet, cause)
+    }
+    try {
+      return pool.acquire(toProducerConfig(parameters, 'best-effort'), logger, { onError })
+    } catch (error) {
+      outlet.fault = error instanceof Error ? error.message : String(error)
+      return undefined
+    }
   }
 
-  #send(outlet: Outlet, { event, error, eventId, at }: BestEffortEvent): void {
-    if (error !== undefined || !outlet.lease) {
-      return this.#settle(outlet, error ?? 'The destination is closed.')
+  #send(outlet: Outlet, event: BestEffortEvent): void {
+    const { destination, lease } = outlet
+    if (event.error !== undefined || !destination || !lease) {
+      this.#settle(outlet, event.error ?? outlet.fault ?? 'The destination is closed.')
+      return
     }
     const eventNumber = (outlet.lastEventNumber ?? 0) + 1
     outlet.lastEventNumber = eventNumber
-    const { baseUrl, cloudEventsHeaders } = this.#parts
-    const record = kafkaRecord({ ...event, eventId, eventNumber, at }, outlet.destination, {
-      baseUrl,
-      cloudEventsHeaders,
-    })
-    outlet.lease.producer.send(record, (failure?: KafkaError) => {
+    let record: KafkaRecord
+    try {
+      record = this.#record(event, eventNumber, destination)
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown error'
+      this.#settle(outlet, `The notification could not be made (${name}).`)
+      return
+    }
+    lease.producer.send(record, (failure) => {
       this.#settle(outlet, failure?.message)
     })
+  }
+
+  #record(
+    { event, eventId, at }: BestEffortEvent,
+    eventNumber: number,
+    destination: TopicDestination,
+  ): KafkaRecord {
+    const { baseUrl, cloudEventsHeaders } = this.#parts
+    const options = { baseUrl, cloudEventsHeaders }
+    return kafkaRecord({ ...event, eventId, eventNumber, at }, destination, options)
   }
 
   #settle(outlet: Outlet, lostBecause: string | undefined): void {
@@ -198,7 +251,7 @@ export class BestEffortDelivery {
 
   #noteError(outlet: Outlet, message: string): void {
     if (outlet.lastError?.message !== message) {
-      this.#parts.logger.warn({ destination: outlet.destination.reference, cause: message }, 'best effort')
+      this.#parts.logger.warn({ destination: outlet.reference, cause: message }, 'best effort')
     }
     outlet.lastError = { message, timestamp: new Date() }
   }

@@ -86,7 +86,7 @@ function sortMatches(matches: readonly ChangeMatch[], registry: Registry): Sorte
       const event = newEvent(change, audience.topicId, body)
       if (audience.hasAtLeastOnce) sorted.events.push(event)
       for (const { row } of audience.bestEffort) {
-        sorted.bestEffort.push(bestEffortEvent(row.reference, event, undefined))
+        sorted.bestEffort.push(bestEffortEvent(row.destinationId, event, undefined))
       }
     }
     for (const { topicUrl, error } of undecided) {
@@ -95,7 +95,7 @@ function sortMatches(matches: readonly ChangeMatch[], registry: Registry): Sorte
       const event = newEvent(change, audience.topicId, body)
       if (audience.hasAtLeastOnce) sorted.undecided.push({ ...event, error })
       for (const { row } of audience.bestEffort) {
-        sorted.bestEffort.push(bestEffortEvent(row.reference, event, error))
+        sorted.bestEffort.push(bestEffortEvent(row.destinationId, event, error))
       }
     }
   }
@@ -116,9 +116,9 @@ function newEvent(change: Change, topicId: number, body: string | null): NewEven
 }
 
 function bestEffortEvent(
-  destinationReference: string,
+  destinationId: number,
   event: NewEvent,
   error: string | undefined,
 ): BestEffortEvent {
-  return { destinationReference, eventId: randomUUID(), at: new Date(), event, error }
+  return { destinationId, eventId: randomUUID(), at: new Date(), event, error }
 }

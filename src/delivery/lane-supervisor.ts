@@ -5,12 +5,14 @@ import { Lane, type LaneParts } from './lane.ts'
 import type { RegisteredDestination, Registry } from './registry.ts'
 import { Signal } from './signal.ts'
 
-export interface LaneSupervisorParts
-  extends Omit<LaneParts, 'destinationId' | 'epoch' | 'destination'> {
+export interface LaneSupervisorParts extends Omit<
+  LaneParts,
+  'destinationId' | 'epoch' | 'destination'
+> {
   readonly db: SqlTx
   readonly schema: OutboxSchema
-  readonly registry: Registry
-  readonly leadership: Leadership
+  readonly registry: Pick<Registry, 'destinations' | 'onChange'>
+  readonly leadership: Pick<Leadership, 'tryLead' | 'resign' | 'onLost'>
 }
 
 interface RunningLane {
@@ -32,11 +34,13 @@ export class LaneSupervisor {
   }
 
   start(): void {
+    // Lanes learn of a change at once, also while the loop waits for the database.
     this.#parts.registry.onChange(() => {
+      this.#updateLanes()
       this.#signal.raise()
     })
     this.#parts.leadership.onLost(() => {
-      for (const { lane } of this.#lanes.values()) lane.stop()
+      this.#stopLanes()
       this.#signal.raise()
     })
     this.#loop = this.#supervise()
@@ -50,16 +54,15 @@ export class LaneSupervisor {
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#signal.raise()
+    this.#stopLanes()
     await this.#loop
-    const running = [...this.#lanes.values()]
-    for (const { lane } of running) lane.stop()
-    await Promise.all(running.map(({ ended }) => ended))
+    await Promise.all([...this.#lanes.values()].map(({ ended }) => ended))
   }
 
   async #supervise(): Promise<void> {
     while (!this.#isStopping) {
       try {
-        await this.#reconcile()
+        await this.#leadMore()
       } catch (error) {
         this.#parts.logger.warn({ err: error }, 'cannot take up leadership; will retry')
       }
@@ -68,22 +71,42 @@ export class LaneSupervisor {
     }
   }
 
-  async #reconcile(): Promise<void> {
+  #wanted(): ReadonlyMap<number, RegisteredDestination> {
     const wanted = new Map<number, RegisteredDestination>()
     for (const registered of this.#parts.registry.destinations.values()) {
       const { row, destination } = registered
-      if (row.kind === 'kafka-at-least-once' && destination) wanted.set(row.destinationId, registered)
+      if (row.kind === 'kafka-at-least-once' && destination) {
+        wanted.set(row.destinationId, registered)
+      }
     }
-    for (const [destinationId, { lane }] of this.#lanes) {
-      const destination = wanted.get(destinationId)?.destination
-      if (destination) lane.update(destination)
-      else lane.stop()
-    }
-    const unled = [...wanted.keys()].filter((destinationId) => !this.#lanes.has(destinationId))
-    if (unled.length === 0) return
-    for (const { destinationId, epoch } of await this.#parts.leadership.tryLead(unled)) {
+    return wanted
+  }
+
+  #updateLanes(): void {
+    const wanted = this.#wanted()
+    for (const [destinationId, running] of this.#lanes) {
       const registered = wanted.get(destinationId)
-      if (registered) this.#begin(registered, epoch)
+      // Another topic is another queue, under a new epoch: this lane is fenced already.
+      if (registered?.destination && registered.row.topicId === running.topicId) {
+        running.lane.update(registered.destination)
+      } else running.lane.stop()
+    }
+  }
+
+  #stopLanes(): void {
+    for (const { lane } of this.#lanes.values()) lane.stop()
+  }
+
+  async #leadMore(): Promise<void> {
+    const unled = [...this.#wanted().keys()].filter((id) => !this.#lanes.has(id))
+    if (unled.length === 0) return
+    const led = await this.#parts.leadership.tryLead(unled)
+    // Meanwhile a destination may have changed or gone, or this node may be stopping.
+    const wanted = this.#wanted()
+    for (const { destinationId, epoch } of led) {
+      const registered = wanted.get(destinationId)
+      if (registered?.destination && !this.#isStopping) this.#begin(registered, epoch)
+      else await this.#resign(destinationId)
     }
   }
 
@@ -92,11 +115,14 @@ export class LaneSupervisor {
     const { destinationId, topicId, reference } = row
     const lane = new Lane({ ...this.#parts, destinationId, epoch, destination })
     this.#parts.logger.info({ destination: reference, epoch }, 'leading')
-    const ended = lane.run().then(async () => {
-      this.#lanes.delete(destinationId)
-      await this.#resign(destinationId)
-    })
-    this.#lanes.set(destinationId, { lane, topicId, ended })
+    this.#lanes.set(destinationId, { lane, topicId, ended: this.#run(lane, destinationId) })
+  }
+
+  async #run(lane: Lane, destinationId: number): Promise<void> {
+    await lane.run()
+    this.#lanes.delete(destinationId)
+    await this.#resign(destinationId)
+    this.#signal.raise()
   }
 
   async #resign(destinationId: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isTopicDestinationError } from '../errors.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
@@ -39,7 +40,8 @@ const restAfterMs = 1000
  *
  *  States, in the order they are passed: *opening* (a new producer fences the old one, then the cursor is read), *sending* (page,
  *  Kafka transaction, acknowledgement), *resting* (nothing to send). A failure leads back to *sending* after back-off when the
- *  producer survived it, to *opening* when it did not; a fenced epoch or a lost database session ends the lane.
+ *  producer survived it, to *opening* when it did not; after an error of the database the cursor is read again. A fenced epoch
+ *  ends the lane; so does `stop`, which the supervisor calls when leadership is lost.
  *
  *  The page is acknowledged only after its Kafka transaction is committed. A crash between the two sends the page again with the
  *  same event numbers: twice, never zero times. */
@@ -53,10 +55,11 @@ export class Lane {
   #producer: TransactionalProducer | undefined
   #cursor: EventCursor | undefined
   #isStopping = false
-  #isReopening = false
+  /** The producer is called back: the step under way ends, the next one opens anew. */
+  #isRecalled = false
+  #isSending = false
   #failures = 0
   #lastPageAtMs = Number.NEGATIVE_INFINITY
-  #lastCause: string | undefined
 
   constructor(parts: LaneParts) {
     this.#parts = parts
@@ -69,18 +72,30 @@ export class Lane {
     this.#work.raise()
   }
 
-  /** Takes a changed destination between two pages; a changed connection gets a new producer. */
+  /** Takes a changed destination between two pages; a changed connection gets a new producer. The same destination again does nothing:
+   *  it must not cut a back-off short. */
   update(destination: TopicDestination): void {
-    this.#isReopening ||=
-      JSON.stringify(destination.parameters) !== JSON.stringify(this.#destination.parameters)
+    const before = this.#destination
+    if (destination === before || isDeepStrictEqual(destination, before)) return
     this.#destination = destination
+    const isConnected = isDeepStrictEqual(destination.parameters, before.parameters)
+    if (!isConnected || destination.status === 'off') this.#recall()
     this.#interrupt()
   }
 
-  /** Ends the lane after the page under way. `run` resolves then. */
+  /** Ends the lane after the page under way, which has `stopTimeoutMs`. `run` resolves then. */
   stop(): void {
     this.#isStopping = true
+    this.#recall()
     this.#interrupt()
+  }
+
+  /** Without this a call that waits for a dead cluster would go on for minutes. */
+  #recall(): void {
+    this.#isRecalled = true
+    // A larger maxRequestSize may let them through.
+    this.#poison.clear()
+    void this.#producer?.close(this.#isSending ? this.#parts.stopTimeoutMs : 0)
   }
 
   #interrupt(): void {
@@ -90,40 +105,42 @@ export class Lane {
 
   /** Resolves when the lane has ended, by `stop` or because this node no longer leads. Never rejects. */
   async run(): Promise<void> {
-    try {
-      while (!this.#isStopping) {
-        try {
-          await this.#step()
-        } catch (error) {
-          if (!isKafkaError(error)) throw error
-          await this.#afterKafkaError(error)
-        }
+    while (!this.#isStopping) {
+      try {
+        await this.#step()
+      } catch (error) {
+        await this.#afterError(error)
       }
-    } catch (error) {
-      const isFenced = isTopicDestinationError(error) && error.code === 'KTD_FENCED'
-      const fields = { err: error, destination: this.#destination.reference }
-      if (isFenced) this.#parts.logger.info(fields, 'another node leads this destination now')
-      else this.#parts.logger.warn(fields, 'the lane lost its database and gives up leadership')
-    } finally {
-      await this.#closeProducer()
     }
+    await this.#closeProducer()
   }
 
   async #step(): Promise<void> {
-    if (this.#destination.status === 'off') return await this.#pause()
-    if (this.#isReopening) await this.#closeProducer()
+    if (this.#isRecalled) await this.#closeProducer()
+    if (this.#isStopping) return
+    this.#isRecalled = false
+    if (this.#destination.status === 'off') {
+      await this.#work.wait(this.#parts.pollIntervalMs)
+      return
+    }
     const producer = this.#producer ?? (await this.#open())
-    const cursor = this.#cursor ?? (await this.#load())
+    const cursor = (this.#cursor ??= await this.#load())
     await this.#linger()
+    if (this.#mustEnd()) return
     const page = await cursor.nextPage(this.#parts.maxPageEvents, this.#parts.maxPageBytes)
+    if (this.#mustEnd()) return
     if (page) await this.#send(producer, cursor, page)
     else await this.#rest(cursor)
+  }
+
+  /** A method, because `update` and `stop` come while a step waits. */
+  #mustEnd(): boolean {
+    return this.#isRecalled
   }
 
   /** Order matters: this node's epoch is written already, so older acknowledgements are dead; initTransactions makes older Kafka
    *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
   async #open(): Promise<TransactionalProducer> {
-    this.#isReopening = false
     this.#cursor = undefined
     const producer = this.#parts.createProducer(this.#destination, (cause) => {
       this.#noteCause(cause)
@@ -135,27 +152,32 @@ export class Lane {
 
   async #load(): Promise<EventCursor> {
     const { db, schema, destinationId, epoch } = this.#parts
-    this.#cursor = await EventCursor.load(db, schema, destinationId, epoch)
-    return this.#cursor
+    return EventCursor.load(db, schema, destinationId, epoch)
   }
 
   async #send(producer: TransactionalProducer, cursor: EventCursor, page: Page): Promise<void> {
     const poisoned = page.events.findIndex(({ id }) => this.#poison.has(id))
-    if (poisoned === 0) return await this.#setAside(cursor, page)
-    const events = page.events.slice(0, poisoned > 0 ? poisoned : this.#limit.current)
+    if (poisoned === 0) {
+      await this.#setAside(cursor, page)
+      return
+    }
+    const limit = this.#limit.current
+    const events = page.events.slice(0, poisoned > 0 ? Math.min(poisoned, limit) : limit)
+    const records = events.map((event, index) => this.#record(event, page.firstEventNumber + index))
     this.#lastPageAtMs = performance.now()
+    this.#isSending = true
     try {
-      await producer.sendTransaction(
-        events.map((event, index) => this.#record(event, page.firstEventNumber + index)),
-      )
+      await producer.sendTransaction(records)
     } catch (error) {
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
-      return await this.#afterPoison(error, cursor, events)
+      await this.#afterPoison(error, cursor, events)
+      return
+    } finally {
+      this.#isSending = false
     }
     await cursor.acknowledge(page, events.length)
     this.#limit.widen()
     this.#failures = 0
-    this.#lastCause = undefined
   }
 
   #record(event: OutboxEvent, eventNumber: number): ReturnType<typeof kafkaRecord> {
@@ -194,25 +216,54 @@ export class Lane {
     await cursor.recordFailure(1, error.message)
   }
 
-  async #afterKafkaError(error: KafkaError): Promise<void> {
+  async #afterError(error: unknown): Promise<void> {
+    if (isFenced(error)) {
+      this.#end(error)
+      return
+    }
+    // A recalled producer gives its call up; the destination is not at fault.
+    if (this.#isRecalled) return
     this.#failures++
-    if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
-    // A connection that never came up knows the cause only from what was logged beside it.
-    await this.#recordFailure(this.#lastCause ?? error.message)
+    if (isKafkaError(error)) {
+      if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
+    } else {
+      // It may have come from a statement of the cursor, which is spent then.
+      this.#cursor = undefined
+      this.#parts.logger.warn(
+        { err: error, destination: this.#destination.reference },
+        'a page could not be read, made or acknowledged; will retry',
+      )
+    }
+    // Other errors stay in the log: their words are not ours and may quote a row.
+    if (isTopicDestinationError(error)) await this.#recordFailure(1, error.message)
     // Not on #work: new events must not cut the back-off short.
     await this.#control.wait(backoffMs(this.#failures))
   }
 
-  async #recordFailure(cause: string): Promise<void> {
-    const cursor = this.#cursor ?? (await this.#load())
-    await cursor.recordFailure(1, cause)
-    // Kept only for the error text: opening reads the row again.
-    if (!this.#producer) this.#cursor = undefined
+  /** Another node leads: this one has nothing to say any more. */
+  #end(error: unknown): void {
+    this.#isStopping = true
+    this.#parts.logger.info(
+      { err: error, destination: this.#destination.reference },
+      'another node leads this destination now, or it is gone',
+    )
   }
 
+  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
+  async #recordFailure(failedCount: number, cause: string): Promise<void> {
+    try {
+      const cursor = this.#cursor ?? (await this.#load())
+      await cursor.recordFailure(failedCount, cause)
+    } catch (error) {
+      if (isFenced(error)) this.#end(error)
+      else this.#parts.logger.warn({ err: error }, 'cannot write an error of delivery down')
+    }
+  }
+
+  /** The call under way may go on for a minute; $status tells at once why. */
   #noteCause(cause: string): void {
-    this.#lastCause = cause
     this.#parts.logger.warn({ destination: this.#destination.reference, cause }, 'Kafka connection')
+    void this.#recordFailure(0, cause)
   }
 
   /** At most one small Kafka transaction per linger: under load pages grow, an event that finds the lane idle goes at once. */
@@ -226,16 +277,14 @@ export class Lane {
     await this.#work.wait(this.#parts.pollIntervalMs)
   }
 
-  /** Paused: keeps leadership and the queue, gives the connection back. */
-  async #pause(): Promise<void> {
-    await this.#closeProducer()
-    await this.#work.wait(this.#parts.pollIntervalMs)
-  }
-
   async #closeProducer(): Promise<void> {
     const producer = this.#producer
     this.#producer = undefined
     this.#cursor = undefined
-    await producer?.close(this.#parts.stopTimeoutMs)
+    await producer?.close(0)
   }
+}
+
+function isFenced(error: unknown): boolean {
+  return isTopicDestinationError(error) && error.code === 'KTD_FENCED'
 }

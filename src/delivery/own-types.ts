@@ -23,7 +23,11 @@ export async function applyOwnTypes(
   if (own.length === 0) return
   const issues = faultsOfOwnTypes(own, registry)
   if (issues.length > 0) {
-    throw new OperationOutcomeError({ resourceType: 'OperationOutcome', id: 'unprocessable', issue: issues })
+    throw new OperationOutcomeError({
+      resourceType: 'OperationOutcome',
+      id: 'unprocessable-entity',
+      issue: issues,
+    })
   }
   for (const change of own) {
     if (change.resourceType !== destinationTypeName) continue
@@ -39,7 +43,10 @@ export async function applyOwnTypes(
 function destinationRow(change: Change, reference: string): Parameters<typeof putDestination>[2] {
   return {
     reference,
-    kind: change.current?.['kind'] === 'kafka-best-effort' ? 'kafka-best-effort' : 'kafka-at-least-once',
+    kind:
+      change.current?.['kind'] === 'kafka-best-effort'
+        ? 'kafka-best-effort'
+        : 'kafka-at-least-once',
     topicUrl: String(change.current?.['topic']),
   }
 }
@@ -74,7 +81,9 @@ function faultsOfOwnTypes(own: readonly Change[], registry: Registry): Operation
     issues.push({
       severity: 'error',
       code: 'not-found',
-      details: { text: `There is no ${topicTypeName} with the url ${url}. Create the topic first, or in the same bundle.` },
+      details: {
+        text: `There is no ${topicTypeName} with the url ${url}. Create the topic first, or in the same bundle.`,
+      },
       expression: [`${destinationTypeName}.topic`],
     })
   }

@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
+import { OperationOutcomeError } from '@medplum/core'
 import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { secretReferenceUrl } from '../resources/canonical-urls.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
 import type { SecretSource } from '../resources/secrets.ts'
@@ -33,6 +36,13 @@ export interface RegistryParts {
   readonly logger: Logger
 }
 
+/** Writes wait no longer for a view that cannot be refreshed. */
+const freshWithinMs = 10_000
+/** How often destinations that could not be used, or refer to a secret, are read again without having changed. */
+const rereadMs = 1000
+/** Part of the lease that is used. The rest is for timers that fire a little early and clocks that do not run alike. */
+const usedLease = 0.9
+
 /** This node's view of topics and destinations, never older than its lease when a transaction asks.
  *
  *  Why a lease: node A answers 201 for a destination, the client's next write goes to node B. B matches against its own view, so
@@ -47,6 +57,9 @@ export class Registry {
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
   #snapshot: string | undefined
+  /** References of destinations whose parameters are not all in the resource. */
+  readonly #withSecrets = new Set<string>()
+  #rebuiltAtMs = Number.NEGATIVE_INFINITY
   #refreshedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: { readonly startedAtMs: number; readonly done: Promise<void> } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -62,7 +75,10 @@ export class Registry {
     // Three tries within one lease: a slow answer or two do not make writes wait.
     this.#timer = setInterval(() => {
       this.refresh().catch((error: unknown) => {
-        this.#parts.logger.warn({ err: error }, 'cannot refresh topics and destinations; will retry')
+        this.#parts.logger.warn(
+          { err: error },
+          'cannot refresh topics and destinations; will retry',
+        )
       })
     }, this.#parts.leaseMs / 3)
     this.#timer.unref()
@@ -73,7 +89,7 @@ export class Registry {
     await this.#refreshing?.done.catch(() => undefined)
   }
 
-  /** Called after every refresh that changed something. */
+  /** Called after every refresh that changed a destination. The objects of the others are the same as before. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener)
   }
@@ -96,9 +112,24 @@ export class Registry {
     return undefined
   }
 
-  /** Resolves when the view is at most one lease old. */
+  /** Resolves when the view is at most one lease old, or contains everything committed before this call.
+   *
+   *  The wait is bounded, because the caller has a transaction open: when every connection of the host waits here, the host has none left
+   *  to read the resources with that the refresh waits for.
+   *  @throws {@link OperationOutcomeError} `transient`, when it takes too long */
   async ensureFresh(): Promise<void> {
-    while (performance.now() - this.#refreshedAtMs > this.#parts.leaseMs) await this.refresh()
+    if (performance.now() - this.#refreshedAtMs <= this.#parts.leaseMs * usedLease) return
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(staleView())
+      }, freshWithinMs)
+    })
+    try {
+      await Promise.race([this.refresh(), deadline])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Resolves when the view contains everything committed before this call. */
@@ -121,31 +152,53 @@ export class Registry {
   }
 
   async #read(startedAtMs: number): Promise<void> {
-    const { db, schema, host } = this.#parts
+    const { db, schema } = this.#parts
     const changes = await readRegistryChanges(db, schema, this.#snapshot)
-    if (this.#snapshot === undefined) {
-      for (const type of [topicTypeName, destinationTypeName]) {
-        for (const resource of await host.list(type)) {
-          this.#store(`${type}/${resource.id ?? ''}`, resource)
-        }
-      }
-    } else if (changes.references.length > 0) {
-      const current = await host.read(changes.references)
-      for (const reference of changes.references) this.#store(reference, current.get(reference))
-    }
-    // A faulty destination is tried again each time: a secret file may be there by now.
-    const hasFault = [...this.#destinations.values()].some(({ fault }) => fault !== undefined)
-    const isChanged = this.#snapshot === undefined || changes.references.length > 0 || hasFault
-    if (isChanged) this.#rebuild(await listDestinationRows(db, schema))
+    if (this.#snapshot === undefined) await this.#readAll()
+    else if (changes.references.length > 0) await this.#readAgain(changes.references)
+    const isFirst = this.#snapshot === undefined
+    const isDue = isFirst || changes.references.length > 0 || this.#needsAnotherLook(startedAtMs)
+    const isChanged = isDue && this.#rebuild(await listDestinationRows(db, schema))
+    if (isDue) this.#rebuiltAtMs = startedAtMs
     this.#snapshot = changes.snapshot
     this.#refreshedAtMs = startedAtMs
     if (isChanged) for (const listener of this.#listeners) listener()
   }
 
+  async #readAll(): Promise<void> {
+    this.#stored.clear()
+    this.#topics.clear()
+    this.#withSecrets.clear()
+    for (const type of [topicTypeName, destinationTypeName]) {
+      for (const resource of await this.#parts.host.list(type)) {
+        this.#store(`${type}/${resource.id ?? ''}`, resource)
+      }
+    }
+  }
+
+  async #readAgain(references: readonly string[]): Promise<void> {
+    const current = await this.#parts.host.read(references)
+    for (const reference of references) this.#store(reference, current.get(reference))
+  }
+
+  /** A secret file may be there by now, or hold another password. */
+  #needsAnotherLook(nowMs: number): boolean {
+    if (nowMs - this.#rebuiltAtMs < rereadMs) return false
+    return (
+      this.#withSecrets.size > 0 ||
+      [...this.#destinations.values()].some(({ fault }) => fault !== undefined)
+    )
+  }
+
   #store(reference: string, resource: FhirResource | undefined): void {
     if (resource) this.#stored.set(reference, resource)
     else this.#stored.delete(reference)
-    if (!reference.startsWith(`${topicTypeName}/`)) return
+    if (!reference.startsWith(`${topicTypeName}/`)) {
+      const hasSecrets = resource && JSON.stringify(resource).includes(secretReferenceUrl)
+      if (hasSecrets === true) this.#withSecrets.add(reference)
+      else this.#withSecrets.delete(reference)
+      return
+    }
     this.#topics.delete(reference)
     if (!resource) return
     try {
@@ -155,33 +208,52 @@ export class Registry {
     }
   }
 
-  #rebuild(rows: readonly DestinationRow[]): void {
+  /** @returns whether a destination has changed, come or gone */
+  #rebuild(rows: readonly DestinationRow[]): boolean {
+    const before = this.#destinations
     this.#destinations = new Map(rows.map((row) => [row.reference, this.#register(row)]))
     const audiences = new Map<string, Audience>()
     for (const registered of this.#destinations.values()) {
       const { topicUrl, topicId, kind } = registered.row
-      const before = audiences.get(topicUrl)
+      const others = audiences.get(topicUrl)
       const isBestEffort = kind === 'kafka-best-effort'
       audiences.set(topicUrl, {
         topicId,
-        hasAtLeastOnce: (before?.hasAtLeastOnce ?? false) || !isBestEffort,
-        bestEffort: [...(before?.bestEffort ?? []), ...(isBestEffort ? [registered] : [])],
+        hasAtLeastOnce: (others?.hasAtLeastOnce ?? false) || !isBestEffort,
+        bestEffort: [...(others?.bestEffort ?? []), ...(isBestEffort ? [registered] : [])],
       })
     }
     this.#audiences = audiences
     this.#reindex()
+    return (
+      before.size !== this.#destinations.size ||
+      [...this.#destinations].some(([reference, found]) => before.get(reference) !== found)
+    )
   }
 
+  /** The same object as before when nothing has changed. */
   #register(row: DestinationRow): RegisteredDestination {
+    const before = this.#destinations.get(row.reference)
+    const now = this.#parse(row)
+    if (before && isDeepStrictEqual(before, now)) return before
+    if (now.fault !== undefined) {
+      const { fault } = now
+      this.#parts.logger.error(
+        { destination: row.reference, fault },
+        'a destination cannot be used',
+      )
+    }
+    return now
+  }
+
+  #parse(row: DestinationRow): RegisteredDestination {
     const resource = this.#stored.get(row.reference)
     if (!resource) return { row, destination: undefined, fault: 'The resource is not stored.' }
     try {
-      return { row, destination: parseTopicDestination(resource, this.#parts.secrets), fault: undefined }
+      const destination = parseTopicDestination(resource, this.#parts.secrets)
+      return { row, destination, fault: undefined }
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error)
-      if (this.#destinations.get(row.reference)?.fault !== fault) {
-        this.#parts.logger.error({ destination: row.reference, fault }, 'a destination cannot be used')
-      }
       return { row, destination: undefined, fault }
     }
   }
@@ -200,4 +272,13 @@ export class Registry {
     }
     this.#indexed = wanted
   }
+}
+
+function staleView(): OperationOutcomeError {
+  const text = `This server could not read its topics and destinations within ${freshWithinMs} ms; try again.`
+  return new OperationOutcomeError({
+    resourceType: 'OperationOutcome',
+    id: 'unavailable',
+    issue: [{ severity: 'error', code: 'transient', details: { text } }],
+  })
 }

@@ -45,6 +45,13 @@ const sentences: readonly Sentence[] = [
   },
 ]
 
+/** librdkafka's name for whichever broker coordinates the transactions. */
+const coordinator = 'TxnCoordinator'
+
+function coordinatorAddress(text: string): string {
+  return /Connect to ipv[46]#(\S+) failed/.exec(text)?.[1] ?? 'that coordinates the transactions'
+}
+
 /** Says in one sentence why a connection failed, or undefined for log lines that are no cause. A wrong password or an untrusted
  *  certificate shows up in this log only: the calls themselves just time out.
  *  @param isConnected brokers close idle connections, which is a cause only for a producer that never came up */
@@ -53,7 +60,8 @@ export function connectionCause(log: RdkafkaLog, isConnected: boolean): string |
   const line = /^(?:\[thrd:.*?\]: )?(?:\w+:\/\/)?(\S+?)(?:\/\w+)?: (.*?)(?: \(after .*\))?$/.exec(
     log.message.trim(),
   )
-  const [, broker = 'unknown', text = log.message] = line ?? []
+  const [, name = 'unknown', text = log.message] = line ?? []
+  const broker = name === coordinator ? coordinatorAddress(text) : name
   for (const { pattern, say } of sentences) {
     const match = pattern.exec(text)
     if (match) return `${say(broker, match[1] ?? '')}.`

@@ -44,7 +44,9 @@ export const kafkaCodes = {
   state: -172,
   queueFull: -184,
   timedOut: -185,
+  allBrokersDown: -187,
   unknownTopicLocal: -188,
+  recordTimedOut: -192,
   transport: -195,
 } as const
 
@@ -82,7 +84,7 @@ function sentences(topic: string, id: string): Readonly<Record<number, string>> 
     20: `Too few replicas of ${topic} are in sync (min.insync.replicas).`,
     29: `Topic authorization failed: the Kafka principal may not write to ${topic}; it needs Write and Describe.`,
     30: 'Group authorization failed: the Kafka principal needs Read on the consumer group.',
-    31: 'Cluster authorization failed: brokers before Kafka 3.0 need the right IdempotentWrite on the cluster.',
+    31: 'Cluster authorization failed: the Kafka principal needs Write on the topic (brokers before Kafka 3.0: IdempotentWrite on the cluster).',
     33: 'The Kafka broker does not offer this saslMechanism.',
     44: `A policy of the Kafka cluster refuses records for ${topic}.`,
     45: 'Kafka skipped sequence numbers of this producer, because an earlier batch failed.',

@@ -23,9 +23,10 @@ export type ProducerKind = 'best-effort' | 'at-least-once'
 
 /** Java's default of transaction.timeout.ms. */
 const transactionTimeoutMs = 60_000
-const maxBufferedBytes = 32 * 1024 * 1024
+const leastBufferedBytes = 32 * 1024 * 1024
 /** Room for the largest page and its headers. */
-const transactionQueueKbytes = 128 * 1024
+const leastTransactionQueueBytes = 128 * 1024 * 1024
+const defaultMaxRequestSizeBytes = 1_048_576
 const maxSocketTimeoutMs = 300_000
 const maxAckTimeoutMs = 900_000
 const maxPropagationMs = 3_600_000
@@ -47,13 +48,16 @@ export function toProducerConfig(
   }
   const timeouts = timeoutsOf(values, kind)
   const maxBlockMs = values.maxBlockMs ?? 60_000
+  const maxRequestSizeBytes = values.maxRequestSize ?? defaultMaxRequestSizeBytes
+  // A record that fits into a request must fit into an empty buffer.
+  const maxBufferedBytes = Math.max(leastBufferedBytes, maxRequestSizeBytes)
   return {
     global: {
       ...commonProperties(values, timeouts, maxBlockMs),
       ...securityProperties(values),
       ...(kind === 'best-effort'
-        ? bestEffortProperties
-        : transactionalProperties(transactionalId ?? '', maxBlockMs)),
+        ? bestEffortProperties(maxBufferedBytes)
+        : transactionalProperties(transactionalId ?? '', maxBlockMs, maxRequestSizeBytes)),
     },
     topic: {
       acks: 'all',
@@ -64,7 +68,7 @@ export function toProducerConfig(
     },
     maxBlockMs,
     deliveryTimeoutMs: timeouts.deliveryMs,
-    maxRequestSizeBytes: values.maxRequestSize ?? 1_048_576,
+    maxRequestSizeBytes,
     maxBufferedBytes,
     transactionalId: kind === 'at-least-once' ? transactionalId : undefined,
     transactionTimeoutMs,
@@ -109,7 +113,7 @@ function commonProperties(
       .map((server) => server.trim())
       .join(','),
     'enable.idempotence': true,
-    'message.max.bytes': values.maxRequestSize ?? 1_048_576,
+    'message.max.bytes': values.maxRequestSize ?? defaultMaxRequestSizeBytes,
     'socket.timeout.ms': timeouts.socketMs,
     'socket.keepalive.enable': true,
     'reconnect.backoff.max.ms': 1000,
@@ -125,14 +129,20 @@ function batchProperties(batchSize: number | undefined): Properties {
   return batchSize === 0 ? { 'batch.num.messages': 1 } : { 'batch.size': batchSize }
 }
 
-const bestEffortProperties: Properties = {
-  dr_cb: true,
-  'linger.ms': 5,
-  'queue.buffering.max.kbytes': maxBufferedBytes / 1024,
-  'queue.buffering.max.messages': 100_000,
+function bestEffortProperties(maxBufferedBytes: number): Properties {
+  return {
+    dr_cb: true,
+    'linger.ms': 5,
+    'queue.buffering.max.kbytes': Math.ceil(maxBufferedBytes / 1024),
+    'queue.buffering.max.messages': 100_000,
+  }
 }
 
-function transactionalProperties(transactionalId: string, maxBlockMs: number): Properties {
+function transactionalProperties(
+  transactionalId: string,
+  maxBlockMs: number,
+  maxRequestSizeBytes: number,
+): Properties {
   return {
     'transactional.id': transactionalId,
     'transaction.timeout.ms': transactionTimeoutMs,
@@ -141,7 +151,9 @@ function transactionalProperties(transactionalId: string, maxBlockMs: number): P
     // Kafka answers "concurrent transactions" while it still writes the markers of the last commit; 100 ms would be the pace of every page.
     'retry.backoff.ms': 5,
     'retry.backoff.max.ms': 200,
-    'queue.buffering.max.kbytes': transactionQueueKbytes,
+    'queue.buffering.max.kbytes': Math.ceil(
+      Math.max(leastTransactionQueueBytes, maxRequestSizeBytes) / 1024,
+    ),
     'queue.buffering.max.messages': 100_000,
     'topic.metadata.propagation.max.ms': Math.min(maxBlockMs, transactionPropagationMs),
     // The commit is the acknowledgement; reports only name the record that made it fail.

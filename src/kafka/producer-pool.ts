@@ -21,6 +21,8 @@ interface Shared {
 export class ProducerPool {
   readonly #create: typeof createIdempotentProducer
   readonly #shared = new Map<string, Shared>()
+  /** Without a lease, sending what they still have. */
+  readonly #closing = new Set<IdempotentProducer>()
 
   constructor(create: typeof createIdempotentProducer = createIdempotentProducer) {
     this.#create = create
@@ -37,16 +39,22 @@ export class ProducerPool {
       release: async (timeoutMs) => {
         if (!shared.listeners.delete(listener) || shared.listeners.size > 0) return
         if (this.#shared.get(key) === shared) this.#shared.delete(key)
-        await shared.producer.close(timeoutMs)
+        await this.#end(shared.producer, timeoutMs)
       },
     }
   }
 
-  /** Closes every producer, whoever holds a lease. */
+  /** Closes every producer, whoever holds a lease, and those that are closing already. */
   async close(timeoutMs: number): Promise<void> {
-    const all = [...this.#shared.values()]
+    const all = [...[...this.#shared.values()].map(({ producer }) => producer), ...this.#closing]
     this.#shared.clear()
-    await Promise.all(all.map(({ producer }) => producer.close(timeoutMs)))
+    await Promise.all(all.map((producer) => this.#end(producer, timeoutMs)))
+  }
+
+  async #end(producer: IdempotentProducer, timeoutMs: number): Promise<void> {
+    this.#closing.add(producer)
+    await producer.close(timeoutMs)
+    this.#closing.delete(producer)
   }
 
   #open(key: string, config: ProducerConfig, logger: Logger): Shared {

@@ -31,7 +31,7 @@ export interface IdempotentProducer {
    *  acknowledged, with one when it never will. Never throws.
    *  Never blocks; while not connected or the queue is full, records wait in memory within `maxBufferedBytes`, then are settled with an error. */
   send(record: KafkaRecord, settled: (error?: KafkaError) => void): void
-  /** Waits up to `timeoutMs` for outstanding records, settles the rest with an error, disconnects. */
+  /** Waits up to `timeoutMs` for outstanding records, settles the rest with an error, disconnects. A later call can only shorten the time. */
   close(timeoutMs: number): Promise<void>
 }
 
@@ -45,5 +45,6 @@ export interface TransactionalProducer {
    *  after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
    *  @throws {@link KafkaError} */
   sendTransaction(records: readonly KafkaRecord[]): Promise<void>
+  /** May come at any time: a call under way has `timeoutMs`, then it is given up as `fatal`. A later call can only shorten the time. Never rejects. */
   close(timeoutMs: number): Promise<void>
 }

@@ -1,6 +1,7 @@
 import type { DeliveryReport, LibrdKafkaError, Producer } from 'node-rdkafka'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import { connectionCause, type CauseReporter, type RdkafkaLog } from './connection-cause.ts'
+import { describeKafkaCode } from './kafka-error.ts'
 import { codeOfReport, rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
@@ -36,6 +37,7 @@ const pollWhileConnectingMs = 50
 export class RdkafkaClient {
   readonly #producer: Producer
   readonly #causes: CauseReporter
+  readonly #cluster: string
   #isReady = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
@@ -45,9 +47,10 @@ export class RdkafkaClient {
     onDelivery: (outcome: DeliveryOutcome) => void,
   ) {
     this.#causes = causes
+    this.#cluster = String(config.global['bootstrap.servers'])
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const cause = connectionCause(log, this.#isReady)
+      const cause = fatalCause(log) ?? connectionCause(log, this.#isReady)
       if (cause !== undefined) this.#causes.report(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
@@ -55,14 +58,16 @@ export class RdkafkaClient {
     })
   }
 
-  /** Resolves when the cluster has answered; rejects with {@link NativeFailure}, then this client is dead. */
-  async connect(timeoutMs: number): Promise<void> {
+  /** Resolves when the cluster has answered; rejects with {@link NativeFailure}, then this client is dead.
+   *  @param isCalledOff asked when its turn has come: connects to a dead cluster can queue up for long */
+  async connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
     const polling = setInterval(() => {
       this.poll()
     }, pollWhileConnectingMs)
     try {
       await this.#call('connect', (done) => {
+        if (isCalledOff()) return done(new Error('The connect was called off.'))
         this.#producer.connect({ timeout: timeoutMs }, done)
       })
       this.#isReady = true
@@ -98,7 +103,7 @@ export class RdkafkaClient {
 
   /** One slice of a transactional call. @throws {@link NativeFailure} */
   async transaction(name: TransactionCall, timeoutMs: number): Promise<void> {
-    await this.#call('transaction', (done) => {
+    await this.#call(name === 'beginTransaction' ? 'local' : 'request', (done) => {
       if (name === 'beginTransaction') this.#producer.beginTransaction(done)
       else this.#producer[name](timeoutMs, done)
     })
@@ -109,7 +114,7 @@ export class RdkafkaClient {
   async disconnect(): Promise<void> {
     if (!this.#producer.isConnected()) return
     this.#isReady = false
-    await blockingCalls.run('transaction', async () => {
+    await blockingCalls.run('local', this.#cluster, async () => {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, disconnectTimeoutMs)
         this.#producer.disconnect(flushTimeoutMs, () => {
@@ -124,7 +129,7 @@ export class RdkafkaClient {
     kind: BlockingCallKind,
     start: (done: (error: unknown) => void) => void,
   ): Promise<void> {
-    await blockingCalls.run(kind, async () => {
+    await blockingCalls.run(kind, this.#cluster, async () => {
       await new Promise<void>((resolve, reject) => {
         start((error) => {
           if (error) reject(nativeFailure(error))
@@ -180,6 +185,13 @@ function deliveryOutcome(error: LibrdKafkaError | null, report: DeliveryReport):
     kafkaTopic: report.topic,
     opaque: report.opaque,
   }
+}
+
+/** Why librdkafka gave a producer up. The records it purges then say only that they were purged. */
+function fatalCause({ fac, message }: RdkafkaLog): string | undefined {
+  if (fac !== 'FATAL') return undefined
+  const text = /Fatal error: (?:Broker|Local): ([^:]+)/.exec(message)?.[1]
+  return text === undefined ? undefined : describeKafkaCode(codeOfReport(text.toLowerCase()), text)
 }
 
 /** Bytes librdkafka counts against `message.max.bytes`, a little more than less. */

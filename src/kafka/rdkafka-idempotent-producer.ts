@@ -24,6 +24,7 @@ export function createIdempotentProducer(
 const connectTimeoutMs = 3000
 const firstBackoffMs = 500
 const maxBackoffMs = 10_000
+const failedForGood = 'The Kafka producer failed for good.'
 const busyPollMs = 10
 const idlePollMs = 200
 
@@ -54,7 +55,9 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   #outstanding = 0
   #isClosing = false
   #closing: Promise<void> | undefined
-  #whenSettled: (() => void) | undefined
+  readonly #settled = settlement()
+  /** Of a producer that was replaced. */
+  #ended: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #timerDelayMs = idlePollMs
 
@@ -80,25 +83,23 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   }
 
   async close(timeoutMs: number): Promise<void> {
-    this.#closing ??= this.#close(timeoutMs)
+    this.#isClosing = true
+    if (this.#outstanding === 0) this.#settled.resolve()
+    const timer = setTimeout(this.#settled.resolve, timeoutMs)
+    this.#closing ??= this.#close()
     await this.#closing
+    clearTimeout(timer)
   }
 
-  async #close(timeoutMs: number): Promise<void> {
-    this.#isClosing = true
-    if (this.#outstanding > 0) {
-      const { promise, resolve } = settlement()
-      this.#whenSettled = resolve
-      const timer = setTimeout(resolve, timeoutMs)
-      await promise
-      clearTimeout(timer)
-    }
+  async #close(): Promise<void> {
+    await this.#settled.promise
     this.#stop.abort()
     clearTimeout(this.#timer)
     for (const pending of this.#waiting.keys()) this.#settleWaiting(pending, this.#stopped())
     const session = this.#session
     this.#session = undefined
     if (session) await this.#end(session, () => this.#stopped())
+    await this.#ended
   }
 
   /** Disconnects and settles what never got a report: librdkafka drops it silently. */
@@ -132,17 +133,26 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
         const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
           this.#report(inFlight, outcome)
         })
-        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs))
+        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs), () =>
+          this.#isStopped(),
+        )
         if (this.#isStopped()) return await client.disconnect()
         this.#logger.debug({}, 'connected to Kafka')
         this.#session = { client, inFlight }
         return this.#drain()
       } catch (error) {
+        if (this.#isStopped()) return
         const { code, text } = nativeFailure(error)
         if (this.#causes.last === undefined) this.#causes.report(describeKafkaCode(code, text))
         await this.#backOff(failures)
       }
     }
+  }
+
+  /** One whose principal may not write anywhere fails again at once. */
+  async #connectLater(): Promise<void> {
+    await this.#backOff(0)
+    await this.#connect()
   }
 
   #isStopped(): boolean {
@@ -166,7 +176,9 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
       this.#causes.forget()
       return this.#settle(pending)
     }
-    const cause = describeKafkaCode(error.code, error.text, pending)
+    const isPurged =
+      error.code === kafkaCodes.purgedInQueue || error.code === kafkaCodes.purgedInFlight
+    const cause = isPurged ? failedForGood : describeKafkaCode(error.code, error.text, pending)
     this.#settle(pending, this.#lost(cause, error.code))
   }
 
@@ -199,11 +211,10 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   /** An idempotent producer that lost count of its sequence numbers is dead for ever. What it had is lost, what waits goes to the next. */
   #replace(session: Session): void {
     this.#session = undefined
-    this.#causes.report('The Kafka producer failed for good and is replaced.')
-    void this.#end(session, () =>
-      this.#lost('The Kafka producer failed for good.', kafkaCodes.fatal),
-    )
-    void this.#connect()
+    if (this.#causes.last === undefined) this.#causes.report(failedForGood)
+    const ending = this.#end(session, () => this.#lost(failedForGood, kafkaCodes.fatal))
+    this.#ended = Promise.all([this.#ended, ending])
+    void this.#connectLater()
   }
 
   #tick(): void {
@@ -243,7 +254,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     this.#bufferedBytes -= pending.bytes
     this.#outstanding--
     pending.settled(error)
-    if (this.#outstanding === 0) this.#whenSettled?.()
+    if (this.#isClosing && this.#outstanding === 0) this.#settled.resolve()
   }
 
   /** Names the trouble of the connection as well, when there is one. */

@@ -15,6 +15,7 @@ import {
 import {
   abortedFailure,
   isPoisonSuspected,
+  isUnanswered,
   refusedFailure,
   transactionVerdict,
 } from './transaction-failure.ts'
@@ -76,7 +77,10 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
         const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
           if (outcome.error) this.#failed.push(outcome)
         })
-        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs))
+        await client.connect(
+          Math.min(this.#config.maxBlockMs, connectTimeoutMs),
+          () => this.#closing !== undefined,
+        )
         this.#client = client
       } catch (error) {
         throw this.#connectFailure(nativeFailure(error))
@@ -114,14 +118,14 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async close(timeoutMs: number): Promise<void> {
-    this.#closing ??= this.#close(timeoutMs)
+    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + timeoutMs)
+    this.#closing ??= this.#close()
     await this.#closing
   }
 
   /** librdkafka aborts the process when a producer is disconnected while one of its transactional calls is under way. So the call is
    *  waited for; from the deadline on it is no longer resumed, which ends it within one slice. */
-  async #close(timeoutMs: number): Promise<void> {
-    this.#giveUpAtMs = performance.now() + timeoutMs
+  async #close(): Promise<void> {
     await this.#underWay
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
@@ -232,7 +236,15 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
       refusedIndex === undefined
         ? abortedFailure(failure, records, this.#failed, this.#config.transactionalId)
         : refusedFailure(failure, records, refusedIndex)
-    return this.#unlessDead(aborted, refusal)
+    return this.#unlessDead(this.#withCause(aborted), refusal)
+  }
+
+  /** That nothing was acknowledged in time says little; why the broker cannot be reached says it. */
+  #withCause(aborted: KafkaFailure): KafkaFailure {
+    const { kind, kafkaCode, message } = aborted
+    const { last } = this.#causes
+    if (last === undefined || !isUnanswered(kafkaCode)) return aborted
+    return new KafkaFailure(kind, `${message} ${last}`, { kafkaCode })
   }
 
   #unlessDead(aborted: KafkaFailure, refusal: NativeFailure | undefined): KafkaFailure {

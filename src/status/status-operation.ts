@@ -26,6 +26,8 @@ export function statusOperation(parts: StatusOperationParts): Operation {
     async handle({ id }) {
       const { db, schema, registry, flushBestEffort } = parts
       const reference = `${destinationTypeName}/${id ?? ''}`
+      // Another node may have answered a change just now.
+      await registry.ensureFresh()
       await flushBestEffort()
       const counted = await readDeliveryStatus(db, schema, reference)
       if (!counted) return { outcome: notFound }

@@ -12,8 +12,14 @@ describe('backoffMs', () => {
   ]
   for (const { attempt, least, most } of cases) {
     it(`waits ${least} to ${most} ms after failure ${attempt}`, () => {
-      assert.equal(backoffMs(attempt, () => 0), least)
-      assert.equal(backoffMs(attempt, () => 0.999_999_9), most)
+      assert.equal(
+        backoffMs(attempt, () => 0),
+        least,
+      )
+      assert.equal(
+        backoffMs(attempt, () => 0.999_999_9),
+        most,
+      )
     })
   }
 })

@@ -33,6 +33,10 @@ describe('connectionCause', () => {
       '[thrd:ssl://b:9092/1]: ssl://b:9092/1: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)',
       'Kafka broker b:9092 does not speak TLS on this port; check securityProtocol and the port.',
     ],
+    [
+      '[thrd:TxnCoordinator]: TxnCoordinator: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)',
+      'Kafka broker 10.0.0.1:9092 cannot be reached: Connection refused.',
+    ],
     ['[thrd:b:9092/1]: b:9092/1: Something new', 'Kafka broker b:9092: Something new.'],
   ]
   for (const [line, sentence] of lines) {

@@ -88,4 +88,25 @@ describe('ProducerPool', () => {
     )
     await lease.release(1)
   })
+
+  it('closes what is closing already, with less time', async () => {
+    const closedWithMs: number[] = []
+    let end: () => void = () => undefined
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const pool = new ProducerPool(() => ({
+      send: () => undefined,
+      close: async (timeoutMs) => {
+        closedWithMs.push(timeoutMs)
+        await ended
+      },
+    }))
+    const released = pool.acquire(config(), silentLogger).release(120_000)
+    const closed = pool.close(50)
+    end()
+    await Promise.all([released, closed])
+    await pool.close(1)
+    assert.deepEqual(closedWithMs, [120_000, 50])
+  })
 })

@@ -54,7 +54,14 @@ describe('statusParameters', () => {
     )
     assert.deepEqual(
       parameter?.map(({ name }) => name),
-      ['messagesDelivered', 'messagesInProcess', 'messagesLost', 'startTimestamp', 'status', 'statusReason'],
+      [
+        'messagesDelivered',
+        'messagesInProcess',
+        'messagesLost',
+        'startTimestamp',
+        'status',
+        'statusReason',
+      ],
     )
   })
 })

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Lane } from '../../../src/delivery/lane.ts'
+import { Signal } from '../../../src/delivery/signal.ts'
+import type { SqlTx } from '../../../src/host/types.ts'
+import { KafkaFailure } from '../../../src/kafka/kafka-error.ts'
+import type { KafkaRecord } from '../../../src/kafka/producer.ts'
+import { silentLogger } from '../../../src/observability/logger.ts'
+import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
+import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
+import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
+import { addDestination, newEvents, testOutbox, type Outbox } from '../postgres/outbox-fixture.ts'
+
+const destination: TopicDestination = {
+  reference: 'AidboxTopicDestination/d',
+  id: 'd',
+  topicUrl: 'http://example.org/topic',
+  kind: 'kafka-at-least-once',
+  status: 'active',
+  content: 'id-only',
+  includeEntryAction: false,
+  includeVersionId: false,
+  includeVersionIdInFocusReference: false,
+  enableLogging: false,
+  logLevel: 'info',
+  kafkaTopic: 't',
+  keyByResourceId: true,
+  parameters: { kafkaTopic: 't', bootstrapServers: 'a:1' },
+}
+
+/** What one sendTransaction does: resolve, reject, or (a promise) wait. */
+type Fate = Promise<void> | KafkaFailure | undefined
+
+/** Kafka as the lane sees it, following a script; after its end every page is committed. */
+class ScriptedKafka {
+  /** `producer: number key, …` of each attempt. */
+  readonly attempts: string[] = []
+  readonly closes: number[] = []
+  readonly #script: Fate[]
+  readonly #changed = new Signal()
+  #producers = 0
+
+  constructor(script: Fate[]) {
+    this.#script = script
+  }
+
+  readonly createProducer = () => {
+    const name = ++this.#producers
+    let giveUp: (error: KafkaFailure) => void = () => undefined
+    return {
+      start: () => Promise.resolve(),
+      sendTransaction: async (records: readonly KafkaRecord[]) => {
+        this.attempts.push(`${name}: ${records.map(numbered).join(', ')}`)
+        this.#changed.raise()
+        const fate = this.#script.shift()
+        if (fate instanceof KafkaFailure) throw fate
+        if (!fate) return
+        const givenUp = new Promise<void>((_resolve, reject) => {
+          giveUp = reject
+        })
+        await Promise.race([fate, givenUp])
+      },
+      close: (timeoutMs: number) => {
+        this.closes.push(timeoutMs)
+        giveUp(new KafkaFailure('fatal', 'It was closed.'))
+        return Promise.resolve()
+      },
+    }
+  }
+
+  async until(attempts: number): Promise<void> {
+    while (this.attempts.length < attempts) await this.#changed.wait(30_000)
+  }
+}
+
+function numbered({ key, value }: KafkaRecord): string {
+  const number = /"eventNumber":(\d+)/.exec(value.toString())?.[1]
+  return `${number ?? '?'} ${key ?? ''}`
+}
+
+async function startLane(
+  t: TestContext,
+  kafka: ScriptedKafka,
+  { events, db = (outbox) => outbox.db }: { events: number; db?: (outbox: Outbox) => SqlTx },
+) {
+  // Before the database goes: what is registered first runs first.
+  let stop = (): Promise<void> => Promise.resolve()
+  t.after(() => stop())
+  const outbox = await testOutbox(t)
+  const { destinationId, topicId } = await addDestination(outbox, 'd')
+  await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, events))
+  const lane = new Lane({
+    db: db(outbox),
+    schema: outbox.schema,
+    destinationId,
+    epoch: 0,
+    destination,
+    createProducer: kafka.createProducer,
+    baseUrl: 'https://fhir.example.org/fhir',
+    cloudEventsHeaders: true,
+    maxPageEvents: 100,
+    maxPageBytes: 1e6,
+    pageLingerMs: 0,
+    pollIntervalMs: 20,
+    stopTimeoutMs: 4711,
+    logger: silentLogger,
+  })
+  const ended = lane.run()
+  stop = async () => {
+    lane.stop()
+    await ended
+  }
+  const status = async () => {
+    const found = await readDeliveryStatus(outbox.db, outbox.schema, destination.reference)
+    assert.ok(found)
+    return found
+  }
+  return { lane, ended, outbox, topicId, status }
+}
+
+const retriable = (): KafkaFailure => new KafkaFailure('retriable', 'Not now.')
+
+describe('Lane', () => {
+  it('sends the same events with the same numbers after every kind of failure; a dead producer is never used again', async (t) => {
+    const kafka = new ScriptedKafka([
+      retriable(),
+      new KafkaFailure('fatal', 'Dead.'),
+      new KafkaFailure('fenced', 'Fenced.'),
+    ])
+    const { lane, ended, outbox, topicId, status } = await startLane(t, kafka, { events: 2 })
+    await kafka.until(4)
+    await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, 1))
+    lane.wake()
+    await kafka.until(5)
+    const page = '1 p1, 2 p2'
+    assert.deepEqual(kafka.attempts, [
+      `1: ${page}`,
+      `1: ${page}`,
+      `2: ${page}`,
+      `3: ${page}`,
+      '3: 3 p1',
+    ])
+    lane.stop()
+    await ended
+    const { delivered, failedAttempts, lastErrors } = await status()
+    assert.deepEqual([delivered, failedAttempts], [3, 3])
+    assert.deepEqual(
+      lastErrors.map(({ message }) => message),
+      ['Fenced.', 'Dead.', 'Not now.'],
+    )
+  })
+
+  it('halves the page until a record that nobody names is alone, and sets that one aside', async (t) => {
+    const poison = (): KafkaFailure => new KafkaFailure('poison', 'Too large.')
+    const kafka = new ScriptedKafka([poison(), undefined, poison(), poison()])
+    const { lane, ended, status } = await startLane(t, kafka, { events: 4 })
+    await kafka.until(5)
+    lane.stop()
+    await ended
+    assert.deepEqual(kafka.attempts, [
+      '1: 1 p1, 2 p2, 3 p3, 4 p4',
+      '1: 1 p1, 2 p2',
+      '1: 3 p3, 4 p4',
+      '1: 3 p3',
+      '1: 4 p4',
+    ])
+    const { delivered, dead, queued } = await status()
+    assert.deepEqual([delivered, dead, queued], [3, 1, 0])
+  })
+
+  it('sets named records aside and sends the others, in order', async (t) => {
+    const named = new KafkaFailure('poison', 'Too large.', { poisonIndexes: [0, 2] })
+    const kafka = new ScriptedKafka([named])
+    const { lane, ended, status } = await startLane(t, kafka, { events: 4 })
+    await kafka.until(3)
+    lane.stop()
+    await ended
+    assert.deepEqual(kafka.attempts.slice(1), ['1: 2 p2', '1: 4 p4'])
+    const { delivered, dead } = await status()
+    assert.deepEqual([delivered, dead], [2, 2])
+  })
+
+  it('goes on after an error of the database: the page is sent again under the same numbers', async (t) => {
+    const kafka = new ScriptedKafka([])
+    let failures = 1
+    const failing = ({ db }: Outbox): SqlTx => ({
+      query: (text, values) => {
+        if (text.includes('delivered = delivered +') && failures-- > 0) {
+          throw new Error('terminating connection due to administrator command')
+        }
+        return db.query(text, values)
+      },
+    })
+    const { lane, ended, status } = await startLane(t, kafka, { events: 2, db: failing })
+    await kafka.until(2)
+    lane.stop()
+    await ended
+    assert.deepEqual(kafka.attempts, ['1: 1 p1, 2 p2', '1: 1 p1, 2 p2'])
+    assert.equal((await status()).delivered, 2)
+  })
+
+  it('backs off whatever events come and however often the registry is read; a change ends the wait', async (t) => {
+    t.mock.method(Math, 'random', () => 0.999)
+    const kafka = new ScriptedKafka(Array.from({ length: 6 }, retriable))
+    const { lane, status } = await startLane(t, kafka, { events: 1 })
+    await kafka.until(6)
+    // Six failures: more than three seconds of back-off.
+    while ((await status()).failedAttempts < 6) await nextTurn()
+    for (let times = 0; times < 20; times++) {
+      lane.wake()
+      lane.update({ ...destination, parameters: { ...destination.parameters } })
+      await status()
+    }
+    assert.equal(kafka.attempts.length, 6)
+    lane.update({ ...destination, includeEntryAction: true })
+    await kafka.until(7)
+  })
+
+  it('ends the call under way when it is stopped or switched off, and counts no failure for that', async (t) => {
+    const never = new Promise<void>(() => undefined)
+    const kafka = new ScriptedKafka([never, never])
+    const { lane, ended, status } = await startLane(t, kafka, { events: 1 })
+    await kafka.until(1)
+    lane.update({ ...destination, status: 'off' })
+    lane.update(destination)
+    await kafka.until(2)
+    lane.stop()
+    await ended
+    assert.deepEqual(kafka.attempts, ['1: 1 p1', '2: 1 p1'])
+    assert.ok(kafka.closes.includes(4711))
+    const { failedAttempts, lastErrors } = await status()
+    assert.deepEqual([failedAttempts, lastErrors], [0, []])
+  })
+
+  it('ends when another node leads', async (t) => {
+    let proceed: () => void = () => undefined
+    const waiting = new Promise<void>((resolve) => {
+      proceed = resolve
+    })
+    const kafka = new ScriptedKafka([waiting])
+    const { ended, outbox, status } = await startLane(t, kafka, { events: 1 })
+    await kafka.until(1)
+    await outbox.pool.query(`update ${outbox.schema.destination} set epoch = epoch + 1`)
+    proceed()
+    await ended
+    assert.equal((await status()).delivered, 0)
+  })
+})

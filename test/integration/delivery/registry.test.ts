@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, it, type TestContext } from 'node:test'
+import { Registry } from '../../../src/delivery/registry.ts'
+import { silentLogger } from '../../../src/observability/logger.ts'
+import { recordRegistryChange } from '../../../src/outbox/registry-changes.ts'
+import { TopicDestinationError } from '../../../src/errors.ts'
+import { secretReferenceUrl } from '../../../src/resources/canonical-urls.ts'
+import type { SecretSource } from '../../../src/resources/secrets.ts'
+import { destinationResource } from '../../helpers/topic-resources.ts'
+import { addDestination, testOutbox } from '../postgres/outbox-fixture.ts'
+import { PgHost } from './pg-host.ts'
+
+const login = (password: string): string =>
+  `org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="${password}";`
+
+async function startRegistry(t: TestContext, secrets: SecretSource) {
+  const outbox = await testOutbox(t)
+  const { pool, db, schema } = outbox
+  await PgHost.migrate(pool)
+  const plain = destinationResource('plain', 'kafka-best-effort', 'x', 't', 'a:1')
+  const secret = destinationResource('secret', 'kafka-best-effort', 'x', 't', 'a:1')
+  const parameter = [
+    ...(secret['parameter'] as object[]),
+    { name: 'securityProtocol', valueString: 'SASL_PLAINTEXT' },
+    { name: 'saslMechanism', valueString: 'PLAIN' },
+    {
+      name: 'saslJaasConfig',
+      _valueString: {
+        extension: [
+          {
+            url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason',
+            valueCode: 'masked',
+          },
+          { url: secretReferenceUrl, valueString: 'kafka-login' },
+        ],
+      },
+    },
+  ]
+  for (const resource of [plain, { ...secret, parameter }]) {
+    const reference = `AidboxTopicDestination/${resource.id}`
+    await pool.query('insert into resource values ($1, 1, $2)', [reference, resource])
+    await addDestination(outbox, resource.id, 'http://example.org/topic/x', 'kafka-best-effort')
+    await recordRegistryChange(db, schema, [reference])
+  }
+  const host = new PgHost(pool)
+  const registry = new Registry({ db, schema, host, secrets, leaseMs: 100, logger: silentLogger })
+  const changes = new EventTarget()
+  registry.onChange(() => changes.dispatchEvent(new Event('change')))
+  await registry.start()
+  t.after(() => registry.stop())
+  // The registry's own timers keep no process alive.
+  const changed = async (): Promise<void> => {
+    const deadline = setTimeout(() => assert.fail('nothing changed'), 30_000)
+    await once(changes, 'change')
+    clearTimeout(deadline)
+  }
+  return { registry, changed, outbox }
+}
+
+describe('Registry', () => {
+  it('notices that a secret was rotated, removed and is back; what did not change is the same object', async (t) => {
+    let password: string | undefined = 'one'
+    const secrets = {
+      resolve: () => {
+        if (password !== undefined) return login(password)
+        throw new TopicDestinationError('KTD_SECRET', 'The file cannot be read.')
+      },
+    }
+    const { registry, changed } = await startRegistry(t, secrets)
+    const seen = (id: string) => registry.destinations.get(`AidboxTopicDestination/${id}`)
+    const parameters = () => seen('secret')?.destination?.parameters.saslJaasConfig
+    const plain = seen('plain')
+    assert.ok(plain?.destination)
+    assert.equal(parameters(), login('one'))
+    password = 'two'
+    await changed()
+    assert.equal(parameters(), login('two'))
+    password = undefined
+    await changed()
+    assert.equal(seen('secret')?.fault, 'The file cannot be read.')
+    password = 'three'
+    await changed()
+    assert.equal(parameters(), login('three'))
+    assert.equal(seen('plain'), plain)
+  })
+
+  it('refresh resolves with everything committed before it was called, however many call', async (t) => {
+    const { registry, outbox } = await startRegistry(t, { resolve: () => login('x') })
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, n) => {
+        const id = `d${n}`
+        const resource = destinationResource(id, 'kafka-best-effort', 'x', 't', 'a:1')
+        const reference = `AidboxTopicDestination/${id}`
+        await outbox.pool.query('insert into resource values ($1, 1, $2)', [reference, resource])
+        await addDestination(outbox, id, 'http://example.org/topic/x', 'kafka-best-effort')
+        await recordRegistryChange(outbox.db, outbox.schema, [reference])
+        await registry.refresh()
+        assert.ok(registry.destinations.get(reference)?.destination, reference)
+      }),
+    )
+  })
+})

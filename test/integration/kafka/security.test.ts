@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, it } from 'node:test'
+import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { testKafka, type KafkaAddresses } from '../../helpers/kafka.ts'
+import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
+import { newTopic, record } from './topics.ts'
+
+const modules = {
+  PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
+  'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
+  'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
+} as const
+
+describe('security', () => {
+  let kafka: KafkaAddresses
+  before(async () => {
+    kafka = await testKafka()
+  })
+
+  function certificate(name: string): string {
+    return readFileSync(join(kafka.certificates, name), 'utf8')
+  }
+
+  function login(
+    kafkaTopic: string,
+    user: string,
+    mechanism: keyof typeof modules,
+    password = kafka.users[user] ?? '',
+  ): KafkaParameterValues {
+    return {
+      kafkaTopic,
+      bootstrapServers: kafka.saslBootstrapServers,
+      securityProtocol: 'SASL_PLAINTEXT',
+      saslMechanism: mechanism,
+      saslJaasConfig: `${modules[mechanism]} required username="${user}" password="${password}";`,
+      maxBlockMs: 5000,
+    }
+  }
+
+  for (const mechanism of Object.keys(modules) as (keyof typeof modules)[]) {
+    it(`logs in with ${mechanism}, plain and over TLS`, async (t) => {
+      const kafkaTopic = await newTopic(kafka.bootstrapServers)
+      const plain = login(kafkaTopic, 'admin', mechanism)
+      await sent(idempotentProducer(t, plain), record(kafkaTopic, 'a'))
+      const overTls: KafkaParameterValues = {
+        ...plain,
+        bootstrapServers: kafka.saslSslBootstrapServers,
+        securityProtocol: 'SASL_SSL',
+        sslTruststoreCertificates: certificate('test-ca.crt'),
+      }
+      const producer = transactionalProducer(t, overTls, kafkaTopic)
+      await producer.start()
+      await producer.sendTransaction([record(kafkaTopic, 'b')])
+    })
+  }
+
+  it('shows a client certificate, its key encrypted or not', async (t) => {
+    const kafkaTopic = await newTopic(kafka.bootstrapServers)
+    const values: KafkaParameterValues = {
+      kafkaTopic,
+      bootstrapServers: kafka.mtlsBootstrapServers,
+      securityProtocol: 'SSL',
+      sslTruststoreCertificates: certificate('test-ca.crt'),
+      sslKeystoreCertificateChain: certificate('client.crt'),
+      sslKeystoreKey: certificate('client.key'),
+    }
+    const encrypted: KafkaParameterValues = {
+      ...values,
+      sslKeystoreKey: certificate('client.encrypted.key'),
+      sslKeyPassword: kafka.certificatePassword,
+    }
+    // The listener's users may do nothing, so the broker's "no" to the topic proves that it let them in.
+    for (const each of [values, encrypted]) {
+      const producer = idempotentProducer(t, { ...each, maxBlockMs: 5000 })
+      await assert.rejects(sent(producer, record(kafkaTopic, 'a')), /authorization failed/i)
+    }
+  })
+
+  it('says that the login was refused, without the password', async (t) => {
+    const values = login('any', 'admin', 'PLAIN', 'not-the-password')
+    const causes = new Causes()
+    const producer = transactionalProducer(t, values, 'refused', causes)
+    const said = await producer.start().then(
+      () => '',
+      (error: unknown) => String(error),
+    )
+    assert.match(said, /refused the login/)
+    assert.doesNotMatch([said, ...causes.heard].join(), /not-the-password/)
+  })
+
+  it('says that the certificate of the broker is not trusted, and that one of ours is not', async (t) => {
+    const distrusting: KafkaParameterValues = {
+      ...login('any', 'admin', 'PLAIN'),
+      bootstrapServers: kafka.saslSslBootstrapServers,
+      securityProtocol: 'SASL_SSL',
+      sslTruststoreCertificates: certificate('rogue-ca.crt'),
+    }
+    await assert.rejects(transactionalProducer(t, distrusting, 'distrusting').start(), {
+      kind: 'fatal',
+      message: /was not signed by a trusted authority/,
+    })
+    const rogue: KafkaParameterValues = {
+      kafkaTopic: 'any',
+      bootstrapServers: kafka.mtlsBootstrapServers,
+      securityProtocol: 'SSL',
+      sslTruststoreCertificates: certificate('test-ca.crt'),
+      sslKeystoreCertificateChain: certificate('rogue.crt'),
+      sslKeystoreKey: certificate('rogue.key'),
+    }
+    const causes = new Causes()
+    idempotentProducer(t, rogue, causes)
+    await causes.until(/refused the client certificate/)
+  })
+
+  it('a user without rights: the transactional.id is fatal, the topic retriable, both named', async (t) => {
+    const kafkaTopic = await newTopic(kafka.bootstrapServers)
+    const values = login(kafkaTopic, 'alice', 'SCRAM-SHA-256')
+    await assert.rejects(transactionalProducer(t, values, 'not-for-alice').start(), {
+      kind: 'fatal',
+      kafkaCode: 53,
+      message: /Transactional id authorization failed.*"not-for-alice"/,
+    })
+    await assert.rejects(sent(idempotentProducer(t, values), record(kafkaTopic, 'a')), {
+      kind: 'retriable',
+      message: /(Topic|Cluster) authorization failed/,
+    })
+  })
+})

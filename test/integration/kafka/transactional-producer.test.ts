@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { testKafka } from '../../helpers/kafka.ts'
+import { transactionalProducer } from './producers.ts'
+import { keysOf, newTopic, readCommitted, record } from './topics.ts'
+
+describe('transactional producer', () => {
+  let bootstrapServers: string
+  before(async () => {
+    bootstrapServers = (await testKafka()).bootstrapServers
+  })
+
+  function parameters(
+    kafkaTopic: string,
+    more: Partial<KafkaParameterValues> = {},
+  ): KafkaParameterValues {
+    return { kafkaTopic, bootstrapServers, ...more }
+  }
+
+  for (const compressionType of ['none', 'gzip', 'snappy', 'lz4']) {
+    it(`delivers in order, with key and headers, compression ${compressionType}`, async (t) => {
+      const kafkaTopic = await newTopic(bootstrapServers)
+      const producer = transactionalProducer(
+        t,
+        parameters(kafkaTopic, { compressionType }),
+        kafkaTopic,
+      )
+      await producer.start()
+      const keys = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? null : `k${index}`))
+      await producer.sendTransaction(keys.slice(0, 100).map((key) => record(kafkaTopic, key)))
+      await producer.sendTransaction(keys.slice(100).map((key) => record(kafkaTopic, key)))
+      const records = await readCommitted(
+        bootstrapServers,
+        kafkaTopic,
+        ({ length }) => length === 300,
+      )
+      assert.deepEqual(keysOf(records), keys)
+      assert.deepEqual(records[1], {
+        key: 'k1',
+        value: 'value of k1',
+        headers: [
+          ['ce_id', 'id of k1'],
+          ['content-type', 'application/fhir+json'],
+        ],
+        partition: 0,
+      })
+    })
+  }
+
+  it('takes the outermost values of every number', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const extremes: readonly Partial<KafkaParameterValues>[] = [
+      {
+        batchSize: 0,
+        deliveryTimeoutMs: 10_000,
+        requestTimeoutMs: 10_000,
+        maxRequestSize: 1000,
+        maxBlockMs: 10_000,
+      },
+      {
+        batchSize: 2_147_483_647,
+        deliveryTimeoutMs: 2_147_483_647,
+        requestTimeoutMs: 2_147_483_647,
+        maxRequestSize: 1_000_000_000,
+        maxBlockMs: 2_147_483_647,
+      },
+    ]
+    for (const values of extremes) {
+      const producer = transactionalProducer(t, parameters(kafkaTopic, values), kafkaTopic)
+      await producer.start()
+      await producer.sendTransaction([record(kafkaTopic, 'a')])
+    }
+    await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2)
+  })
+
+  it('names a record over maxRequestSize before anything is begun; its neighbours go through', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const producer = transactionalProducer(
+      t,
+      parameters(kafkaTopic, { maxRequestSize: 20_000 }),
+      kafkaTopic,
+    )
+    await producer.start()
+    const page = [
+      record(kafkaTopic, 'a'),
+      record(kafkaTopic, 'b', Buffer.alloc(20_000)),
+      record(kafkaTopic, 'c'),
+    ]
+    await assert.rejects(producer.sendTransaction(page), {
+      kind: 'poison',
+      kafkaCode: 10,
+      poisonIndexes: [1],
+      message: /too large.* 20000/,
+    })
+    await producer.sendTransaction(page.filter((_, index) => index !== 1))
+    const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2)
+    assert.deepEqual(keysOf(records), ['a', 'c'])
+  })
+
+  it('aborts a page with a record over the limit of the topic: none of it is readable, smaller pages find the record', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
+    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    await producer.start()
+    const [a, b, c] = [
+      record(kafkaTopic, 'a'),
+      record(kafkaTopic, 'b', Buffer.alloc(9000, 'x')),
+      record(kafkaTopic, 'c'),
+    ] as const
+    const message = new RegExp(`too large.*${kafkaTopic}`)
+    await assert.rejects(producer.sendTransaction([a, b, c]), {
+      kind: 'poison',
+      poisonIndexes: [],
+      message,
+    })
+    await producer.sendTransaction([a])
+    await assert.rejects(producer.sendTransaction([b]), {
+      kind: 'poison',
+      poisonIndexes: [0],
+      message,
+    })
+    await producer.sendTransaction([c])
+    const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
+    assert.deepEqual(keysOf(records), ['a', 'c'])
+  })
+
+  it('names the record itself when Kafka refused it alone among others', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
+    // Every record is a batch of its own.
+    const producer = transactionalProducer(t, parameters(kafkaTopic, { batchSize: 0 }), kafkaTopic)
+    await producer.start()
+    const page = [record(kafkaTopic, 'a'), record(kafkaTopic, 'b', Buffer.alloc(9000, 'x'))]
+    await assert.rejects(producer.sendTransaction(page), { kind: 'poison', poisonIndexes: [1] })
+  })
+
+  it('is fenced by a second producer of the same transactional.id', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const first = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    const second = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    await first.start()
+    await first.sendTransaction([record(kafkaTopic, 'first')])
+    await second.start()
+    await assert.rejects(first.sendTransaction([record(kafkaTopic, 'fenced')]), {
+      kind: 'fenced',
+      kafkaCode: -144,
+    })
+    await assert.rejects(first.sendTransaction([record(kafkaTopic, 'dead')]), { kind: 'fatal' })
+    await second.sendTransaction([record(kafkaTopic, 'second')])
+    const records = await readCommitted(bootstrapServers, kafkaTopic, (read) =>
+      keysOf(read).includes('second'),
+    )
+    assert.deepEqual(keysOf(records), ['first', 'second'])
+  })
+
+  it('retries an unknown topic, names it, and goes on once it exists', async (t) => {
+    const existing = await newTopic(bootstrapServers)
+    const missing = `${existing}-missing`
+    const producer = transactionalProducer(t, parameters(missing, { maxBlockMs: 1000 }), existing)
+    await producer.start()
+    const page = [record(existing, 'a'), record(missing, 'b')]
+    const unknown = {
+      kind: 'retriable',
+      poisonIndexes: [],
+      message: new RegExp(`^Unknown topic: Kafka topic "${missing}"`),
+    }
+    await assert.rejects(producer.sendTransaction(page), unknown)
+    await assert.rejects(producer.sendTransaction(page), unknown)
+    await newTopic(bootstrapServers, { name: missing })
+    for (let isSent = false; !isSent;) {
+      try {
+        await producer.sendTransaction(page)
+        isSent = true
+      } catch (error) {
+        assert.match(String(error), /Unknown topic/)
+      }
+    }
+    assert.deepEqual(
+      keysOf(await readCommitted(bootstrapServers, existing, ({ length }) => length >= 1)),
+      ['a'],
+    )
+    assert.deepEqual(
+      keysOf(await readCommitted(bootstrapServers, missing, ({ length }) => length >= 1)),
+      ['b'],
+    )
+  })
+
+  it('cannot be used before start, nor after close', async (t) => {
+    const producer = transactionalProducer(t, parameters('any'), 'never-started')
+    await assert.rejects(producer.sendTransaction([record('any', 'a')]), { kind: 'fatal' })
+    await producer.close(0)
+    await assert.rejects(producer.start(), { kind: 'fatal' })
+  })
+
+  it('finishes the commit under way when it is closed', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    await producer.start()
+    const page = Array.from({ length: 2000 }, (_, index) => record(kafkaTopic, `k${index}`))
+    const committed = producer.sendTransaction(page)
+    await Promise.all([committed, producer.close(20_000), producer.close(20_000)])
+    await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2000)
+  })
+})
