@@ -44,7 +44,7 @@ class KafkaTopicDestination implements FhirServerModule {
     this.#options = options
     this.#schema = outboxSchema(options.schema)
     this.#secrets = loadSecretSource(options.vaultConfigPath)
-    this.#pool = new Pool({ ...poolConfig(options.database), application_name: this.name })
+    this.#pool = new Pool({ ...poolDefaults, ...poolConfig(options.database) })
     // A connection that breaks while idle is replaced at the next query.
     this.#pool.on('error', (error) => {
       options.logger.warn({ err: error }, 'an idle database connection was lost')
@@ -55,6 +55,15 @@ class KafkaTopicDestination implements FhirServerModule {
     if (this.#parts)
       throw new TopicDestinationError('KTD_INVALID_OPTION', 'register() was called twice.')
     const parts = wireParts(host, this.#options, this.#schema, this.#secrets, this.#pool)
+    const hooks: CommitHooks = {
+      ...parts.hooks,
+      beforeCommit: async (unit, tx) => {
+        if (this.#stopped) {
+          throw new TopicDestinationError('KTD_STOPPED', 'A write came after stop().')
+        }
+        await parts.hooks.beforeCommit(unit, tx)
+      },
+    }
     this.#parts = parts
     const { plainSecrets } = this.#options
     host.registerResourceType(subscriptionTopicType())
@@ -73,7 +82,7 @@ class KafkaTopicDestination implements FhirServerModule {
         flushBestEffort: () => parts.bestEffort.flush(),
       }),
     )
-    host.addCommitHooks(parts.hooks)
+    host.addCommitHooks(hooks)
   }
 
   start(): Promise<void> {
@@ -95,7 +104,7 @@ class KafkaTopicDestination implements FhirServerModule {
       throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
     }
     const { db, registry, leadership, bestEffort, lanes, janitor, installation } = this.#parts
-    await migrateOutbox(this.#pool, this.#schema)
+    await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
       bestEffort.reconcile(registry.destinations)
@@ -105,6 +114,16 @@ class KafkaTopicDestination implements FhirServerModule {
     await leadership.start()
     lanes.start()
     janitor.start()
+  }
+
+  /** On a connection without a time limit: a migration may rewrite a table. */
+  async #migrate(): Promise<void> {
+    const pool = new Pool({ ...poolConfig(this.#options.database), max: 1 })
+    try {
+      await migrateOutbox(pool, this.#schema)
+    } finally {
+      await pool.end()
+    }
   }
 
   async #stop(): Promise<void> {
@@ -198,6 +217,14 @@ async function announce(registry: Registry, leaseMs: number, logger: Logger): Pr
     logger.warn({ err: error }, 'cannot refresh topics and destinations; will retry')
   })
   await leasePassed
+}
+
+/** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */
+const poolDefaults: PoolConfig = {
+  application_name: 'fhir-topic-destination-kafka',
+  connectionTimeoutMillis: 10_000,
+  query_timeout: 120_000,
+  keepAlive: true,
 }
 
 function poolConfig(database: ResolvedOptions['database']): PoolConfig {
