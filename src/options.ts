@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
-import { silentLogger, type Logger } from './observability/logger.ts'
+import { silentLogger, withLoggableErrors, type Logger } from './observability/logger.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
 export interface ModuleOptions {
@@ -83,6 +83,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     ...defaults,
     ...given,
+    logger: withLoggableErrors(options.logger ?? silentLogger),
     database: options.database,
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
   }

@@ -7,7 +7,7 @@ import { silentLogger } from '../observability/logger.ts'
 import { createApp, type Caller } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
-import { withoutContent } from './http/error-trace.ts'
+import { loggableError } from '../observability/loggable-error.ts'
 import { HttpListener } from './http/http-listener.ts'
 import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
 import { checkedInteger, readServerSettings } from './options.ts'
@@ -73,7 +73,7 @@ class Server implements ReferenceServer {
     this.#types = new ServedResourceTypes(this.#context.types)
     this.#router = createRouter(this.#types, (error) => {
       options.logger?.error(
-        { err: withoutContent(error) },
+        { err: loggableError(error) },
         'an entry of a batch failed unexpectedly',
       )
     })

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { isTopicDestinationError } from '../errors.ts'
 import { kafkaTopicDestination } from '../module.ts'
+import { loggableError } from '../observability/loggable-error.ts'
 import type { Logger } from '../observability/logger.ts'
 import { createServer } from './create-server.ts'
 import { startMockKafka } from './embedded/embedded-kafka.ts'
@@ -80,7 +81,7 @@ function given(
 async function stopAll(stops: Stop[], logger: Logger): Promise<void> {
   for (const stop of stops.splice(0).reverse()) {
     await stop().catch((error: unknown) => {
-      logger.error({ err: error }, 'a part of the server did not stop')
+      logger.error({ err: loggableError(error) }, 'a part of the server did not stop')
     })
   }
 }
