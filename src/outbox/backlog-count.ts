@@ -24,7 +24,7 @@ export async function countBacklogs(
     `select d.id from ${schema.destination} d
       where d.kind = 'kafka-at-least-once'
         and (d.count_snap is not null
-             or (select count(*) from (select from ${uncountedEvents(schema)} limit $1) some) >= $1)`,
+             or (select count(*) from (select from ${uncountedEvents(schema)} limit $1) uncounted) >= $1)`,
     [minEvents],
   )
   for (const { id } of rows) await countBacklog(db, schema, id)

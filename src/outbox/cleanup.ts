@@ -21,22 +21,22 @@ export async function cleanOutbox(db: Queryable, schema: OutboxSchema): Promise<
 
 /** The exclusive lock waits for transactions that have written to the slot, so nothing uncommitted is in it when it is judged. A
  *  transaction that has drawn an id of this slot but has not come to its table yet inserts after the TRUNCATE.
+ *  `read committed`, whatever the database's default is: a snapshot from before the lock would not show what was committed meanwhile.
  *  `lock_timeout`: readers queue up behind a waiting exclusive lock, so it gives up quickly (also before pg_dump). */
 async function emptySlot(db: Queryable, schema: OutboxSchema, slot: string): Promise<void> {
-  await db.query(`do $$ begin
-  if not pg_try_advisory_xact_lock(${schema.lockKey}, ${lockKeys.janitor}) then return; end if;
-  if not exists (select from ${slot}) then return; end if;
-  perform set_config('lock_timeout', '50ms', true);
-  lock table ${slot} in access exclusive mode;
-  if not exists (
+  const isNeeded = `exists (
     select from ${schema.destination} d
      where d.kind = 'kafka-at-least-once'
-       and exists (select from ${slot} e where e.topic_id = d.topic_id and e.id > ${settledTo})
-  ) then
-    truncate ${slot};
-  end if;
+       and exists (select from ${slot} e where e.topic_id = d.topic_id and e.id > ${settledTo}))`
+  const block = `begin
+  if not pg_try_advisory_xact_lock(${schema.lockKey}, ${lockKeys.janitor}) then return; end if;
+  if not exists (select from ${slot}) or ${isNeeded} then return; end if;
+  perform set_config('lock_timeout', '50ms', true);
+  lock table ${slot} in access exclusive mode;
+  if not ${isNeeded} then truncate ${slot}; end if;
 exception when lock_not_available then null;
-end $$`)
+end`
+  await db.query(`set transaction isolation level read committed; do ${literal(block)}`)
 }
 
 /** Where few events come, a slot takes weeks to fill; bodies are patient data and must not stay so long. Deletes settled

@@ -72,9 +72,9 @@ export async function readDeliveryStatus(
             else 0 end as queued,
             (select count(*) from ${schema.undecidedEvent} u
               where u.topic_id = d.topic_id and u.at >= d.started_at) as undecided,
-            (select coalesce(jsonb_agg(e order by e->>'timestamp' desc), '[]')
+            (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
                from (select e from jsonb_array_elements(d.last_errors || n.errors) e
-                      order by e->>'timestamp' desc limit 5) newest) as errors
+                      order by (e->>'timestamp')::timestamptz desc limit 5) newest) as errors
        from ${schema.destination} d, lateral (${nodeSums(schema)}) n
       where d.reference = $1`,
     [reference],

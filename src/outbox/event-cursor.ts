@@ -22,7 +22,12 @@ interface Round {
   readonly snapshot: Snapshot
   /** Up to here the round is settled. */
   after: bigint
+  /** How many events behind `after` may have been sent already, by this leader or the one before. */
+  sent: number
 }
+
+/** Most events of a page. A new leader does not know how many the one before it had sent and not acknowledged; not more than this. */
+const maxPageEvents = 100_000
 
 interface CursorRow {
   readonly topic_id: number
@@ -45,8 +50,11 @@ interface CursorRow {
  *  **Rounds.** A round reads in id order what its snapshot contains and is not settled. The snapshot is written down before anything
  *  of the round is handed out, so that a new leader reads the very same events in the same order and gives them the same numbers.
  *  The acknowledgement that ends a round sets `snap` to the round's snapshot and opens the next one, in one UPDATE.
- *  A page that was cut short while still below `pos` must not end its round: `snap` would then claim the late events between the
- *  cut and `pos` that the round had not come to. Above `pos` it may: what follows is found by its id.
+ *
+ *  **Cut pages.** A page that was cut short while still below `pos` must not end its round: `snap` would then claim the late events
+ *  between the cut and `pos` that the round had not come to. Above `pos` it may: what follows is found by its id. But not in
+ *  the middle of what was sent before and never acknowledged (a leader with larger pages died): the next round sees
+ *  events that committed meanwhile, and those would take the numbers.
  *
  *  **Fencing.** Every UPDATE names the epoch (one per leadership) and the token, and writes a new token. The token is random
  *  and names exactly this state of the row, also after the row was restored from a backup or created anew, so it can be written
@@ -123,6 +131,7 @@ export class EventCursor {
    *
    *  `maxBytes` limits the sum of the bodies; a single larger event comes alone. */
   async nextPage(maxEvents: number, maxBytes: number): Promise<Page | undefined> {
+    if (!(maxEvents >= 1)) throw new RangeError('maxEvents must be at least 1')
     if (this.#page) return this.#restOfPage(this.#page, maxEvents)
     for (;;) {
       const isFresh = !this.#round
@@ -133,7 +142,7 @@ export class EventCursor {
         after: round.after,
         position: this.#position,
         settled: this.#settled,
-        maxEvents,
+        maxEvents: Math.min(maxEvents, maxPageEvents),
         maxBytes,
       })
       if (events.length > 0) {
@@ -154,9 +163,12 @@ export class EventCursor {
     const last = unsettled[count - 1]
     if (!last || count < 0) throw new RangeError('settledCount exceeds the page')
     const lastId = BigInt(last.id)
+    const round = this.#openedRound()
     const isWhole = count === unsettled.length
-    if (isWhole && (!page.more || lastId >= this.#position)) await this.#closeRound(lastId, count)
-    else await this.#advanceRound(lastId, count)
+    const isEnd = isWhole && !page.more
+    if (isEnd || (lastId >= this.#position && round.sent <= count)) {
+      await this.#closeRound(round, lastId, count)
+    } else await this.#advanceRound(round, lastId, count)
     this.#lastEventNumber += count
     this.#settledCount += count
     if (isWhole) this.#page = undefined
@@ -179,7 +191,7 @@ export class EventCursor {
           from d join ${this.#schema.event} e on e.topic_id = d.topic_id and e.id = $5
         returning 1`,
     )
-    this.#openedRound().after = BigInt(event.id)
+    moveOn(this.#openedRound(), BigInt(event.id), 1)
     this.#lastEventNumber++
     this.#settledCount++
     if (this.#unsettled(page).length === 0) this.#page = undefined
@@ -227,19 +239,22 @@ export class EventCursor {
   }
 
   #hand(page: Page): Page {
+    const round = this.#openedRound()
+    round.sent = Math.max(round.sent, page.events.length)
     this.#settledCount = 0
     this.#page = page
     return page
   }
 
   #beginRound(snapshot: Snapshot): Round {
-    return { snapshot, after: this.#lateIds.startOfRound(snapshot) }
+    return { snapshot, after: this.#lateIds.startOfRound(snapshot), sent: 0 }
   }
 
   /** A leader before this one opened the round and may have settled a part of it. */
   #resumeRound(snapshotText: string, settledTo: bigint): void {
     const round = this.#beginRound(parseSnapshot(snapshotText))
     if (settledTo > round.after) round.after = settledTo
+    round.sent = maxPageEvents
     this.#round = round
   }
 
@@ -271,13 +286,13 @@ export class EventCursor {
     ])
   }
 
-  async #advanceRound(lastId: bigint, count: number): Promise<void> {
+  async #advanceRound(round: Round, lastId: bigint, count: number): Promise<void> {
     await this.#update(`round_pos = $5, ${settle('$6')}`, [String(lastId), count])
-    this.#openedRound().after = lastId
+    moveOn(round, lastId, count)
   }
 
-  async #closeRound(lastId: bigint, count: number): Promise<void> {
-    this.#endRound(this.#openedRound(), lastId)
+  async #closeRound(round: Round, lastId: bigint, count: number): Promise<void> {
+    this.#endRound(round, lastId)
     const next = await this.#writePosition(
       `round_snap = pg_current_snapshot(), round_pos = null, ${settle('$8')}`,
       [count],
@@ -324,6 +339,11 @@ export class EventCursor {
     this.#token = token
     return row
   }
+}
+
+function moveOn(round: Round, lastId: bigint, count: number): void {
+  round.after = lastId
+  round.sent = Math.max(0, round.sent - count)
 }
 
 function settle(count: string): string {

@@ -56,7 +56,10 @@ const interactionsByCode: Readonly<Record<string, Interaction>> = {
 /** Reads events in id order, until `maxEvents` or until their bodies exceed `maxBytes`. A single larger event comes alone.
  *
  *  The sum of sizes runs over the rows without reading large bodies: `octet_length` of a TOASTed value knows its size. The first
- *  row beyond the limit comes without its body, to tell a cut page from the end. Index: `event_topic_id_id`. */
+ *  row beyond the limit comes without its body, to tell a cut page from the end. Index: `event_topic_id_id`.
+ *
+ *  `limit (select …)`: the log is never analysed, so the planner takes a backlog of a million rows for some hundreds. Told a limit above
+ *  that, it sorts the whole backlog for each page (5 s); a limit that it does not know makes it walk the index. */
 export async function readEventPage(
   db: Queryable,
   schema: OutboxSchema,
@@ -76,7 +79,7 @@ export async function readEventPage(
                       where topic_id = $1 and id > $2 and pg_visible_in_snapshot(xid, $3::pg_snapshot)
                         ${isAgain ? 'and (id > $6 or not pg_visible_in_snapshot(xid, $7::pg_snapshot))' : ''}
                      window in_order as (order by id rows unbounded preceding)
-                      order by id limit $4) summed) measured
+                      order by id limit (select $4::int)) summed) measured
       where is_reached
       order by id`,
     values,

@@ -66,16 +66,15 @@ export class Leadership {
    *  Resolves with none while the database is away. */
   async tryLead(destinationIds: readonly number[]): Promise<readonly LedDestination[]> {
     const client = this.#client
-    const wanted = destinationIds.filter((id) => !this.#held.has(id))
-    if (!client || wanted.length === 0) return []
-    return this.#inTurn(() => this.#win(client, wanted))
+    if (!client) return []
+    return this.#inTurn(client, () => this.#win(client, destinationIds))
   }
 
   /** Gives one leadership up. */
   async resign(destinationId: number): Promise<void> {
     const client = this.#client
     if (!client || !this.#held.delete(destinationId)) return
-    await this.#inTurn(() => this.#unlock(client, [destinationId]))
+    await this.#inTurn(client, () => this.#unlock(client, [destinationId]))
   }
 
   /** Ends the session, which gives every leadership up. */
@@ -88,7 +87,8 @@ export class Leadership {
   }
 
   async #connect(): Promise<boolean> {
-    const client = new Client({ ...this.#config, keepAlive: true })
+    const connectionTimeoutMillis = this.#sessionTimeoutMs
+    const client = new Client({ connectionTimeoutMillis, ...this.#config, keepAlive: true })
     client.on('error', (error) => {
       this.#lose(client, error)
     })
@@ -128,10 +128,8 @@ export class Leadership {
       this.#lose(client, new Error('the heartbeat of the leadership session was not answered'))
     }, this.#sessionTimeoutMs)
     deadline.unref()
-    this.#inTurn(() => client.query('select 1'))
-      .catch((error: unknown) => {
-        this.#lose(client, error)
-      })
+    this.#inTurn(client, () => client.query('select 1'))
+      .catch(() => undefined)
       .finally(() => {
         clearTimeout(deadline)
       })
@@ -140,7 +138,13 @@ export class Leadership {
 
   /** Wins locks and raises the epochs in one statement. A lock without a row that could be raised at once is given back: the destination
    *  is gone, or a host's transaction is changing it. Waiting for that one would silence the heartbeat. */
-  async #win(client: Client, wanted: readonly number[]): Promise<readonly LedDestination[]> {
+  async #win(
+    client: Client,
+    destinationIds: readonly number[],
+  ): Promise<readonly LedDestination[]> {
+    // A session can take its own lock twice and would have to give it back twice.
+    const wanted = destinationIds.filter((id) => !this.#held.has(id))
+    if (client !== this.#client || wanted.length === 0) return []
     const { lockKey, destination } = this.#schema
     const { rows } = await client.query<{ id: number; epoch: number | null }>(
       `with locked as materialized (select id from unnest($2::int[]) id where pg_try_advisory_lock($1, id)),
@@ -169,9 +173,12 @@ export class Leadership {
     ])
   }
 
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** After a failed statement it is unknown which locks the session has, so it is given up. */
+  #inTurn<Result>(client: Client, run: () => Promise<Result>): Promise<Result> {
     const result = this.#tail.then(run)
-    this.#tail = result.catch(() => undefined)
+    this.#tail = result.catch((error: unknown) => {
+      this.#lose(client, error)
+    })
     return result
   }
 

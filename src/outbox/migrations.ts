@@ -11,7 +11,8 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [createTables]
 export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promise<void> {
   const client = await pool.connect()
   try {
-    await client.query('begin')
+    // Whatever the database's default is: the version must be read anew after waiting for the lock.
+    await client.query('begin isolation level read committed')
     await client.query('select pg_advisory_xact_lock($1, $2)', [schema.lockKey, lockKeys.migration])
     const version = await currentVersion(client, schema)
     if (version > migrations.length) {
@@ -185,13 +186,14 @@ create table ${schema.bestEffortCounter} (
 
 /** Bodies stay out of the way of index scans only when large. lz4 where the server has it; pglz costs more than it saves here. */
 function createSlot(schema: OutboxSchema, slot: number): string {
-  return `create table ${schema.slot(slot)} partition of ${schema.event} for values in (${slot})
-  with (toast_tuple_target = 8160, autovacuum_enabled = off, toast.autovacuum_enabled = off);
-do $$ begin
+  const compress = `begin
   if (select 'lz4' = any (enumvals) from pg_settings where name = 'default_toast_compression') then
     alter table ${schema.slot(slot)} alter body set compression lz4;
   else
     alter table ${schema.slot(slot)} alter body set storage external;
   end if;
-end $$;`
+end`
+  return `create table ${schema.slot(slot)} partition of ${schema.event} for values in (${slot})
+  with (toast_tuple_target = 8160, autovacuum_enabled = off, toast.autovacuum_enabled = off);
+do ${literal(compress)};`
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { uncountedEvents } from './backlog-count.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
 /** Names of this outbox that tell it from every other one. */
@@ -17,8 +18,10 @@ export async function readInstallation(db: Queryable, schema: OutboxSchema): Pro
 }
 
 /** Transaction numbers mean nothing in another database cluster. After a dump was restored into one, every event that the
- *  dump held gets the number of this transaction, and each destination starts again at its `low`: what was delivered above it comes
- *  again, nothing is left out. Must run in the transaction of the migration, before anything reads. */
+ *  dump held gets the number of this transaction, and each destination starts again before its first unsettled event: what was delivered
+ *  above that comes again, nothing is left out. Must run in the transaction of the migration, before anything reads.
+ *
+ *  The copy gets a name of its own: the original may still be running on the same Kafka. */
 export async function rebaseAfterRestore(
   client: Pick<pg.ClientBase, 'query'>,
   schema: OutboxSchema,
@@ -28,15 +31,23 @@ export async function rebaseAfterRestore(
   )
   if (!rows[0]?.moved) return
   await client.query(`lock table ${schema.event} in access exclusive mode`)
+  // The old numbers still tell what is settled. Without a count, what is not counted is what is not settled.
+  await client.query(`update ${schema.destination} set count_snap = null`)
+  await client.query(
+    `update ${schema.destination} d
+        set low = coalesce((select min(e.id) - 1 from ${uncountedEvents(schema)}), greatest(d.pos, d.round_pos))`,
+  )
   await client.query(`update ${schema.event} set xid = pg_current_xact_id()`)
   // Above low everything counts as new, whatever its number.
   await client.query(
     `update ${schema.destination}
-        set epoch = epoch + 1, pos = low, snap = pg_current_snapshot(), round_snap = null, round_pos = null, count_snap = null,
+        set epoch = epoch + 1, pos = low, snap = pg_current_snapshot(), round_snap = null, round_pos = null, in_process = 0,
             token = (('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 8))::bit(32)::bigint | 2147483648)`,
   )
   await client.query(`truncate ${schema.registryChange}`)
   await client.query(
-    `update ${schema.cluster} set system_identifier = (select system_identifier from pg_control_system())`,
+    `update ${schema.cluster}
+        set system_identifier = (select system_identifier from pg_control_system()),
+            installation_id = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)`,
   )
 }
