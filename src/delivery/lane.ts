@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isTopicDestinationError } from '../errors.ts'
 import type { SqlTx } from '../host/types.ts'
-import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
+import type { KafkaError, KafkaRecord, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { kafkaRecord } from '../notifications/kafka-record.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -58,6 +58,8 @@ export class Lane {
   /** The producer is called back: the step under way ends, the next one opens anew. */
   #isRecalled = false
   #isSending = false
+  /** The records that were made last. */
+  #made: { page: Page; destination: TopicDestination; records: readonly KafkaRecord[] } | undefined
   #failures = 0
   #lastPageAtMs = Number.NEGATIVE_INFINITY
 
@@ -163,11 +165,13 @@ export class Lane {
     }
     const limit = this.#limit.current
     const events = page.events.slice(0, poisoned > 0 ? Math.min(poisoned, limit) : limit)
-    const records = events.map((event, index) => this.#record(event, page.firstEventNumber + index))
+    const records = this.#recordsOf(page).slice(0, events.length)
     this.#lastPageAtMs = performance.now()
     this.#isSending = true
     try {
-      await producer.sendTransaction(records)
+      const sending = producer.sendTransaction(records)
+      this.#prepareNext(cursor, page).catch(() => undefined)
+      await sending
     } catch (error) {
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       await this.#afterPoison(error, cursor, events)
@@ -180,12 +184,25 @@ export class Lane {
     this.#failures = 0
   }
 
-  #record(event: OutboxEvent, eventNumber: number): ReturnType<typeof kafkaRecord> {
+  /** Reads the next page and makes its records while Kafka commits this one. What fails here fails again, in its turn. */
+  async #prepareNext(cursor: EventCursor, page: Page): Promise<void> {
+    const { maxPageEvents, maxPageBytes } = this.#parts
+    const next = await cursor.readAhead(page, maxPageEvents, maxPageBytes)
+    if (next && !this.#isRecalled) this.#recordsOf(next)
+  }
+
+  #recordsOf(page: Page): readonly KafkaRecord[] {
+    const destination = this.#destination
+    if (this.#made?.page === page && this.#made.destination === destination)
+      return this.#made.records
     const { baseUrl, cloudEventsHeaders } = this.#parts
-    return kafkaRecord({ ...event, eventId: event.id, eventNumber }, this.#destination, {
-      baseUrl,
-      cloudEventsHeaders,
+    const options = { baseUrl, cloudEventsHeaders }
+    const records = page.events.map((event, index) => {
+      const eventNumber = page.firstEventNumber + index
+      return kafkaRecord({ ...event, eventId: event.id, eventNumber }, destination, options)
     })
+    this.#made = { page, destination, records }
+    return records
   }
 
   /** The first event of the page can never be delivered: it keeps its number, its neighbours go on. */
@@ -273,6 +290,7 @@ export class Lane {
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
+    this.#made = undefined
     if (performance.now() - this.#lastPageAtMs > restAfterMs) await cursor.rest()
     await this.#work.wait(this.#parts.pollIntervalMs)
   }

@@ -1,7 +1,5 @@
-import { randomInt } from 'node:crypto'
-import { TopicDestinationError } from '../errors.ts'
-import { prependError } from './error-list.ts'
-import { readEventPage, type OutboxEvent } from './event-page.ts'
+import { CursorRow } from './cursor-row.ts'
+import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
 import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
@@ -24,21 +22,23 @@ interface Round {
   after: bigint
   /** How many events behind `after` may have been sent already, by this leader or the one before. */
   sent: number
+  /** Pages handed out. */
+  pages: number
 }
+
+/** A page that is read before the one in front of it is settled. */
+interface Ahead {
+  readonly round: Round
+  readonly after: bigint
+  /** Undefined when nothing follows in the round, or it could not be read. */
+  readonly page: Promise<Page | undefined>
+}
+
+/** So many pages of a round are read ahead before it is closed: `low` stands still until then. */
+const maxRoundPages = 8
 
 /** Most events of a page. A new leader does not know how many the one before it had sent and not acknowledged; not more than this. */
 const maxPageEvents = 100_000
-
-interface CursorRow {
-  readonly topic_id: number
-  readonly low: string
-  readonly pos: string
-  readonly snap: string
-  readonly round_snap: string | null
-  readonly round_pos: string | null
-  readonly token: string
-  readonly event_no: string
-}
 
 /** Position of one destination in the event log, for the one node that leads it.
  *
@@ -65,11 +65,9 @@ interface CursorRow {
 export class EventCursor {
   readonly #db: Queryable
   readonly #schema: OutboxSchema
-  readonly #destinationId: number
-  readonly #epoch: number
+  readonly #row: CursorRow
   readonly #topicId: number
   readonly #lateIds: LateIds
-  #token: number
   #position: bigint
   #settled: Snapshot
   #lastEventNumber: number
@@ -79,29 +77,23 @@ export class EventCursor {
   #durableLow: bigint
   #round: Round | undefined
   #page: Page | undefined
+  #ahead: Ahead | undefined
   /** Events of the page that are settled already. */
   #settledCount = 0
 
-  private constructor(
-    db: Queryable,
-    schema: OutboxSchema,
-    destinationId: number,
-    epoch: number,
-    row: CursorRow,
-  ) {
+  private constructor(db: Queryable, schema: OutboxSchema, row: CursorRow) {
+    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } = row.read
     this.#db = db
     this.#schema = schema
-    this.#destinationId = destinationId
-    this.#epoch = epoch
-    this.#topicId = row.topic_id
-    this.#token = Number(row.token)
-    this.#durableLow = BigInt(row.low)
-    this.#lateIds = new LateIds(this.#durableLow)
-    this.#position = BigInt(row.pos)
-    this.#settled = parseSnapshot(row.snap)
-    this.#lastEventNumber = Number(row.event_no)
-    this.#durableRound = row.round_snap
-    if (row.round_snap !== null) this.#resumeRound(row.round_snap, BigInt(row.round_pos ?? 0))
+    this.#row = row
+    this.#topicId = topicId
+    this.#durableLow = low
+    this.#lateIds = new LateIds(low)
+    this.#position = position
+    this.#settled = parseSnapshot(settled)
+    this.#lastEventNumber = eventNumber
+    this.#durableRound = roundSnapshot
+    if (roundSnapshot !== null) this.#resumeRound(roundSnapshot, roundPosition)
   }
 
   /** @throws TopicDestinationError `KTD_FENCED` when the destination is gone or led under another epoch */
@@ -111,19 +103,12 @@ export class EventCursor {
     destinationId: number,
     epoch: number,
   ): Promise<EventCursor> {
-    const { rows } = await db.query<CursorRow>(
-      `select topic_id, low, pos, snap::text, round_snap::text, round_pos, token, event_no
-         from ${schema.destination} where id = $1 and epoch = $2`,
-      [destinationId, epoch],
-    )
-    const [row] = rows
-    if (!row) throw fenced(destinationId)
-    return new EventCursor(db, schema, destinationId, epoch, row)
+    return new EventCursor(db, schema, await CursorRow.read(db, schema, destinationId, epoch))
   }
 
   /** Names the present state of the row: 2^31 to 2^32 - 1, another one after every change. */
   get token(): number {
-    return this.#token
+    return this.#row.token
   }
 
   /** The next unsettled events; undefined when there is none that was committed before this call. Until the page is
@@ -136,15 +121,10 @@ export class EventCursor {
     for (;;) {
       const isFresh = !this.#round
       const round = (this.#round ??= this.#beginRound(await this.#currentSnapshot()))
-      const { events, isCut } = await readEventPage(this.#db, this.#schema, {
-        topicId: this.#topicId,
-        snapshot: round.snapshot,
-        after: round.after,
-        position: this.#position,
-        settled: this.#settled,
-        maxEvents: Math.min(maxEvents, maxPageEvents),
-        maxBytes,
-      })
+      const ahead = await this.#aheadOf(round, round.after)
+      this.#ahead = undefined
+      if (ahead) return this.#restOfPage(this.#hand(ahead), maxEvents)
+      const { events, isCut } = await this.#read(round, round.after, maxEvents, maxBytes)
       if (events.length > 0) {
         if (this.#durableRound !== round.snapshot.text) await this.#openRound(round, events.length)
         return this.#hand({ events, firstEventNumber: this.#lastEventNumber + 1, more: isCut })
@@ -153,6 +133,29 @@ export class EventCursor {
       // The round of the last acknowledgement does not contain what was committed since.
       if (isFresh) return undefined
     }
+  }
+
+  /** Begins to read what follows the page, under the same snapshot and while the page is on its way to Kafka. Once the page is settled
+   *  `nextPage` hands out the same object; undefined when nothing follows, or the round has to be closed.
+   *
+   *  The one call that may overlap another. A round with a page ahead is not closed by the acknowledgement: the next one could hold
+   *  late events that stand before that page. */
+  async readAhead(page: Page, maxEvents: number, maxBytes: number): Promise<Page | undefined> {
+    const round = this.#openedRound()
+    const last = page.events.at(-1)
+    if (!last || page !== this.#page || !page.more || round.pages >= maxRoundPages) return undefined
+    const after = BigInt(last.id)
+    const firstEventNumber = page.firstEventNumber + page.events.length
+    const isBegun = this.#ahead?.round === round && this.#ahead.after === after
+    if (!isBegun) {
+      const read = this.#read(round, after, maxEvents, maxBytes).then(
+        ({ events, isCut }) =>
+          events.length === 0 ? undefined : { events, firstEventNumber, more: isCut },
+        () => undefined,
+      )
+      this.#ahead = { round, after, page: read }
+    }
+    return this.#ahead?.page
   }
 
   /** Settles the first `settledCount` unsettled events of the page. */
@@ -166,9 +169,11 @@ export class EventCursor {
     const round = this.#openedRound()
     const isWhole = count === unsettled.length
     const isEnd = isWhole && !page.more
-    if (isEnd || (lastId >= this.#position && round.sent <= count)) {
+    const ahead = isWhole ? await this.#aheadOf(round, lastId) : undefined
+    if (ahead) await this.#advanceRound(round, lastId, count, ahead.events.length)
+    else if (isEnd || (lastId >= this.#position && round.sent <= count)) {
       await this.#closeRound(round, lastId, count)
-    } else await this.#advanceRound(round, lastId, count)
+    } else await this.#advanceRound(round, lastId, count, 0)
     this.#lastEventNumber += count
     this.#settledCount += count
     if (isWhole) this.#page = undefined
@@ -180,7 +185,7 @@ export class EventCursor {
     const [event] = this.#unsettled(page)
     if (!event || index !== 0)
       throw new RangeError('only the first unsettled event can be set aside')
-    await this.#update(
+    await this.#row.update(
       'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
       [event.id, error],
       (update) => `with d as (${update} returning d.id, d.event_no, d.topic_id)
@@ -199,14 +204,7 @@ export class EventCursor {
 
   /** Counts failed attempts and keeps the error; nothing of the cursor changes. */
   async recordFailure(failedCount: number, error: string): Promise<void> {
-    const { rowCount } = await this.#db.query(
-      `update ${this.#schema.destination}
-          set failed_attempts = failed_attempts + $3, in_process = 0, touched_at = clock_timestamp(),
-              last_errors = ${prependError('last_errors', '$4::text', 'clock_timestamp()')}
-        where id = $1 and epoch = $2`,
-      [this.#destinationId, this.#epoch, failedCount, error],
-    )
-    if (rowCount !== 1) throw fenced(this.#destinationId)
+    await this.#row.recordFailure(failedCount, error)
   }
 
   /** Writes the position down when the queue is empty, so that the log behind it can be emptied. Costs nothing when it is
@@ -238,16 +236,39 @@ export class EventCursor {
     })
   }
 
+  async #read(
+    round: Round,
+    after: bigint,
+    maxEvents: number,
+    maxBytes: number,
+  ): Promise<EventPage> {
+    return readEventPage(this.#db, this.#schema, {
+      topicId: this.#topicId,
+      snapshot: round.snapshot,
+      after,
+      position: this.#position,
+      settled: this.#settled,
+      maxEvents: Math.min(maxEvents, maxPageEvents),
+      maxBytes,
+    })
+  }
+
+  async #aheadOf(round: Round, after: bigint): Promise<Page | undefined> {
+    const ahead = this.#ahead
+    return ahead?.round === round && ahead.after === after ? ahead.page : undefined
+  }
+
   #hand(page: Page): Page {
     const round = this.#openedRound()
     round.sent = Math.max(round.sent, page.events.length)
+    round.pages++
     this.#settledCount = 0
     this.#page = page
     return page
   }
 
   #beginRound(snapshot: Snapshot): Round {
-    return { snapshot, after: this.#lateIds.startOfRound(snapshot), sent: 0 }
+    return { snapshot, after: this.#lateIds.startOfRound(snapshot), sent: 0, pages: 0 }
   }
 
   /** A leader before this one opened the round and may have settled a part of it. */
@@ -286,8 +307,17 @@ export class EventCursor {
     ])
   }
 
-  async #advanceRound(round: Round, lastId: bigint, count: number): Promise<void> {
-    await this.#update(`round_pos = $5, ${settle('$6')}`, [String(lastId), count])
+  async #advanceRound(
+    round: Round,
+    lastId: bigint,
+    count: number,
+    inProcess: number,
+  ): Promise<void> {
+    await this.#row.update(`round_pos = $5, ${settle('$6', '$7::int')}`, [
+      String(lastId),
+      count,
+      inProcess,
+    ])
     moveOn(round, lastId, count)
   }
 
@@ -305,7 +335,7 @@ export class EventCursor {
    *  `assignments` may use `$8` upwards. Returns the round's snapshot. */
   async #writePosition(assignments: string, values: readonly unknown[]): Promise<string | null> {
     const low = this.#lateIds.low
-    const row = await this.#update<{ round_snap: string | null; last_id: string; xid: string }>(
+    const row = await this.#row.update<{ round_snap: string | null; last_id: string; xid: string }>(
       `low = $5, pos = $6, snap = $7, count_snap = case when count_pos > $6 then count_snap end, ${assignments}`,
       [String(low), String(this.#position), this.#settled.text, ...values],
       (update) => `with head as materialized (select ${this.#schema.lastEventId} as last_id)
@@ -318,27 +348,6 @@ export class EventCursor {
     this.#durableRound = row.round_snap
     return row.round_snap
   }
-
-  /** `assignments` may use `$5` upwards. */
-  async #update<Row>(
-    assignments: string,
-    values: readonly unknown[],
-    complete: (update: string) => string = (update) => `${update} returning 1`,
-    from = '',
-  ): Promise<Row> {
-    const token = 2 ** 31 + randomInt(2 ** 31)
-    const { rows } = await this.#db.query<Row>(
-      complete(
-        `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
-          where d.id = $1 and d.epoch = $2 and d.token = $3`,
-      ),
-      [this.#destinationId, this.#epoch, this.#token, token, ...values],
-    )
-    const [row] = rows
-    if (!row) throw fenced(this.#destinationId)
-    this.#token = token
-    return row
-  }
 }
 
 function moveOn(round: Round, lastId: bigint, count: number): void {
@@ -346,13 +355,6 @@ function moveOn(round: Round, lastId: bigint, count: number): void {
   round.sent = Math.max(0, round.sent - count)
 }
 
-function settle(count: string): string {
-  return `delivered = delivered + ${count}, event_no = event_no + ${count}, in_process = 0, touched_at = clock_timestamp()`
-}
-
-function fenced(destinationId: number): TopicDestinationError {
-  return new TopicDestinationError(
-    'KTD_FENCED',
-    `destination ${destinationId} is gone, changed, or led by another node`,
-  )
+function settle(count: string, inProcess = '0'): string {
+  return `delivered = delivered + ${count}, event_no = event_no + ${count}, in_process = ${inProcess}, touched_at = clock_timestamp()`
 }

@@ -127,6 +127,9 @@ async function follow(
     for (const [index, event] of page.events.slice(0, count).entries()) {
       record.see(event.resourceId, Number(event.versionId), page.firstEventNumber + index)
     }
+    const limits = [1 + Math.floor(random() * 60), 1 + Math.floor(random() * 6000)] as const
+    const ahead = random() < 0.6 ? cursor.readAhead(page, ...limits) : undefined
+    if (random() < 0.5) await ahead
     const fate = random()
     if (fate > 0.03) {
       if (fate > 0.98) {

@@ -256,6 +256,78 @@ describe('pages', () => {
   })
 })
 
+describe('a page read ahead', () => {
+  it('is handed out next, as the same object, before what commits late', async (t) => {
+    const queue = await testQueue(t)
+    const { topicId, schema } = queue
+    const late = await openTransaction(queue.pool)
+    await enqueueEvents(late.tx, schema, [newEvent(topicId, 'late')])
+    await write(queue, topicId, 'a', 'b', 'c', 'd')
+    const cursor = await takeOver(queue, queue.destinationId)
+    const first = await cursor.nextPage(2, 1e9)
+    assert.ok(first)
+    const ahead = await cursor.readAhead(first, 2, 1e9)
+    assert.deepEqual(
+      [idsOf(first), idsOf(ahead)],
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+    )
+    assert.equal(ahead?.firstEventNumber, 3)
+    await late.commit()
+    await cursor.acknowledge(first)
+    assert.equal(await cursor.nextPage(2, 1e9), ahead)
+    await cursor.acknowledge(ahead)
+    const last = await cursor.nextPage(2, 1e9)
+    assert.deepEqual([idsOf(last), last?.firstEventNumber], [['late'], 5])
+  })
+
+  it('comes under the same numbers from a leader that took over before it was acknowledged', async (t) => {
+    const queue = await testQueue(t)
+    const { topicId, schema } = queue
+    const late = await openTransaction(queue.pool)
+    await enqueueEvents(late.tx, schema, [newEvent(topicId, 'late')])
+    await write(queue, topicId, 'a', 'b', 'c', 'd')
+    const cursor = await takeOver(queue, queue.destinationId)
+    const first = await cursor.nextPage(2, 1e9)
+    assert.ok(first)
+    await cursor.readAhead(first, 2, 1e9)
+    await cursor.acknowledge(first)
+    await cursor.nextPage(2, 1e9)
+    await late.commit()
+    const page = await (await takeOver(queue, queue.destinationId)).nextPage(10, 1e9)
+    assert.deepEqual([idsOf(page), page?.firstEventNumber], [['c', 'd'], 3])
+  })
+
+  it('comes in pieces when less is asked for, and after the rest of a page that was settled in part', async (t) => {
+    const queue = await testQueue(t)
+    await write(queue, queue.topicId, 'a', 'b', 'c', 'd', 'e', 'f')
+    const cursor = await takeOver(queue, queue.destinationId)
+    const first = await cursor.nextPage(3, 1e9)
+    assert.ok(first)
+    await cursor.readAhead(first, 3, 1e9)
+    await cursor.acknowledge(first, 1)
+    assert.deepEqual(await drain(cursor, 2), ['b', 'c', 'd', 'e', 'f'])
+  })
+
+  it('does not keep a long backlog in one round: slots are emptied while it is drained', async (t) => {
+    const queue = await testQueue(t)
+    await fill(queue, 100)
+    const cursor = await takeOver(queue, queue.destinationId)
+    const before = (await cursorRow(queue, queue.destinationId)).pos
+    let isAhead = 0
+    for (let pages = 0; pages < 10; pages++) {
+      const page = await cursor.nextPage(5, 1e9)
+      assert.ok(page)
+      if (await cursor.readAhead(page, 5, 1e9)) isAhead++
+      await cursor.acknowledge(page)
+    }
+    assert.ok((await cursorRow(queue, queue.destinationId)).pos > before)
+    assert.ok(isAhead >= 8)
+  })
+})
+
 describe('a dead letter', () => {
   it('keeps its number, its event and its place', async (t) => {
     const queue = await testQueue(t)

@@ -1,0 +1,124 @@
+import { randomInt } from 'node:crypto'
+import { TopicDestinationError } from '../errors.ts'
+import { prependError } from './error-list.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+/** What the row said when it was read. */
+export interface CursorState {
+  readonly topicId: number
+  readonly low: bigint
+  readonly position: bigint
+  /** Text of a snapshot. */
+  readonly settled: string
+  readonly roundSnapshot: string | null
+  readonly roundPosition: bigint
+  readonly eventNumber: number
+}
+
+interface Columns {
+  readonly topic_id: number
+  readonly low: string
+  readonly pos: string
+  readonly snap: string
+  readonly round_snap: string | null
+  readonly round_pos: string | null
+  readonly token: string
+  readonly event_no: string
+}
+
+/** The row of one destination, for the one who leads it under one epoch.
+ *
+ *  Every update names the epoch (one per leadership) and the token, and writes a new token: zero rows mean that somebody else has
+ *  changed the row. */
+export class CursorRow {
+  readonly read: CursorState
+  readonly #db: Queryable
+  readonly #schema: OutboxSchema
+  readonly #destinationId: number
+  readonly #epoch: number
+  #token: number
+
+  private constructor(
+    db: Queryable,
+    schema: OutboxSchema,
+    destinationId: number,
+    epoch: number,
+    columns: Columns,
+  ) {
+    this.#db = db
+    this.#schema = schema
+    this.#destinationId = destinationId
+    this.#epoch = epoch
+    this.#token = Number(columns.token)
+    this.read = {
+      topicId: columns.topic_id,
+      low: BigInt(columns.low),
+      position: BigInt(columns.pos),
+      settled: columns.snap,
+      roundSnapshot: columns.round_snap,
+      roundPosition: BigInt(columns.round_pos ?? 0),
+      eventNumber: Number(columns.event_no),
+    }
+  }
+
+  /** @throws TopicDestinationError `KTD_FENCED` when the destination is gone or led under another epoch */
+  static async read(
+    db: Queryable,
+    schema: OutboxSchema,
+    destinationId: number,
+    epoch: number,
+  ): Promise<CursorRow> {
+    const { rows } = await db.query<Columns>(
+      `select topic_id, low, pos, snap::text, round_snap::text, round_pos, token, event_no
+         from ${schema.destination} where id = $1 and epoch = $2`,
+      [destinationId, epoch],
+    )
+    const [columns] = rows
+    if (!columns) throw fenced(destinationId)
+    return new CursorRow(db, schema, destinationId, epoch, columns)
+  }
+
+  get token(): number {
+    return this.#token
+  }
+
+  /** `assignments` may use `$5` upwards. */
+  async update<Row>(
+    assignments: string,
+    values: readonly unknown[],
+    complete: (update: string) => string = (update) => `${update} returning 1`,
+    from = '',
+  ): Promise<Row> {
+    const token = 2 ** 31 + randomInt(2 ** 31)
+    const { rows } = await this.#db.query<Row>(
+      complete(
+        `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
+          where d.id = $1 and d.epoch = $2 and d.token = $3`,
+      ),
+      [this.#destinationId, this.#epoch, this.#token, token, ...values],
+    )
+    const [row] = rows
+    if (!row) throw fenced(this.#destinationId)
+    this.#token = token
+    return row
+  }
+
+  /** Counts failed attempts and keeps the error; the cursor, and so the token, stays as it is. */
+  async recordFailure(failedCount: number, error: string): Promise<void> {
+    const { rowCount } = await this.#db.query(
+      `update ${this.#schema.destination}
+          set failed_attempts = failed_attempts + $3, in_process = 0, touched_at = clock_timestamp(),
+              last_errors = ${prependError('last_errors', '$4::text', 'clock_timestamp()')}
+        where id = $1 and epoch = $2`,
+      [this.#destinationId, this.#epoch, failedCount, error],
+    )
+    if (rowCount !== 1) throw fenced(this.#destinationId)
+  }
+}
+
+function fenced(destinationId: number): TopicDestinationError {
+  return new TopicDestinationError(
+    'KTD_FENCED',
+    `destination ${destinationId} is gone, changed, or led by another node`,
+  )
+}
