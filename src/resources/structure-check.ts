@@ -6,10 +6,15 @@ import {
 } from '@medplum/core'
 import type { OperationOutcomeIssue, StructureDefinition } from '@medplum/fhirtypes'
 import { refusal } from './issue.ts'
+import { formIssues } from './json-form.ts'
 import { isJsonObject, type JsonObject } from './json-shapes.ts'
 
 /** Elements whose content cannot be known here and must not be ignored either. */
 const refusedElements = ['contained', 'implicitRules', 'modifierExtension'] as const
+
+/** Elements that name a topic. PostgreSQL keeps them in an index, whose entries have at most 2,704 bytes. */
+const urlElements = ['topic', 'url'] as const
+const maxUrlBytes = 2_000
 
 /** Everything in `resource` that its type does not allow. Never throws, whatever JSON it gets. */
 export function structureIssues(
@@ -20,6 +25,8 @@ export function structureIssues(
   if (!isJsonObject(resource) || resource['resourceType'] !== typeName) {
     return [refusal('structure', `Write an object with the resourceType ${typeName}.`, typeName)]
   }
+  const form = formIssues(resource, definition)
+  if (form.isTooLarge) return [...form.issues]
   const refused = refusedElements
     .filter((element) => resource[element] !== undefined)
     .map((element) =>
@@ -30,22 +37,48 @@ export function structureIssues(
       ),
     )
   const { contained: _contained, ...checked } = resource
-  return [...refused, ...coreIssues(checked, definition, typeName)]
+  const byDefinition = coreIssues(checked, definition, typeName)
+  if (!byDefinition) {
+    const unreadable = `This cannot be read as ${typeName}; check its form.`
+    return form.issues.length > 0 ? [...form.issues] : [refusal('structure', unreadable, typeName)]
+  }
+  const told = new Set([...refused, ...byDefinition].flatMap(({ expression = [] }) => expression))
+  return [
+    ...refused,
+    ...byDefinition,
+    ...form.issues.filter(({ expression: [path = ''] = [] }) => !told.has(path)),
+    ...longUrlIssues(resource, typeName),
+  ]
 }
+
+function longUrlIssues(resource: JsonObject, typeName: string): OperationOutcomeIssue[] {
+  return urlElements
+    .filter((element) => {
+      const url = resource[element]
+      return typeof url === 'string' && Buffer.byteLength(url) > maxUrlBytes
+    })
+    .map((element) =>
+      refusal(
+        'too-long',
+        `Write a shorter ${element}; ${maxUrlBytes} bytes are the most.`,
+        `${typeName}.${element}`,
+      ),
+    )
+}
+
+/** `undefined`: @medplum/core stumbled. */
 
 function coreIssues(
   resource: JsonObject,
   definition: StructureDefinition,
   typeName: string,
-): OperationOutcomeIssue[] {
+): OperationOutcomeIssue[] | undefined {
   ensureKnown(definition, typeName)
   try {
     validateTypedValue({ type: typeName, value: resource })
     return []
   } catch (error) {
-    if (!(error instanceof OperationOutcomeError)) {
-      return [refusal('structure', `This cannot be read as ${typeName}; check its form.`, typeName)]
-    }
+    if (!(error instanceof OperationOutcomeError)) return undefined
     return error.outcome.issue
       .filter(({ severity }) => severity === 'error')
       .map((issue) => inOurWords(issue, typeName))

@@ -6,7 +6,7 @@ import {
 } from '../host/types.ts'
 import { profileNames } from './canonical-urls.ts'
 import { isDestinationKind } from './destination-kinds.ts'
-import { refusal } from './issue.ts'
+import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { destinationProfiles } from './profile-definitions.ts'
 import { readParameters, valueIssues } from './read-parameters.ts'
@@ -16,9 +16,6 @@ import type { SecretSource } from './secrets.ts'
 import { structureIssues } from './structure-check.ts'
 import { destinationDefinition } from './type-definitions.ts'
 import { destinationTypeName } from './type-names.ts'
-
-/** A body of many small faults must not become an answer many times its size. */
-const maxIssues = 50
 
 interface TopicDestinationTypeOptions {
   readonly secrets: SecretSource
@@ -60,9 +57,8 @@ function kindIssues(resource: FhirResource, sqlTransactions: boolean): Operation
     issues.push(refusal('not-supported', text, `${destinationTypeName}.kind`))
   }
   const written: unknown = resource.meta?.profile
-  const urls = new Set(
-    Array.isArray(written) ? written.map((url) => String(url).replace(/\|.*$/, '')) : [],
-  )
+  const names: unknown[] = Array.isArray(written) ? written : []
+  const urls = new Set(names.map((name) => typeof name === 'string' && name.split('|', 1)[0]))
   const ours = profileNames.filter(({ url }) => urls.has(url))
   const wanted = profileNames.find((profile) => profile.kind === kind)?.url ?? ''
   const path = `${destinationTypeName}.meta.profile`

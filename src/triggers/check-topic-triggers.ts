@@ -1,8 +1,10 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { interactions, type FhirResource, type Interaction } from '../host/types.ts'
+import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { closestName } from './closest-name.ts'
 import { checkSyntax, IssueList, type CriteriaIssue } from './criteria-check.ts'
 import { dryRun } from './criteria-engine.ts'
+import { criteriaLimits } from './criteria-language.ts'
 import { ElementCheck } from './element-check.ts'
 import { anyType, isResourceType, resourceTypeNames } from './element-model.ts'
 import { allNodes, memberName, unwrap, variableName, type AstNode } from './fhirpath-ast.ts'
@@ -24,6 +26,16 @@ export function checkTopicTriggers(
 ): OperationOutcomeIssue[] {
   const { trigger } = resource
   const triggers: unknown[] = Array.isArray(trigger) ? trigger : []
+  const chars = triggers.reduce<number>((sum, each) => sum + criteriaOf(each).length, 0)
+  if (chars > criteriaLimits.maxTopicChars) {
+    const message = `The criteria of one topic have at most ${criteriaLimits.maxTopicChars} characters together, these have ${chars}; split the topic.`
+    return [
+      outcomeIssue(
+        { severity: 'error', message, position: undefined },
+        'AidboxSubscriptionTopic.trigger',
+      ),
+    ]
+  }
   return triggers.flatMap((each, i) => {
     if (typeof each !== 'object' || each === null) return []
     const path = `AidboxSubscriptionTopic.trigger[${i}]`
@@ -35,18 +47,28 @@ export function checkTopicTriggers(
   })
 }
 
+function criteriaOf(trigger: unknown): string {
+  if (typeof trigger !== 'object' || trigger === null) return ''
+  const { fhirPathCriteria } = trigger as Readonly<Record<string, unknown>>
+  return typeof fhirPathCriteria === 'string' ? fhirPathCriteria : ''
+}
+
 function checkResource(value: unknown, path: string): OperationOutcomeIssue[] {
   if (typeof value !== 'string') return []
   const name = triggerResourceType(value)
   const list = new IssueList()
-  if (!/^([A-Z][A-Za-z0-9]*|\*)$/.test(name) || value === '*') {
+  if (value.endsWith('*') || !/^([A-Z][A-Za-z0-9]*|\*)$/.test(name)) {
     list.error(
-      `'${value}' is not a resource type; write its name such as Patient or ${typeUrlPrefix}Patient, not a profile.`,
+      `'${value.slice(0, 200)}' is not a resource type; write its name such as Patient or ${typeUrlPrefix}Patient, not a profile.`,
     )
+  } else if (name === topicTypeName || name === destinationTypeName) {
+    list.error(`Changes of ${name} make no events; write another resource type.`)
   } else if (!isKnownResource(name)) {
     const closest = closestName(name, resourceTypeNames())
     const meant = closest ? ` Did you mean ${closest}?` : ''
-    list.warn(`FHIR R4 has no resource type ${name}, so element names are not checked.${meant}`)
+    list.warn(
+      `FHIR R4 has no resource type ${name.slice(0, 200)}, so element names are not checked.${meant}`,
+    )
   }
   return list.issues.map((issue) => outcomeIssue(issue, path))
 }

@@ -2,6 +2,8 @@
 export function closestName(name: string, candidates: Iterable<string>): string | undefined {
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
+    // Also spares the table of a name that somebody made a million letters long.
+    if (Math.abs(candidate.length - name.length) > 2) continue
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance > 2 || distance * 2 >= name.length + 1) continue
     if (!best || distance < best.distance) best = { candidate, distance }

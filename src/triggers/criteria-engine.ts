@@ -85,7 +85,7 @@ function compileProgram(text: string): Program {
       try {
         const result = evaluate(variables.current, variables, {
           debugger: fuel.spend,
-          userInvocationTable: functions.table(references),
+          userInvocationTable: functions.table(references, fuel),
         }) as unknown[]
         return verdictOf(result, references)
       } catch (error) {

@@ -1,7 +1,7 @@
 import { compile, type UserInvocationTable } from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { FhirResource } from '../host/types.ts'
-import { checkComputedLength, checkMatchedLength } from './fuel.ts'
+import { checkComputedLength, Fuel } from './fuel.ts'
 import { compilePattern, type Pattern } from './linear-regex.ts'
 import type { References } from './references.ts'
 
@@ -36,16 +36,14 @@ export function plainValue(item: unknown): unknown {
 /** Functions that replace fhirpath.js's own, for one criteria. */
 export class CriteriaFunctions {
   readonly #patterns = new Map<string, Pattern>()
-  readonly #fixed: UserInvocationTable = {
-    matches: this.#regexFunction((pattern, text) => pattern.find(text)),
-    matchesFull: this.#regexFunction((pattern, text) => pattern.matchFull(text)),
-    replace: { arity: { 2: ['String', 'String'] }, fn: replace },
-  }
 
-  /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network. */
-  table(references: References): UserInvocationTable {
+  /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network.
+   *  @param fuel pays for regular expressions */
+  table(references: References, fuel: Fuel = new Fuel(new Set())): UserInvocationTable {
     return {
-      ...this.#fixed,
+      matches: this.#regexFunction(fuel, (pattern, text) => pattern.find(text)),
+      matchesFull: this.#regexFunction(fuel, (pattern, text) => pattern.matchFull(text)),
+      replace: { arity: { 2: ['String', 'String'] }, fn: replace },
       resolve: {
         arity: { 0: [] },
         fn(this: unknown, items: readonly unknown[]) {
@@ -61,6 +59,7 @@ export class CriteriaFunctions {
   }
 
   #regexFunction(
+    fuel: Fuel,
     matches: (pattern: Pattern, text: string) => boolean,
   ): UserInvocationTable[string] {
     return {
@@ -69,8 +68,9 @@ export class CriteriaFunctions {
       fn: (items: readonly unknown[], pattern: string) => {
         const text = singleString(items)
         if (text === undefined) return []
-        checkMatchedLength(text.length)
-        return matches(this.#compiled(pattern), text)
+        const compiled = this.#compiled(pattern)
+        fuel.spendOnMatch(compiled.size, text.length)
+        return matches(compiled, text)
       },
     }
   }

@@ -2,6 +2,8 @@
 
 export const criteriaLimits = {
   maxChars: 4096,
+  /** Length of all criteria of one topic. */
+  maxTopicChars: 65_536,
   maxNodes: 600,
   /** `where`, `select`, `all`, `exists` inside one another: each level multiplies the work by the number of items. */
   maxNestedLoops: 2,
@@ -13,8 +15,12 @@ export const criteriaLimits = {
   maxItems: 50_000,
   /** Length of a string that is computed, not read from the resource. */
   maxComputedChars: 65_536,
-  /** Length of a string that a regular expression is run on. */
-  maxMatchedChars: 1_000_000,
+  /** Instructions of one compiled regular expression. */
+  maxPatternSize: 1_000,
+  /** Instructions times characters, for all regular expressions of one evaluation: each character may visit every instruction. */
+  maxMatchSteps: 20_000_000,
+  /** Length of the unit of a Quantity: the reader of units takes the square of it. */
+  maxUnitChars: 200,
   /** Items in a collection that is compared item by item with another, which takes the square of it. */
   maxComparedItems: 1_000,
   maxReferences: 50,

@@ -103,7 +103,7 @@ export function positionOf(node: AstNode): Position | undefined {
 /** Every node of the tree. Not recursive: thousands of parentheses must not end the stack. */
 export function allNodes(root: AstNode): AstNode[] {
   const nodes = [root]
-  for (const node of nodes) nodes.push(...(node.children ?? []))
+  for (const node of nodes) for (const child of node.children ?? []) nodes.push(child)
   return nodes
 }
 
@@ -113,8 +113,9 @@ function withoutDelimiters(text: string): string {
 
 const escapes: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', f: '\f' }
 
+/** As fhirpath.js does: a backslash before a line break stays. */
 function unescape(text: string): string {
-  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/gs, (_match, escaped: string) =>
+  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/g, (_match, escaped: string) =>
     escaped.length > 1
       ? String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
       : (escapes[escaped] ?? escaped),

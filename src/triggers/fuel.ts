@@ -27,15 +27,25 @@ export class Fuel {
   readonly #compared: ReadonlySet<AstNode>
   #steps = 0
   #items = 0
-  #position: Position | undefined
+  #matchSteps = 0
+  #position: Position = { line: 1, column: 1 }
 
   constructor(compared: ReadonlySet<AstNode>) {
     this.#compared = compared
   }
 
   /** Where the evaluation has got to. */
-  get position(): Position | undefined {
+  get position(): Position {
     return this.#position
+  }
+
+  /** Before a regular expression of `size` instructions runs on a text.
+   *  @throws {@link FuelError} when all of them together would take too long. */
+  spendOnMatch(size: number, chars: number): void {
+    this.#matchSteps += size * chars
+    if (this.#matchSteps > criteriaLimits.maxMatchSteps) {
+      throw stopped('runs regular expressions on too long texts')
+    }
   }
 
   readonly spend = (
@@ -60,6 +70,7 @@ export class Fuel {
     }
     for (const item of result) {
       if (typeof item === 'string') checkComputedLength(item.length)
+      else checkUnit(item)
     }
   }
 }
@@ -71,10 +82,19 @@ export function checkComputedLength(chars: number): void {
     throw stopped(`computes a string of over ${maxComputedChars} characters`)
 }
 
-/** @throws {@link FuelError} when a text is too long for a regular expression. */
-export function checkMatchedLength(chars: number): void {
-  const { maxMatchedChars } = criteriaLimits
-  if (chars > maxMatchedChars) throw stopped(`matches a text of over ${maxMatchedChars} characters`)
+const ucum = 'http://unitsofmeasure.org'
+
+/** Quantities are compared by their units, and those come from whoever writes resources. */
+function checkUnit(item: unknown): void {
+  if (typeof item !== 'object' || item === null) return
+  // A computed Quantity, or the wrapper around one of the resource.
+  const { unit, data } = item as { unit?: unknown; data?: { system?: unknown; code?: unknown } }
+  const { maxUnitChars } = criteriaLimits
+  for (const text of [unit, data?.system === ucum ? data.code : undefined]) {
+    if (typeof text === 'string' && text.length > maxUnitChars) {
+      throw stopped(`reads a unit of over ${maxUnitChars} characters`)
+    }
+  }
 }
 
 function stopped(reason: string): FuelError {

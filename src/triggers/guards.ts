@@ -74,8 +74,9 @@ export function stringsAt(resource: FhirResource | undefined, steps: readonly st
         const parent = item as Readonly<Record<string, unknown>>
         const value = parent[step]
         if (parent[`_${step}`] !== undefined) isIncomplete = true
-        if (Array.isArray(value)) next.push(...(value as unknown[]))
-        else if (value !== undefined) next.push(value)
+        if (value === undefined) continue
+        // One by one: as arguments of one call, a hundred thousand members of a Group would end the stack.
+        for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) next.push(each)
       }
     }
     items = next

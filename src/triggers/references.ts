@@ -1,5 +1,6 @@
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
+import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { criteriaLimits } from './criteria-language.ts'
 
 /** Resources that `resolve()` can see, by relative reference (`Patient/123`). `undefined` as value: read, and not there.
@@ -7,7 +8,10 @@ import { criteriaLimits } from './criteria-language.ts'
 export type ResolvedReferences = ReadonlyMap<string, FhirResource | undefined>
 
 const relativeReference =
-  /^([A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/
+  /^(([A-Z][A-Za-z]+)\/[A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/
+
+/** Not to be looked into: a criteria on a stored destination would answer questions about its secrets, one event at a time. */
+const closedTypes: ReadonlySet<string> = new Set([destinationTypeName, topicTypeName])
 
 /** What one evaluation looks up, and what it could not find yet. */
 export class References {
@@ -25,12 +29,12 @@ export class References {
   }
 
   /** A version-specific reference gives the current version, which is what a host can read in the write's transaction.
-   *  Absolute urls, `urn:` and other servers give nothing.
+   *  Absolute urls, `urn:`, other servers and the module's own types give nothing.
    *
    *  @throws {@link TopicDestinationError} `KTD_CRITERIA` for too many references. */
   lookUp(reference: string): FhirResource | undefined {
-    const key = relativeReference.exec(reference)?.[1]
-    if (key === undefined) return undefined
+    const [, key, type] = relativeReference.exec(reference) ?? []
+    if (key === undefined || type === undefined || closedTypes.has(type)) return undefined
     this.#asked.add(key)
     if (this.#asked.size > criteriaLimits.maxReferences) {
       throw new TopicDestinationError(

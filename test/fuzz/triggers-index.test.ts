@@ -9,7 +9,15 @@ import { TopicIndex } from '../../src/triggers/topic-index.ts'
 const word = fc.constantFrom('a', 'b', 'c')
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(value, { nil: undefined, freq: 3 })
-const source = fc.constantFrom('', 'Patient.', '%current.', '%previous.')
+const source = fc.constantFrom(
+  ...['', '', 'Patient.', '%current.', '%current.', '%previous.', '%previous.'],
+  ...['%resource.', '`Patient`.', '%`previous`.', '%current.Patient.', 'Resource.'],
+)
+
+/** The same words as a criteria may spell them, and one that only looks like an escape. */
+const literal = fc.constantFrom(
+  ...["'a'", "'b'", "'c'", "'a'", "'b'", String.raw`'\u0061'`, String.raw`'\b'`, "'\\\n'", "('a')"],
+)
 
 const coding = fc.record({ system: maybe(word), code: maybe(word) }, { requiredKeys: [] })
 const givenShadow = fc.array(fc.constantFrom(null, { id: 'x' }), { maxLength: 3 })
@@ -25,7 +33,7 @@ const name = fc.record(
 const patient: fc.Arbitrary<FhirResource> = fc
   .record(
     {
-      gender: word,
+      gender: fc.oneof({ weight: 9, arbitrary: word }, fc.constantFrom('\n', '\\\n')),
       _gender: fc.constant({ id: 'x' }),
       active: fc.boolean(),
       birthDate: fc.constantFrom('2000-01-01', '2000'),
@@ -33,6 +41,11 @@ const patient: fc.Arbitrary<FhirResource> = fc
       maritalStatus: fc.record({ coding: fc.array(coding, { maxLength: 2 }) }),
       managingOrganization: fc.record({ reference: word }),
       language: word,
+      meta: fc.record({ profile: fc.array(word, { maxLength: 2 }) }),
+      extension: fc.array(fc.record({ url: word, valueCode: word }), { maxLength: 2 }),
+      contained: fc.array(fc.record({ resourceType: fc.constant('Basic'), id: word }), {
+        maxLength: 2,
+      }),
     },
     { requiredKeys: [] },
   )
@@ -41,25 +54,33 @@ const patient: fc.Arbitrary<FhirResource> = fc
 const stringPath = fc.constantFrom(
   ...['gender', 'language', 'id', 'name.family', 'name.use', 'name.given', '(name).family'],
   ...['maritalStatus.coding.code', 'managingOrganization.reference', 'maritalStatus.text'],
+  ...[
+    'meta.profile',
+    'extension.url',
+    'extension.value',
+    'contained.id',
+    '`gender`',
+    'name[0].use',
+  ],
 )
 const equality = fc
-  .tuple(source, stringPath, word, fc.constantFrom('=', '=', '=', '!=', '~'), fc.boolean())
-  .map(([from, path, literal, operator, isTurned]) => {
+  .tuple(source, stringPath, literal, fc.constantFrom('=', '=', '=', '!=', '~'), fc.boolean())
+  .map(([from, path, value, operator, isTurned]) => {
     const full = path.startsWith('(') && from !== '' ? `(${from}name).family` : `${from}${path}`
-    return isTurned ? `'${literal}' ${operator} ${full}` : `${full} ${operator} '${literal}'`
+    return isTurned ? `${value} ${operator} ${full}` : `${full} ${operator} ${value}`
   })
 const alternatives = fc
-  .tuple(source, stringPath, fc.array(word, { minLength: 2, maxLength: 3 }))
+  .tuple(source, stringPath, fc.array(literal, { minLength: 2, maxLength: 3 }))
   .map(([from, path, literals]) => {
     const full = `${from}${path.replace('(name)', 'name')}`
-    return `(${literals.map((literal) => `${full} = '${literal}'`).join(' or ')})`
+    return `(${literals.map((value) => `${full} = ${value}`).join(' or ')})`
   })
 const condition = fc
   .array(
     fc.oneof(
       fc
-        .tuple(fc.constantFrom('code', 'system'), word)
-        .map(([path, value]) => `${path} = '${value}'`),
+        .tuple(fc.constantFrom('code', 'system'), literal)
+        .map(([path, value]) => `${path} = ${value}`),
       fc.constantFrom(
         'code.exists()',
         "%previous.gender = 'a'",

@@ -96,6 +96,36 @@ describe('validate never throws', () => {
     neverThrows(subscriptionTopicType(), json)
   })
 
+  it('on values whose text cannot be asked for', () => {
+    const hostile = { toString: '', valueOf: null }
+    const resource = {
+      resourceType: destinationTypeName,
+      kind: 'kafka-best-effort',
+      topic: hostile,
+      meta: { profile: [hostile] },
+    }
+    assert.ok(issuesOf(destinationType, resource as unknown as FhirResource).length > 0)
+  })
+
+  it('on more than can be checked in a moment', () => {
+    const many = Array.from({ length: 300_000 }, () => 'bad')
+    const triggers = [{ resource: 'Patient', supportedInteraction: many }]
+    const topicIssues = issuesOf(subscriptionTopicType(), {
+      resourceType: topicTypeName,
+      url: 'http://example.org/t',
+      status: 'active',
+      trigger: triggers,
+    })
+    assert.deepEqual(
+      topicIssues.map(({ code }) => code),
+      ['too-long'],
+    )
+    const profile = [`${'|'.repeat(200_000)}\n`]
+    const kind = 'kafka-best-effort'
+    const resource = { resourceType: destinationTypeName, kind, meta: { profile } }
+    assert.ok(issuesOf(destinationType, resource).length > 0)
+  })
+
   it('on nesting that exhausts the stack', () => {
     let extension: object = { url: 'http://example.org/x', valueString: 'x' }
     for (let depth = 0; depth < 20_000; depth++) {

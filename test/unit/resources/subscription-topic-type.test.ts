@@ -37,6 +37,19 @@ describe('AidboxSubscriptionTopic', () => {
     })
   }
 
+  it('refuses a url too long for an index, and names at most 50 faults, errors first', () => {
+    const url = `http://example.org/${'x'.repeat(2_000)}`
+    const long = issuesOf(type, { ...first.resource, url })
+    assert.deepEqual(codesAndExpressions(long), [
+      { code: 'too-long', expression: ['AidboxSubscriptionTopic.url'] },
+    ])
+    const doubtful = Array.from({ length: 60 }, () => ({ resource: 'Unheard' }))
+    const trigger = [...doubtful, { resource: 'Patient', fhirPathCriteria: 'gender =' }]
+    const many = issuesOf(type, { ...first.resource, trigger })
+    assert.equal(many.length, 50)
+    assert.equal(many[0]?.severity, 'error')
+  })
+
   it('refuses a criteria that does not parse', () => {
     const patch = [
       { op: 'replace', path: '/trigger/0/fhirPathCriteria', value: 'status = = 1' },

@@ -71,6 +71,25 @@ describe('AidboxTopicDestination: accepted', () => {
   }
 })
 
+describe('AidboxTopicDestination: meta.profile', () => {
+  const [profile = ''] = plain.meta?.profile ?? []
+  const other = 'http://aidbox.app/StructureDefinition/aidboxtopicdestination-kafka-best-effort'
+
+  it('may name a version of the profile', () => {
+    assert.deepEqual(issuesOf(type, { ...plain, meta: { profile: [`${profile}|1.0.0`] } }), [])
+  })
+
+  it('may name both generations of one kind, not two kinds', () => {
+    const older = other.replace('best-effort', 'at-least-once')
+    assert.deepEqual(issuesOf(type, { ...plain, meta: { profile: [older, profile] } }), [])
+    const issues = issuesOf(type, { ...plain, meta: { profile: [profile, other] } })
+    assert.deepEqual(
+      issues.map(({ code }) => code),
+      ['invalid'],
+    )
+  })
+})
+
 describe('AidboxTopicDestination: refused', () => {
   for (const { name, patch, issues, says, profileRefuses: expected = false } of refused) {
     it(name, () => {

@@ -91,6 +91,31 @@ describe('checkTopicTriggers', () => {
     })
   }
 
+  it('bounds the criteria of a topic together', () => {
+    const trigger = Array.from({ length: 20 }, (_, i) => ({
+      resource: 'Patient',
+      fhirPathCriteria: `gender = '${`${i}`.repeat(3_500 / `${i}`.length)}'`,
+    }))
+    const issues = checkTopicTriggers({ resourceType: 'AidboxSubscriptionTopic', trigger })
+    assert.deepEqual(
+      issues.map(({ severity, expression }) => [severity, expression]),
+      [['error', ['AidboxSubscriptionTopic.trigger']]],
+    )
+    assert.deepEqual(
+      checkTopicTriggers({
+        resourceType: 'AidboxSubscriptionTopic',
+        trigger: trigger.slice(0, 10),
+      }),
+      [],
+    )
+  })
+
+  it('answers to the name of a type that is very long', () => {
+    const [issue] = check({ resource: `P${'a'.repeat(1_000_000)}` })
+    assert.equal(issue?.severity, 'warning')
+    assert.ok((issue.details?.text?.length ?? 0) < 400)
+  })
+
   it('refuses an empty criteria', () => {
     assert.equal(check({ resource: 'Patient', fhirPathCriteria: ' ' })[0]?.severity, 'error')
   })

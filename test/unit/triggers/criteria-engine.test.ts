@@ -215,6 +215,53 @@ describe('fhirPathEngine', () => {
     assert.deepEqual(evaluate(criteria, change), fires)
   })
 
+  it("does not look into the module's own types, whose secrets are stored in clear", () => {
+    const stored = {
+      resourceType: 'AidboxTopicDestination',
+      id: 'd',
+      parameter: [{ name: 'saslJaasConfig', valueString: 'canary' }],
+    }
+    const change = create({
+      resourceType: 'Encounter',
+      id: '1',
+      subject: { reference: 'AidboxTopicDestination/d' },
+    })
+    const verdict = evaluate(
+      'subject.resolve().exists()',
+      change,
+      new Map([['AidboxTopicDestination/d', stored]]),
+    )
+    assert.deepEqual(verdict, doesNotFire)
+    assert.deepEqual(evaluate('subject.resolve().exists()', change), doesNotFire)
+  })
+
+  it('stops before a unit that takes long to read', () => {
+    const observation = (code: string): Change =>
+      create({
+        resourceType: 'Observation',
+        id: '1',
+        valueQuantity: { value: 1, system: 'http://unitsofmeasure.org', code },
+      })
+    const criteria = "value.ofType(Quantity) > 10 'mg'"
+    const verdict = evaluate(criteria, observation('m.'.repeat(20_000)))
+    assert.equal(verdict.kind, 'undecided')
+    assert.match(verdict.error, /unit/)
+    assert.deepEqual(evaluate(criteria, observation('kg')), fires)
+  })
+
+  it('adds up what regular expressions cost', () => {
+    const family = 'ab'.repeat(5_000)
+    const names = Array.from({ length: 100 }, () => ({ family }))
+    const change = create({ resourceType: 'Patient', id: '1', name: names })
+    const pattern = '^(a{1,50}b|b{1,50}a)*c'
+    const once = `name.first().family.matches('${pattern}')`
+    const often = `name.where(family.matches('${pattern}')).exists()`
+    assert.deepEqual(evaluate(once, change), doesNotFire)
+    const verdict = evaluate(often, change)
+    assert.equal(verdict.kind, 'undecided')
+    assert.match(verdict.error, /regular expressions/)
+  })
+
   it('stops at 50 references', () => {
     const participant = Array.from({ length: 51 }, (_, i) => ({
       individual: { reference: `Practitioner/${i}` },

@@ -126,6 +126,32 @@ describe('TopicIndex', () => {
     assert.deepEqual(fired(change('Patient', 'create', shadowed)), [])
   })
 
+  it('goes through a list that is longer than the stack', () => {
+    put(index, 'plain', {
+      resource: 'Group',
+      fhirPathCriteria: "member.entity.reference = 'Patient/1'",
+    })
+    put(index, 'filtered', {
+      resource: 'Group',
+      fhirPathCriteria: "member.where(entity.reference = 'Patient/1').exists()",
+    })
+    const member = Array.from({ length: 200_000 }, (_, i) => ({
+      entity: { reference: `Patient/${i}` },
+    }))
+    const result = index.match(change('Group', 'create', { member }))
+    assert.deepEqual(result.fired, [])
+    assert.deepEqual(
+      result.undecided.map(({ topicUrl }) => topicUrl),
+      ['filtered'],
+    )
+  })
+
+  it('reads a backslash before a line break as the engine does', () => {
+    put(index, 'a', { resource: 'Patient', fhirPathCriteria: "gender = '\\\n'" })
+    assert.deepEqual(fired(change('Patient', 'create', { gender: '\n' })), [])
+    assert.deepEqual(fired(change('Patient', 'create', { gender: '\\\n' })), ['a'])
+  })
+
   it('evaluates a criteria once per change, and none that the change cannot make true', () => {
     const evaluated: string[] = []
     const counting: CriteriaEngine = {
