@@ -164,13 +164,14 @@ function callerOf(parts: AppParts, request: Request): Caller {
 
 function clientBaseUrl(request: Request, baseUrl: string): string {
   // Behind a proxy that speaks TLS the scheme is known from the configured base URL alone.
-  const { host } = request
+  const { host, protocol } = request
   if (
+    !/^https?$/.test(protocol) ||
     !/^[A-Za-z0-9.\-_]+(?::\d+)?$|^\[[0-9a-f:]+\](?::\d+)?$/i.test(host) ||
     host === new URL(baseUrl).host
   )
     return baseUrl
-  return `${request.protocol}://${host}/${basePath}`
+  return `${protocol}://${host}/${basePath}`
 }
 
 function bodyReader(limitBytes: number): BodyReader {

@@ -27,12 +27,16 @@ export function parseJsonBody(body: Buffer | undefined, contentType: string | un
     )
   }
   const text = decode(body, charset)
-  if (nestingOf(text) > maxNesting) {
-    throw badRequestError(`The body is nested deeper than ${maxNesting} levels.`, 'too-costly')
-  }
+  assertNesting(text)
   const value = parseJson(text)
   if (mayHoldUnstorableText.test(text)) rejectUnstorableText(value)
   return value
+}
+
+/** @throws OperationOutcomeError `bad-request` for JSON text that is nested too deep */
+export function assertNesting(text: string): void {
+  if (nestingOf(text) <= maxNesting) return
+  throw badRequestError(`The content is nested deeper than ${maxNesting} levels.`, 'too-costly')
 }
 
 /** Reads the parameters of a search by POST, which are a form, or an empty body.

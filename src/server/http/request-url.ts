@@ -30,19 +30,24 @@ export function parseTarget(rawUrl: string): RequestTarget {
   return { segments, search, query: parseQuery(search) }
 }
 
-/** @throws OperationOutcomeError `bad-request` for U+0000, which PostgreSQL cannot compare with */
+// The body of a search is a form, and may be as large as any body.
+const maxQueryParts = 1000
+
+/** @throws OperationOutcomeError `bad-request` for U+0000, which PostgreSQL cannot compare with, and for too many parameters */
 export function parseQuery(search: string): FhirRequest['query'] {
-  const parameters = new URLSearchParams(search)
-  const names = [...new Set(parameters.keys())]
-  return Object.fromEntries(
-    names.map((name) => {
-      const values = parameters.getAll(name)
-      if ([name, ...values].some((text) => text.includes('\0'))) {
-        throw badRequestError('The query holds the character U+0000.', 'value')
-      }
-      return [name, values.length === 1 ? values[0] : values]
-    }),
-  )
+  if (search.split('&', maxQueryParts + 1).length > maxQueryParts) {
+    throw badRequestError(`The query has more than ${maxQueryParts} parameters.`, 'too-costly')
+  }
+  const values = new Map<string, string | string[]>()
+  for (const [name, value] of new URLSearchParams(search)) {
+    if (name.includes('\0') || value.includes('\0')) {
+      throw badRequestError('The query holds the character U+0000.', 'value')
+    }
+    const earlier = values.get(name)
+    if (Array.isArray(earlier)) earlier.push(value)
+    else values.set(name, earlier === undefined ? value : [earlier, value])
+  }
+  return Object.fromEntries(values)
 }
 
 function decode(segment: string): string {

@@ -3,7 +3,7 @@ import type { FhirRouteHandler } from '@medplum/fhir-router'
 import type { OperationOutcome, OperationOutcomeIssue, Parameters } from '@medplum/fhirtypes'
 import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
 import { badRequestError } from './outcomes.ts'
-import { issuesOfR4 } from '../storage/validation.ts'
+import { issuesOfR4, issuesOfRegistered } from '../storage/validation.ts'
 
 /** `POST Type/$validate` and `POST Type/id/$validate` (https://hl7.org/fhir/R4/resource-operation-validate.html): the resource is
  *  the body, the parameter `resource`, or the stored one. Always 200; the issues say what a write would be refused for. */
@@ -50,5 +50,5 @@ async function issuesOf(
   if (resource.resourceType !== resourceType) {
     throw badRequestError(`The resource must be of the type in the URL, ${resourceType}.`)
   }
-  return registered ? registered.validate(resource) : issuesOfR4(resource)
+  return registered ? issuesOfRegistered(registered, resource) : issuesOfR4(resource)
 }

@@ -1,5 +1,7 @@
+import { OperationOutcomeError } from '@medplum/core'
 import { compile } from 'fhirpath'
 import type { FhirResource } from '../../host/types.ts'
+import { badRequestError } from '../http/outcomes.ts'
 import { checkSyntax } from '../../triggers/criteria-check.ts'
 import { CriteriaFunctions } from '../../triggers/criteria-functions.ts'
 import { Fuel } from '../../triggers/fuel.ts'
@@ -26,10 +28,32 @@ export interface Located {
   readonly locations: readonly ElementLocation[]
 }
 
+const maxWork = 200_000
+// Of one path, to be parsed and checked.
+const workOfPath = 20
+
+/** Bounds all paths of a patch together: each is bounded, but a body has room for very many. */
+export class PatchWork {
+  #spent = 0
+
+  /** @throws OperationOutcomeError 400 */
+  spend(work: number): void {
+    this.#spent += work
+    if (this.#spent > maxWork) {
+      throw badRequestError('The FHIRPath Patch takes too many steps.', 'too-costly')
+    }
+  }
+}
+
 /** Elements at a FHIRPath, which is bounded like a criteria.
+ *  @throws OperationOutcomeError 400 when it is the one too many for the patch
  *  @returns undefined when the path is not valid or leads to something computed */
-export function locateElements(resource: FhirResource, path: string): Located | undefined {
-  const nodes = evaluatePath(resource, path)
+export function locateElements(
+  resource: FhirResource,
+  path: string,
+  work: PatchWork,
+): Located | undefined {
+  const nodes = evaluatePath(resource, path, work)
   if (!nodes) return undefined
   if (nodes.length === 1 && nodes[0]?.parentResNode === null) return { isRoot: true, locations: [] }
   const locations = nodes.flatMap((node) => locationOf(resource, stepsOf(node)) ?? [])
@@ -43,9 +67,15 @@ interface ElementNode {
   readonly index: number | null
 }
 
-function evaluatePath(resource: FhirResource, path: string): ElementNode[] | undefined {
+function evaluatePath(
+  resource: FhirResource,
+  path: string,
+  work: PatchWork,
+): ElementNode[] | undefined {
+  work.spend(workOfPath)
   if (checkSyntax(path).issues.some(({ severity }) => severity === 'error')) return undefined
   const sources = { current: resource, previous: [], resource, rootResource: resource }
+  const fuel = new Fuel(new Set())
   const systems = { sct: 'http://snomed.info/sct', loinc: 'http://loinc.org' }
   try {
     const evaluate = compile(path, pathModel(resource.resourceType), {
@@ -55,12 +85,16 @@ function evaluatePath(resource: FhirResource, path: string): ElementNode[] | und
       resource,
       { ...sources, ...systems },
       {
-        debugger: new Fuel(new Set()).spend,
+        debugger: (...step: Parameters<Fuel['spend']>) => {
+          work.spend(1)
+          fuel.spend(...step)
+        },
         userInvocationTable: new CriteriaFunctions().table(new References(new Map())),
       },
     ) as unknown[]
     return result.every(isElementNode) ? result : undefined
-  } catch {
+  } catch (error) {
+    if (error instanceof OperationOutcomeError) throw error
     // Texts of fhirpath.js quote the resource; that the path cannot be used is all that is told.
     return undefined
   }

@@ -2,6 +2,7 @@ import type { FhirResource } from '../../host/types.ts'
 import {
   isJsonObject,
   locateElements,
+  PatchWork,
   typeOf,
   type ElementLocation,
   type JsonObject,
@@ -18,14 +19,15 @@ export function applyFhirPathPatch(
   { parameter = [] }: { readonly parameter?: unknown },
 ): FhirResource {
   if (!Array.isArray(parameter)) throw badRequestError('parameter must be a list.', 'structure')
+  const work = new PatchWork()
   for (const [operationNo, operation] of parameter.entries()) {
-    applyOperation(resource, new OperationParts(operation, operationNo))
+    applyOperation(resource, new OperationParts(operation, operationNo), work)
   }
   return resource
 }
 
-function applyOperation(resource: FhirResource, parts: OperationParts): void {
-  const located = locateElements(resource, parts.string('path'))
+function applyOperation(resource: FhirResource, parts: OperationParts, work: PatchWork): void {
+  const located = locateElements(resource, parts.string('path'), work)
   if (!located) throw parts.invalid('its path must be FHIRPath to elements of the resource')
   const { isRoot, locations } = located
   const type = parts.string('type')

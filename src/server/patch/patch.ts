@@ -1,8 +1,9 @@
 import type { Parameters } from '@medplum/fhirtypes'
-import { applyPatch, type Operation } from 'rfc6902'
+import { applyPatch, Pointer, type Operation } from 'rfc6902'
 import type { FhirResource } from '../../host/types.ts'
 import { applyFhirPathPatch } from './fhirpath-patch.ts'
 import { badRequestError } from '../http/outcomes.ts'
+import { assertNesting } from '../http/request-body.ts'
 import { unfitPatchError } from './unfit-patch.ts'
 
 /** The body of a PATCH: a JSON Patch (RFC 6902), a FHIRPath Patch, or any other object as a merge patch (RFC 7396). */
@@ -11,6 +12,13 @@ export type Patch = Operation[] | Parameters | Readonly<Record<string, unknown>>
 /** Applies a patch to a resource, which it may change.
  *  @throws OperationOutcomeError 400 when it is no patch, 422 when the resource is not as it needs it */
 export function applyAnyPatch(resource: FhirResource, patch: Patch): FhirResource {
+  const patched = applyOneForm(resource, patch)
+  // Operations can nest what the bodies of single requests may not.
+  assertNesting(JSON.stringify(patched))
+  return patched
+}
+
+function applyOneForm(resource: FhirResource, patch: Patch): FhirResource {
   if (Array.isArray(patch)) return applyJsonPatch(resource, patch)
   if (isParameters(patch)) return applyFhirPathPatch(resource, patch)
   // A merge patch that is an object makes an object of an object.
@@ -28,8 +36,15 @@ const operations: ReadonlySet<unknown> = new Set([
 function applyJsonPatch(resource: FhirResource, patch: readonly unknown[]): FhirResource {
   // At the path '' an operation replaces the whole, which needs a parent to be replaced in.
   const root = { resource }
+  let copied = 0
   for (const [index, operation] of patch.entries()) {
     assertOperation(operation, index)
+    if (operation.op === 'copy') {
+      copied += weightOf(Pointer.fromJSON(`/resource${operation.from}`).get(root))
+      if (copied > maxCopied) {
+        throw badRequestError(`Operation ${index} of the JSON Patch copies too much.`, 'too-costly')
+      }
+    }
     const [error] = applyPatch(root, [inRoot(operation)])
     // The library's texts quote values.
     if (error) {
@@ -45,6 +60,25 @@ function applyJsonPatch(resource: FhirResource, patch: readonly unknown[]): Fhir
     throw unfitPatchError('The patch leaves no resource.')
   }
   return patched as FhirResource
+}
+
+/** Copies of copies double: two dozen small operations could fill the memory. In characters, of {@link weightOf}. */
+const maxCopied = 5_000_000
+const elementWeight = 500
+
+/** About what copying, checking and storing a value takes; a part of it when that is too much already. */
+function weightOf(value: unknown): number {
+  let weight = 0
+  const rest = [value]
+  while (rest.length > 0 && weight <= maxCopied) {
+    const element = rest.pop()
+    weight += elementWeight
+    if (typeof element === 'string') weight += element.length
+    else if (typeof element === 'object' && element !== null) {
+      for (const member of Object.values(element)) rest.push(member)
+    }
+  }
+  return weight
 }
 
 function assertOperation(operation: unknown, index: number): asserts operation is Operation {

@@ -55,6 +55,10 @@ export function hasCriteria({ filters }: SearchRequest): boolean {
   return filters !== undefined && filters.length > 0
 }
 
+// More would be a denial of service, not a question.
+const maxCriteria = 100
+const maxSortKeys = 20
+
 function addParameter(request: SearchRequest, key: string, value: string): void {
   switch (key) {
     case '_count':
@@ -65,6 +69,9 @@ function addParameter(request: SearchRequest, key: string, value: string): void 
       return
     case '_sort':
       request.sortRules = [...(request.sortRules ?? []), ...parseSort(value)]
+      if (request.sortRules.length > maxSortKeys) {
+        throw badRequestError(`_sort has more than ${maxSortKeys} names.`, 'too-costly')
+      }
       return
     case '_summary':
       if (value === 'count') request.count = 0
@@ -72,6 +79,9 @@ function addParameter(request: SearchRequest, key: string, value: string): void 
     default:
       if (isWithoutEffect(request.resourceType, key)) return
       request.filters = [...(request.filters ?? []), { code: key, operator: 'eq', value }]
+      if (request.filters.length > maxCriteria) {
+        throw badRequestError(`A search has at most ${maxCriteria} parameters.`, 'too-costly')
+      }
   }
 }
 

@@ -7,9 +7,9 @@ const networkCodes: ReadonlySet<string> = new Set([
 /** SQLSTATEs: class 08 = connection, 57P01 to 57P03 = shutdown, crash, starting up, 53300 = too many connections. */
 const unavailableState = /^(?:08...|57P0[123]|53300)$/
 
-/** pg and knex give these errors no code. */
+/** pg and knex give these errors no code, and knex puts the statement before the messages of some: `ROLLBACK - Connection …`. */
 const unavailableMessage =
-  /^(?:Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Knex: Timeout acquiring a connection|Unable to acquire a connection)/
+  /(?:^| - )(?:Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Knex: Timeout acquiring a connection|Unable to acquire a connection)/
 
 /** Whether the database cannot be reached at the moment, so that the same request may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
@@ -18,7 +18,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.some(isDatabaseUnavailable)) return true
   const code = codeOf(error)
   if (code !== undefined && (networkCodes.has(code) || unavailableState.test(code))) return true
-  return unavailableMessage.test(error.message)
+  return code === undefined && unavailableMessage.test(error.message)
 }
 
 /** Whether the whole transaction may be run again: 40001 = serialization failure, 40P01 = deadlock. */

