@@ -5,7 +5,8 @@ export interface PemBlock {
   readonly text: string
 }
 
-const block = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g
+// No block holds another BEGIN: without that, a text of many BEGIN lines takes quadratic time.
+const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----((?:(?!-----)[\s\S])*)-----END \1-----/g
 
 /** The PEM blocks of a text. Java clients take PEM on one line, OpenSSL does not: the base64 is wrapped again. */
 export function pemBlocks(text: string): readonly PemBlock[] {

@@ -155,7 +155,7 @@ function shapeFault(
     return refusal('structure', `Write exactly one secret reference for ${name}.`, path)
   }
   const text = isMasked
-    ? `There is no stored value of ${name} that could be kept; write the value or a secret reference.`
+    ? `There is no stored value of ${name} that could be kept, or the brokers have changed; write the value or a secret reference.`
     : `The parameter ${name} needs a ${canonicalFhirType}.`
   return refusal('required', text, path)
 }

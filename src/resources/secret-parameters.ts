@@ -8,11 +8,21 @@ export function maskSecrets(resource: FhirResource): FhirResource {
   return mapParameters(resource, (entry) => (isSecret(entry) ? maskedEntry(entry) : entry))
 }
 
-/** A destination as it is stored: a secret that came back masked gets the value that is stored already. */
+/** They decide who is shown the secrets. */
+const receiverParameters = ['bootstrapServers', 'securityProtocol', 'sslTruststoreCertificates']
+
+/** A destination as it is stored: a secret that came back masked gets the value that is stored already.
+ *
+ *  Not when it would be sent elsewhere: who may write a destination but not read its secrets could point it to a broker of their own
+ *  and be told them there. */
 export function keepSecrets(
   resource: FhirResource,
   previous: FhirResource | undefined,
 ): FhirResource {
+  const isSameReceiver = receiverParameters.every(
+    (name) => valueOf(resource, name) === valueOf(previous, name),
+  )
+  if (!isSameReceiver) return resource
   return mapParameters(resource, (entry) => {
     const stored = isSecret(entry) && isMaskOnly(entry) ? storedSecret(entry, previous) : undefined
     return stored ? unmaskedEntry(entry, stored) : entry
@@ -32,6 +42,11 @@ function storedSecret(
   return objectsIn(previous?.['parameter']).find(
     (entry) => entry['name'] === name && typeof parameterContent(entry).value === 'string',
   )
+}
+
+function valueOf(resource: FhirResource | undefined, name: string): unknown {
+  const entry = objectsIn(resource?.['parameter']).find((one) => one['name'] === name)
+  return entry && parameterContent(entry).value
 }
 
 function isSecret({ name }: JsonObject): boolean {

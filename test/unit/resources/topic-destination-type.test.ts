@@ -136,6 +136,18 @@ describe('AidboxTopicDestination: secrets in the resource', () => {
     )
   })
 
+  for (const changed of [
+    { name: 'bootstrapServers', valueString: 'broker.example.net:9092' },
+    { name: 'securityProtocol', valueString: 'SASL_SSL' },
+  ]) {
+    it(`are asked for again when ${changed.name} changes: they would be shown to somebody else`, () => {
+      const [issue, ...more] = issuesOf(type, withParameter(masked, changed), withSecret)
+      assert.deepEqual([issue?.code, more], ['required', []])
+      assert.match(issue?.details?.text ?? '', /saslJaasConfig.*brokers have changed/)
+      assert.deepEqual(issuesOf(type, withParameter(withSecret, changed), withSecret), [])
+    })
+  }
+
   it('are kept when the masked form is written back', () => {
     assert.deepEqual(issuesOf(type, masked, withSecret), [])
     assert.equal(JSON.stringify(type.toStored?.(masked, withSecret)), JSON.stringify(withSecret))
