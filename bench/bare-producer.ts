@@ -35,7 +35,7 @@ export async function connectBareProducer(
     {
       'bootstrap.servers': bootstrapServers,
       'transactional.id': transactionalId,
-      'linger.ms': 0,
+      'linger.ms': 5,
       'retry.backoff.ms': 5,
       'queue.buffering.max.kbytes': 131_072,
     },

@@ -88,6 +88,8 @@ async function fillOutbox(databaseUrl: string, events: number): Promise<void> {
     })
     await enqueueEvents(fromPg(pool), schema, page)
   }
+  // What filling it left to be written is not part of draining it.
+  await pool.query('checkpoint')
   await pool.end()
 }
 

@@ -58,6 +58,8 @@ export class Lane {
   /** The producer is called back: the step under way ends, the next one opens anew. */
   #isRecalled = false
   #isSending = false
+  /** Sent while the page before it is acknowledged; its transaction is committed after that. */
+  #following: { readonly page: Page; readonly settling: Promise<void> } | undefined
   /** The records that were made last. */
   #made: { page: Page; destination: TopicDestination; records: readonly KafkaRecord[] } | undefined
   #failures = 0
@@ -129,10 +131,14 @@ export class Lane {
     const cursor = (this.#cursor ??= await this.#load())
     await this.#linger()
     if (this.#mustEnd()) return
-    const page = await cursor.nextPage(this.#parts.maxPageEvents, this.#parts.maxPageBytes)
+    const page = this.#following?.page ?? (await this.#nextPage(cursor))
     if (this.#mustEnd()) return
     if (page) await this.#send(producer, cursor, page)
     else await this.#rest(cursor)
+  }
+
+  async #nextPage(cursor: EventCursor): Promise<Page | undefined> {
+    return cursor.nextPage(this.#parts.maxPageEvents, this.#parts.maxPageBytes)
   }
 
   /** A method, because `update` and `stop` come while a step waits. */
@@ -143,7 +149,7 @@ export class Lane {
   /** Order matters: this node's epoch is written already, so older acknowledgements are dead; initTransactions makes older Kafka
    *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
   async #open(): Promise<TransactionalProducer> {
-    this.#cursor = undefined
+    await this.#dropCursor()
     const producer = this.#parts.createProducer(this.#destination, (cause) => {
       this.#noteCause(cause)
     })
@@ -158,6 +164,8 @@ export class Lane {
   }
 
   async #send(producer: TransactionalProducer, cursor: EventCursor, page: Page): Promise<void> {
+    const settle = this.#settleFormer(cursor, page)
+    if (this.#poison.size > 0) await settle()
     const poisoned = page.events.findIndex(({ id }) => this.#poison.has(id))
     if (poisoned === 0) {
       await this.#setAside(cursor, page)
@@ -168,27 +176,59 @@ export class Lane {
     const records = this.#recordsOf(page).slice(0, events.length)
     this.#lastPageAtMs = performance.now()
     this.#isSending = true
+    let following: Promise<Page | undefined> | undefined
     try {
-      const sending = producer.sendTransaction(records)
-      this.#prepareNext(cursor, page).catch(() => undefined)
-      await sending
+      await producer.sendTransaction(records, async () => {
+        await settle()
+        // What fails in there fails again in its turn.
+        following = this.#prepareNext(cursor, page).catch(() => undefined)
+      })
+      await settle()
     } catch (error) {
+      await settle()
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       await this.#afterPoison(error, cursor, events)
       return
     } finally {
       this.#isSending = false
     }
-    await cursor.acknowledge(page, events.length)
+    const settling = cursor.acknowledge(page, events.length)
+    // It is waited for in the end; until then nobody may be there to hear of a failure.
+    settling.catch(() => undefined)
+    const next = events.length === page.events.length ? await following : undefined
+    if (next) this.#following = { page: next, settling }
+    else await settling
     this.#limit.widen()
     this.#failures = 0
   }
 
-  /** Reads the next page and makes its records while Kafka commits this one. What fails here fails again, in its turn. */
-  async #prepareNext(cursor: EventCursor, page: Page): Promise<void> {
+  /** Reads the next page and makes its records while Kafka commits this one. */
+  async #prepareNext(cursor: EventCursor, page: Page): Promise<Page | undefined> {
     const { maxPageEvents, maxPageBytes } = this.#parts
     const next = await cursor.readAhead(page, maxPageEvents, maxPageBytes)
     if (next && !this.#isRecalled) this.#recordsOf(next)
+    return next
+  }
+
+  /** Waits until everything in front of the page is acknowledged, and has the cursor hand it out. Can be called again. */
+  #settleFormer(cursor: EventCursor, page: Page): () => Promise<void> {
+    const following = this.#following
+    let settled: Promise<void> | undefined
+    const settle = async (): Promise<void> => {
+      if (following?.page !== page) return
+      await following.settling
+      this.#following = undefined
+      if ((await this.#nextPage(cursor)) !== page) throw new Error('the page is not the next one')
+    }
+    return async () => (settled ??= settle())
+  }
+
+  /** An acknowledgement under way would change the row behind the back of the next cursor: it is waited for. */
+  async #dropCursor(): Promise<void> {
+    const following = this.#following
+    this.#following = undefined
+    await following?.settling.catch(() => undefined)
+    this.#cursor = undefined
   }
 
   #recordsOf(page: Page): readonly KafkaRecord[] {
@@ -245,7 +285,7 @@ export class Lane {
       if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
     } else {
       // It may have come from a statement of the cursor, which is spent then.
-      this.#cursor = undefined
+      await this.#dropCursor()
       this.#parts.logger.warn(
         { err: error, destination: this.#destination.reference },
         'a page could not be read, made or acknowledged; will retry',
@@ -298,7 +338,7 @@ export class Lane {
   async #closeProducer(): Promise<void> {
     const producer = this.#producer
     this.#producer = undefined
-    this.#cursor = undefined
+    await this.#dropCursor()
     await producer?.close(0)
   }
 }

@@ -147,7 +147,7 @@ function transactionalProperties(
     'transactional.id': transactionalId,
     'transaction.timeout.ms': transactionTimeoutMs,
     // The commit sends at once whatever lingers.
-    'linger.ms': 0,
+    'linger.ms': 5,
     // Kafka answers "concurrent transactions" while it still writes the markers of the last commit; 100 ms would be the pace of every page.
     'retry.backoff.ms': 5,
     'retry.backoff.max.ms': 200,

@@ -1,12 +1,15 @@
 import type { TopicDestinationError } from '../errors.ts'
 
+/** One header: one name, one text. In this form node-rdkafka takes it, so that nothing is converted while a transaction is open. */
+export type KafkaHeader = Readonly<Record<string, string>>
+
 /** One record to write. Header order is kept. */
 export interface KafkaRecord {
   readonly kafkaTopic: string
   /** `null`: no key, the partitioner spreads. */
   readonly key: string | null
   readonly value: Buffer
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly headers: readonly KafkaHeader[]
 }
 
 /** What to do after a failure.
@@ -41,10 +44,17 @@ export interface TransactionalProducer {
    *  @throws {@link KafkaError} */
   start(): Promise<void>
   /** Writes all records in one Kafka transaction; resolves when it is committed.
+   *
+   *  `beforeCommit` is called once all records are handed over, and possibly again when the attempt is repeated. The transaction is
+   *  committed when it resolves; when it rejects, it is aborted and the rejection passed on.
+   *
    *  On a rejection of kind `retriable` or `poison` the transaction was aborted and the producer can be used again;
    *  after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
    *  @throws {@link KafkaError} */
-  sendTransaction(records: readonly KafkaRecord[]): Promise<void>
+  sendTransaction(
+    records: readonly KafkaRecord[],
+    beforeCommit?: () => Promise<void>,
+  ): Promise<void>
   /** May come at any time: a call under way has `timeoutMs`, then it is given up as `fatal`. A later call can only shorten the time. Never rejects. */
   close(timeoutMs: number): Promise<void>
 }

@@ -1,4 +1,4 @@
-import type { DeliveryReport, LibrdKafkaError, Producer } from 'node-rdkafka'
+import type { DeliveryReport, LibrdKafkaError, MessageHeader, Producer } from 'node-rdkafka'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import { connectionCause, type CauseReporter, type RdkafkaLog } from './connection-cause.ts'
 import { describeKafkaCode } from './kafka-error.ts'
@@ -89,7 +89,8 @@ export class RdkafkaClient {
         record.key,
         null,
         opaque,
-        record.headers.map(([name, value]) => ({ [name]: value })),
+        // The types ask for a mutable array; node-rdkafka only reads it.
+        record.headers as MessageHeader[],
       )
     } catch (error) {
       throw nativeFailure(error)
@@ -197,10 +198,27 @@ function fatalCause({ fac, message }: RdkafkaLog): string | undefined {
 /** Bytes librdkafka counts against `message.max.bytes`, a little more than less. */
 export function recordBytes({ key, value, headers }: KafkaRecord): number {
   let bytes = value.byteLength + (key === null ? 0 : Buffer.byteLength(key)) + recordOverheadBytes
-  for (const [name, text] of headers) {
+  for (const [name, text] of headers.flatMap((header) => Object.entries(header))) {
     bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + headerOverheadBytes
   }
   return bytes
+}
+
+/** `recordBytes(record) > maxBytes`, without counting the bytes of a record that is far below. */
+export function isLargerThan(record: KafkaRecord, maxBytes: number): boolean {
+  const isFarBelow = record.value.byteLength + farBelowBytes < maxBytes && hasShortTexts(record)
+  return !isFarBelow && recordBytes(record) > maxBytes
+}
+
+const farBelowBytes = 16_384
+
+/** Key and headers take less than `farBelowBytes`: a character has at most three bytes in UTF-8. */
+function hasShortTexts({ key, headers }: KafkaRecord): boolean {
+  let characters = key?.length ?? 0
+  for (const header of headers) {
+    for (const name in header) characters += name.length + (header[name]?.length ?? 0) + 10
+  }
+  return characters * 3 + recordOverheadBytes < farBelowBytes
 }
 
 const recordOverheadBytes = 200

@@ -5,6 +5,7 @@ import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, TransactionalProducer } from './producer.ts'
 import {
+  isLargerThan,
   nativeFailure,
   RdkafkaClient,
   recordBytes,
@@ -24,6 +25,8 @@ export interface ProducerOptions {
   /** Gets causes seen outside a call, in words, the same at most once a minute. */
   readonly onError?: (message: string) => void
 }
+
+type BeforeCommit = (() => Promise<void>) | undefined
 
 /** @param config made with kind `at-least-once` and a transactional.id */
 export function createTransactionalProducer(
@@ -91,7 +94,10 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     })
   }
 
-  async sendTransaction(records: readonly KafkaRecord[]): Promise<void> {
+  async sendTransaction(
+    records: readonly KafkaRecord[],
+    beforeCommit?: BeforeCommit,
+  ): Promise<void> {
     if (records.length === 0) return
     this.#refuseTooLarge(records)
     await this.#exclusively(async () => {
@@ -99,10 +105,10 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
         throw new KafkaFailure('fatal', `This producer cannot be used: ${this.#dead}`)
       }
       try {
-        await this.#transaction(records)
+        await this.#transaction(records, beforeCommit)
       } catch (error) {
         if (!this.#isSequenceGap(error)) throw error
-        await this.#transaction(records)
+        await this.#transaction(records, beforeCommit)
       }
     })
   }
@@ -152,7 +158,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   #refuseTooLarge(records: readonly KafkaRecord[]): void {
     const { maxRequestSizeBytes } = this.#config
     const tooLarge = records.flatMap((record, index) =>
-      recordBytes(record) > maxRequestSizeBytes ? [index] : [],
+      isLargerThan(record, maxRequestSizeBytes) ? [index] : [],
     )
     const first = records[tooLarge[0] ?? -1]
     if (!first) return
@@ -163,9 +169,9 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     )
   }
 
-  async #transaction(records: readonly KafkaRecord[]): Promise<void> {
+  async #transaction(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {
     try {
-      await this.#attempt(records)
+      await this.#attempt(records, beforeCommit)
     } catch (error) {
       const isOver =
         error instanceof KafkaFailure && (error.kind === 'fatal' || error.kind === 'fenced')
@@ -174,16 +180,24 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async #attempt(records: readonly KafkaRecord[]): Promise<void> {
+  async #attempt(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {
     this.#failed.length = 0
     await this.#begin()
     const deadlineMs = performance.now() + this.#config.transactionTimeoutMs
     for (const [index, record] of records.entries()) {
       try {
-        await this.#produce(record, deadlineMs)
+        // Waiting for nothing a thousand times costs as much as a small page.
+        if (!this.#isProduced(record)) await this.#produce(record, deadlineMs)
       } catch (error) {
         throw await this.#abortAfter(nativeFailure(error), records, index)
       }
+    }
+    try {
+      await beforeCommit?.()
+    } catch (error) {
+      const refusal = await this.#abort()
+      if (refusal) this.#dead = refusal.text
+      throw error
     }
     try {
       await this.#slices('commitTransaction', this.#config.transactionTimeoutMs)
@@ -209,18 +223,24 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  async #produce(record: KafkaRecord, deadlineMs: number): Promise<void> {
-    for (;;) {
-      try {
-        this.#client?.produce(record)
-        return
-      } catch (error) {
-        if (nativeFailure(error).code !== kafkaCodes.queueFull || this.#isPast(deadlineMs))
-          throw error
-        this.#client?.poll()
-        await nextTurn()
-      }
+  /** False when librdkafka's queue is full. */
+  #isProduced(record: KafkaRecord): boolean {
+    try {
+      this.#client?.produce(record)
+      return true
+    } catch (error) {
+      if (nativeFailure(error).code !== kafkaCodes.queueFull) throw error
+      return false
     }
+  }
+
+  async #produce(record: KafkaRecord, deadlineMs: number): Promise<void> {
+    while (!this.#isPast(deadlineMs)) {
+      this.#client?.poll()
+      await nextTurn()
+      if (this.#isProduced(record)) return
+    }
+    this.#client?.produce(record)
   }
 
   /** Aborts, and makes the error of it. A refused abort leaves this producer dead, but what made the transaction fail stays the answer:

@@ -1,4 +1,4 @@
-import type { KafkaRecord } from '../kafka/producer.ts'
+import type { KafkaHeader, KafkaRecord } from '../kafka/producer.ts'
 import {
   focusReference,
   notificationBundle,
@@ -38,20 +38,24 @@ function recordHeaders(
   event: NotificationEvent,
   target: NotificationTarget,
   { baseUrl, cloudEventsHeaders }: KafkaRecordOptions,
-): [name: string, value: string][] {
-  const headers: [name: string, value: string][] = []
+): KafkaHeader[] {
+  const headers: KafkaHeader[] = []
   if (cloudEventsHeaders) {
     headers.push(
-      ['ce_specversion', '1.0'],
-      ['ce_id', `${target.reference}/${event.eventId}`],
-      ['ce_type', `fhir.${event.resourceType}.${event.interaction}`],
-      ['ce_source', baseUrl],
-      ['ce_subject', focusReference(event, target)],
-      ['ce_time', utcSeconds(event.at)],
+      specVersion,
+      { ce_id: `${target.reference}/${event.eventId}` },
+      { ce_type: `fhir.${event.resourceType}.${event.interaction}` },
+      { ce_source: baseUrl },
+      { ce_subject: focusReference(event, target) },
+      { ce_time: utcSeconds(event.at) },
     )
   }
-  headers.push(['content-type', 'application/fhir+json'])
-  if (event.traceparent !== undefined) headers.push(['traceparent', event.traceparent])
-  if (event.correlationId !== undefined) headers.push([correlationIdHeader, event.correlationId])
+  headers.push(contentType)
+  if (event.traceparent !== undefined) headers.push({ traceparent: event.traceparent })
+  if (event.correlationId !== undefined)
+    headers.push({ [correlationIdHeader]: event.correlationId })
   return headers
 }
+
+const specVersion: KafkaHeader = { ce_specversion: '1.0' }
+const contentType: KafkaHeader = { 'content-type': 'application/fhir+json' }

@@ -44,10 +44,11 @@ export function notificationBundle(
   target: NotificationTarget,
   baseUrl: string,
 ): string {
-  const entries = [statusEntry(event, target)]
-  if (target.content !== 'empty') entries.push(focusEntry(event, target, baseUrl))
-  const timestamp = JSON.stringify(utcSeconds(event.at))
-  return `{"resourceType":"Bundle","type":"history","timestamp":${timestamp},"entry":[${entries.join(',')}]}`
+  const focus = target.content === 'empty' ? '' : `,${focusEntry(event, target, baseUrl)}`
+  return (
+    `{"resourceType":"Bundle","type":"history","timestamp":"${utcSeconds(event.at)}",` +
+    `"entry":[${statusEntry(event, target)}${focus}]}`
+  )
 }
 
 /** Reference to the resource of the event: `Patient/123`, or `Patient/123/_history/5` when the destination asks for it. */
@@ -63,40 +64,40 @@ export function utcSeconds(at: Date): string {
   return `${at.toISOString().slice(0, 19)}Z`
 }
 
+// Put together as text, here and below: for 2 KB events the objects and their serialisation were the larger part of the relay's own work.
 function statusEntry(event: NotificationEvent, target: NotificationTarget): string {
-  const status = {
-    resourceType: 'AidboxSubscriptionStatus',
-    status: 'active',
-    type: 'event-notification',
-    notificationEvent: [
-      {
-        eventNumber: event.eventNumber,
-        focus: { reference: focusReference(event, target) },
-        correlationId: event.correlationId,
-      },
-    ],
-    topic: target.topicUrl,
-    'topic-destination': { reference: target.reference },
-  }
-  return `{"resource":${JSON.stringify(status)}}`
+  const correlationId =
+    event.correlationId === undefined
+      ? ''
+      : `,"correlationId":${JSON.stringify(event.correlationId)}`
+  const focus = JSON.stringify(focusReference(event, target))
+  return (
+    '{"resource":{"resourceType":"AidboxSubscriptionStatus","status":"active","type":"event-notification",' +
+    `"notificationEvent":[{"eventNumber":${event.eventNumber},"focus":{"reference":${focus}}${correlationId}}],` +
+    `"topic":${JSON.stringify(target.topicUrl)},"topic-destination":{"reference":${JSON.stringify(target.reference)}}}}`
+  )
 }
 
 function focusEntry(event: NotificationEvent, target: NotificationTarget, baseUrl: string): string {
   const { interaction, resourceType, resourceId, body } = event
   const root = baseUrl.replace(/\/+$/, '')
-  const typePath = `${new URL(root).pathname.replace(/\/$/, '')}/${resourceType}`
-  const extensions = entryExtensions(event, target)
-  const rest = JSON.stringify({
-    fullUrl: `${root}/${resourceType}/${resourceId}`,
-    request: {
-      method: methods[interaction],
-      url: interaction === 'create' ? typePath : `${typePath}/${resourceId}`,
-    },
-    extension: extensions.length > 0 ? extensions : undefined,
-  })
+  const typePath = `${pathOf(root)}/${resourceType}`
+  const url = interaction === 'create' ? typePath : `${typePath}/${resourceId}`
   const hasResource =
     target.content === 'full-resource' && interaction !== 'delete' && body !== null
-  return hasResource ? `{"resource":${body},${rest.slice(1)}` : rest
+  const extensions = entryExtensions(event, target)
+  return (
+    `{${hasResource ? `"resource":${body},` : ''}` +
+    `"fullUrl":${JSON.stringify(`${root}/${resourceType}/${resourceId}`)},` +
+    `"request":{"method":"${methods[interaction]}","url":${JSON.stringify(url)}}` +
+    `${extensions.length > 0 ? `,"extension":${JSON.stringify(extensions)}` : ''}}`
+  )
+}
+
+/** `/fhir` of `https://fhir.example.org/fhir`. */
+function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('//') + 2)
+  return start < 0 ? '' : url.slice(start)
 }
 
 function entryExtensions(event: NotificationEvent, target: NotificationTarget): object[] {

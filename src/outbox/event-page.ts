@@ -90,15 +90,16 @@ export async function readEventPage(
 }
 
 function toEvent(row: EventRow): OutboxEvent {
-  return {
+  const event: { -readonly [Key in keyof OutboxEvent]: OutboxEvent[Key] } = {
     id: row.id,
     interaction: interactionsByCode[row.interaction] ?? 'update',
     resourceType: row.resource_type,
     resourceId: row.resource_id,
-    ...(row.version_id === null ? {} : { versionId: row.version_id }),
     at: row.at,
-    ...(row.correlation_id === null ? {} : { correlationId: row.correlation_id }),
-    ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
     body: row.body,
   }
+  if (row.version_id !== null) event.versionId = row.version_id
+  if (row.correlation_id !== null) event.correlationId = row.correlation_id
+  if (row.traceparent !== null) event.traceparent = row.traceparent
+  return event
 }

@@ -10,7 +10,13 @@ import { silentLogger } from '../../../src/observability/logger.ts'
 import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
-import { addDestination, newEvents, testOutbox, type Outbox } from '../postgres/outbox-fixture.ts'
+import {
+  addDestination,
+  eventually,
+  newEvents,
+  testOutbox,
+  type Outbox,
+} from '../postgres/outbox-fixture.ts'
 
 const destination: TopicDestination = {
   reference: 'AidboxTopicDestination/d',
@@ -36,6 +42,8 @@ type Fate = Promise<void> | KafkaFailure | undefined
 class ScriptedKafka {
   /** `producer: number key, …` of each attempt. */
   readonly attempts: string[] = []
+  /** The first event number of each committed page. */
+  readonly commits: number[] = []
   readonly closes: number[] = []
   readonly #script: Fate[]
   readonly #changed = new Signal()
@@ -50,16 +58,21 @@ class ScriptedKafka {
     let giveUp: (error: KafkaFailure) => void = () => undefined
     return {
       start: () => Promise.resolve(),
-      sendTransaction: async (records: readonly KafkaRecord[]) => {
+      sendTransaction: async (
+        records: readonly KafkaRecord[],
+        beforeCommit?: () => Promise<void>,
+      ) => {
         this.attempts.push(`${name}: ${records.map(numbered).join(', ')}`)
-        this.#changed.raise()
-        const fate = this.#script.shift()
-        if (fate instanceof KafkaFailure) throw fate
-        if (!fate) return
         const givenUp = new Promise<void>((_resolve, reject) => {
           giveUp = reject
         })
-        await Promise.race([fate, givenUp])
+        givenUp.catch(() => undefined)
+        this.#changed.raise()
+        const fate = this.#script.shift()
+        if (fate instanceof KafkaFailure) throw fate
+        await beforeCommit?.()
+        if (fate) await Promise.race([fate, givenUp])
+        else this.commits.push(Number(/\d+/.exec(numbered(records[0]))?.[0]))
       },
       close: (timeoutMs: number) => {
         this.closes.push(timeoutMs)
@@ -74,9 +87,9 @@ class ScriptedKafka {
   }
 }
 
-function numbered({ key, value }: KafkaRecord): string {
-  const number = /"eventNumber":(\d+)/.exec(value.toString())?.[1]
-  return `${number ?? '?'} ${key ?? ''}`
+function numbered(record: KafkaRecord | undefined): string {
+  const number = /"eventNumber":(\d+)/.exec(record?.value.toString() ?? '')?.[1]
+  return `${number ?? '?'} ${record?.key ?? ''}`
 }
 
 async function startLane(
@@ -120,6 +133,76 @@ async function startLane(
 }
 
 const retriable = (): KafkaFailure => new KafkaFailure('retriable', 'Not now.')
+
+/** The database, with the first acknowledgement given to `meet` instead. */
+function meetingFirstAcknowledgement(
+  { db }: Outbox,
+  meet: (run: () => Promise<unknown>) => Promise<unknown>,
+): SqlTx {
+  let isMet = false
+  return {
+    query: async (text: string, values?: readonly unknown[]) => {
+      const run = () => db.query(text, values)
+      if (isMet || !text.includes('delivered = delivered +')) return run()
+      isMet = true
+      return meet(run)
+    },
+  } as SqlTx
+}
+
+describe('a page that is sent while the one before it is acknowledged', () => {
+  it('is committed only after the acknowledgement', async (t) => {
+    const kafka = new ScriptedKafka([])
+    let acknowledge: () => void = () => undefined
+    const allowed = new Promise<void>((resolve) => {
+      acknowledge = resolve
+    })
+    const { status } = await startLane(t, kafka, {
+      events: 250,
+      db: (outbox) =>
+        meetingFirstAcknowledgement(outbox, async (run) => {
+          await allowed
+          return run()
+        }),
+    })
+    await kafka.until(2)
+    await nextTurn()
+    assert.deepEqual([kafka.commits, (await status()).delivered], [[1], 0])
+    acknowledge()
+    await kafka.until(3)
+    await eventually(async () => (await status()).delivered === 250)
+    assert.deepEqual(kafka.commits, [1, 101, 201])
+  })
+
+  it('is never committed when the acknowledgement finds another leader', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { ended } = await startLane(t, kafka, {
+      events: 250,
+      db: (outbox) =>
+        meetingFirstAcknowledgement(outbox, async (run) => {
+          await outbox.pool.query(`update ${outbox.schema.destination} set epoch = epoch + 1`)
+          return run()
+        }),
+    })
+    await ended
+    assert.deepEqual(kafka.commits, [1])
+  })
+
+  it('is given up with the page before it when the database fails, and both come again under their numbers', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { status } = await startLane(t, kafka, {
+      events: 150,
+      db: (outbox) =>
+        meetingFirstAcknowledgement(outbox, () => Promise.reject(new Error('connection lost'))),
+    })
+    await eventually(async () => (await status()).delivered === 150)
+    assert.deepEqual(kafka.commits, [1, 1, 101])
+    assert.deepEqual(
+      kafka.attempts.map((attempt) => attempt.split(',', 1)[0]),
+      ['1: 1 p1', '1: 101 p101', '1: 1 p1', '1: 101 p101'],
+    )
+  })
+})
 
 describe('Lane', () => {
   it('sends the same events with the same numbers after every kind of failure; a dead producer is never used again', async (t) => {

@@ -108,10 +108,7 @@ export function record(
     kafkaTopic,
     key,
     value: Buffer.from(value),
-    headers: [
-      ['ce_id', `id of ${key}`],
-      ['content-type', 'application/fhir+json'],
-    ],
+    headers: [{ ce_id: `id of ${key}` }, { 'content-type': 'application/fhir+json' }],
   }
 }
 

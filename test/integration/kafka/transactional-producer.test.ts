@@ -48,6 +48,24 @@ describe('transactional producer', () => {
     })
   }
 
+  it('aborts what must not be committed after all, and goes on', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    await producer.start()
+    const why = new Error('not acknowledged')
+    await assert.rejects(
+      producer.sendTransaction([record(kafkaTopic, 'given up')], () => Promise.reject(why)),
+      why,
+    )
+    let calls = 0
+    await producer.sendTransaction([record(kafkaTopic, 'kept')], () => {
+      calls++
+      return Promise.resolve()
+    })
+    const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length > 0)
+    assert.deepEqual([keysOf(records), calls], [['kept'], 1])
+  })
+
   it('takes the outermost values of every number', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers)
     const extremes: readonly Partial<KafkaParameterValues>[] = [
