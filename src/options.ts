@@ -32,9 +32,9 @@ export interface ModuleOptions {
   /** Longest time a lane or a standby node waits without a signal before it looks again, in milliseconds.
    *  @default 250  Minimum 10. */
   readonly pollIntervalMs?: number
-  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds.
-   *  An event that arrives when the lane is idle never waits for it.
-   *  @default 10  0 switches it off. */
+  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to three times of it
+   *  where transactions take long. An event that arrives when the lane is idle never waits for it.
+   *  @default 20  0 switches it off. */
   readonly pageLingerMs?: number
   /** Most events in one Kafka transaction.
    *  @default 1000  Minimum 1, maximum 100000. */
@@ -59,7 +59,7 @@ const defaults: Required<Defaulted> = {
   transactionalIdPrefix: 'fhir-topic-destination',
   registryLeaseMs: 500,
   pollIntervalMs: 250,
-  pageLingerMs: 10,
+  pageLingerMs: 20,
   maxPageEvents: 1000,
   maxPageBytes: 8 * 1024 * 1024,
   stopTimeoutMs: 10_000,

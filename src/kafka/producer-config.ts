@@ -132,7 +132,8 @@ function batchProperties(batchSize: number | undefined): Properties {
 function bestEffortProperties(maxBufferedBytes: number): Properties {
   return {
     dr_cb: true,
-    'linger.ms': 5,
+    // Few large requests: each costs the broker the same, and best effort has no reader who waits.
+    'linger.ms': 20,
     'queue.buffering.max.kbytes': Math.ceil(maxBufferedBytes / 1024),
     'queue.buffering.max.messages': 100_000,
   }

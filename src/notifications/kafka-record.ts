@@ -15,7 +15,7 @@ export interface KafkaRecordOptions {
 }
 
 /** Name of the Kafka header that carries the correlation id: the one of the HTTP request, as Aidbox names it by default. */
-export const correlationIdHeader = 'x-topic-correlation-id'
+const correlationIdHeader = 'x-topic-correlation-id'
 
 /** The record of one event for one destination; byte-identical each time it is made.
  *
