@@ -226,7 +226,7 @@ const poolDefaults: PoolConfig = {
   query_timeout: 120_000,
   keepAlive: true,
   // The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it.
-  options: '-c jit=off',
+  options: [process.env['PGOPTIONS'], '-c jit=off'].filter(Boolean).join(' '),
 }
 
 function poolConfig(database: ResolvedOptions['database']): PoolConfig {

@@ -82,6 +82,8 @@ export class BestEffortDelivery {
 
   /** Takes the registry's view: new destinations get an outlet, gone ones are closed, changed ones a new producer. Never throws. */
   reconcile(destinations: ReadonlyMap<string, RegisteredDestination>): void {
+    // They were committed under the destinations as they were.
+    this.#sendWaiting()
     const byId = new Map([...destinations.values()].map((each) => [each.row.destinationId, each]))
     for (const [destinationId, outlet] of this.#outlets) {
       if (byId.has(destinationId)) continue
@@ -103,6 +105,8 @@ export class BestEffortDelivery {
       const outlet = this.#outlets.get(event.destinationId)
       if (!outlet || outlet.destination?.status === 'off') continue
       outlet.inProcess++
+      // One transaction can hold more than may wait.
+      if (outlet.waiting.length >= maxWaiting) this.#sendWaiting()
       if (outlet.waiting.length < maxWaiting) outlet.waiting.push(event)
       else this.#settle(outlet, 'Too many events wait for the database to number them.')
     }

@@ -43,6 +43,7 @@ const restAfterMs = 1000
  *  producer survived it, to *opening* when it did not; after an error of the database the cursor is read again. A fenced epoch
  *  ends the lane; so does `stop`, which the supervisor calls when leadership is lost.
  *
+ *  The transaction of the next page may be open while a page is acknowledged; it is committed only after that.
  *  The page is acknowledged only after its Kafka transaction is committed. A crash between the two sends the page again with the
  *  same event numbers: twice, never zero times. */
 export class Lane {
@@ -198,10 +199,14 @@ export class Lane {
     // It is waited for in the end; until then nobody may be there to hear of a failure.
     settling.catch(() => undefined)
     const next = events.length === page.events.length ? await following : undefined
-    this.#lingerMs = page.more ? 0 : this.#lingerAfter(performance.now() - this.#lastPageAtMs)
-    if (next) this.#following = { page: next, settling }
-    else await settling
+    const isDrained = !page.more && events.length === page.events.length
+    this.#lingerMs = isDrained ? this.#lingerAfter(performance.now() - this.#lastPageAtMs) : 0
     this.#limit.widen()
+    if (next) {
+      this.#following = { page: next, settling }
+      return
+    }
+    await settling
     this.#failures = 0
   }
 
@@ -220,6 +225,8 @@ export class Lane {
     const settle = async (): Promise<void> => {
       if (following?.page !== page) return
       await following.settling
+      // Not before: an acknowledgement that fails again and again must back off, or its page floods Kafka.
+      this.#failures = 0
       this.#following = undefined
       if ((await this.#nextPage(cursor)) !== page) throw new Error('the page is not the next one')
     }
@@ -329,11 +336,12 @@ export class Lane {
   /** At most one small Kafka transaction per linger: under load pages grow, an event that finds the lane idle goes at once. */
   async #linger(): Promise<void> {
     const restMs = this.#lastPageAtMs + this.#lingerMs - performance.now()
-    if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs))
+    if (restMs > 0) await this.#control.wait(restMs)
   }
 
   /** A transaction costs broker and database some milliseconds of processor, however few events it has. Where they are busy it takes
-   *  longer, and the next one is begun later: a lane that keeps up is in a transaction for less than half of the time. */
+   *  longer, and the next one is begun later: a lane that keeps up is in a transaction for less than half of the time, as
+   *  far as three times `pageLingerMs` allows. */
   #lingerAfter(transactionMs: number): number {
     const { pageLingerMs } = this.#parts
     return Math.min(Math.max(pageLingerMs, 2.5 * transactionMs), 3 * pageLingerMs)

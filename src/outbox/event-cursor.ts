@@ -61,7 +61,7 @@ const maxPageEvents = 100_000
  *  to Kafka beside the events and compared later. Zero rows updated: somebody else has changed the row, this cursor is dead.
  *
  *  After any error the cursor is spent, because the UPDATE may or may not have happened: load it again.
- *  Not for concurrent use: one call at a time. */
+ *  Not for concurrent use: one call at a time, `readAhead` excepted. */
 export class EventCursor {
   readonly #db: Queryable
   readonly #schema: OutboxSchema
@@ -136,7 +136,8 @@ export class EventCursor {
   }
 
   /** Begins to read what follows the page, under the same snapshot and while the page is on its way to Kafka. Once the page is settled
-   *  `nextPage` hands out the same object; undefined when nothing follows, or the round has to be closed.
+   *  `nextPage` hands out the same object, unless it is asked for fewer events; undefined when nothing follows, or the round has to be
+   *  closed.
    *
    *  The one call that may overlap another. A round with a page ahead is not closed by the acknowledgement: the next one could hold
    *  late events that stand before that page. */

@@ -204,6 +204,36 @@ describe('a page that is sent while the one before it is acknowledged', () => {
   })
 })
 
+it('a lane backs off ever longer while acknowledgements fail, although its page is committed each time', async (t) => {
+  t.mock.method(Math, 'random', () => 0.999)
+  const waits: number[] = []
+  const wait = globalThis.setTimeout
+  t.mock.method(globalThis, 'setTimeout', (run: () => void, timeoutMs: number) => {
+    waits.push(timeoutMs)
+    return wait(run, Math.min(timeoutMs, 5))
+  })
+  let failures = 4
+  const kafka = new ScriptedKafka([])
+  const { status } = await startLane(t, kafka, {
+    events: 150,
+    db: ({ db }) => ({
+      query: async (text, values) => {
+        if (text.includes('delivered = delivered +') && failures-- > 0) {
+          throw new Error('cannot execute UPDATE in a read-only transaction')
+        }
+        return db.query(text, values)
+      },
+    }),
+  })
+  await eventually(async () => (await status()).delivered === 150)
+  const backOffs = [100, 200, 400, 800, 1600]
+  assert.deepEqual(
+    waits.filter((timeoutMs) => backOffs.includes(timeoutMs)),
+    [100, 200, 400, 800],
+  )
+  assert.deepEqual(kafka.commits, [1, 1, 1, 1, 1, 101])
+})
+
 describe('Lane', () => {
   it('sends the same events with the same numbers after every kind of failure; a dead producer is never used again', async (t) => {
     const kafka = new ScriptedKafka([
