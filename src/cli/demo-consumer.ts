@@ -37,7 +37,7 @@ export async function createKafkaTopics(
   }
 }
 
-/** Reads committed records of partition 0 from its beginning until there are `count`.
+/** Reads committed records of all partitions from their beginning until there are `count`.
  *  @throws when they do not come within 20 seconds */
 export async function readRecords(
   bootstrapServers: string,
@@ -61,9 +61,10 @@ export async function readRecords(
   })
   try {
     consumer.setDefaultConsumeTimeout(200)
-    consumer.assign([{ topic: kafkaTopic, partition: 0, offset: 0 }])
+    const deadlineMs = Date.now() + timeoutMs
+    consumer.assign(await allPartitions(consumer, kafkaTopic, deadlineMs))
     const records: ReadRecord[] = []
-    for (const deadlineMs = Date.now() + timeoutMs; records.length < count;) {
+    while (records.length < count) {
       if (Date.now() > deadlineMs)
         throw new Error(`no record on ${kafkaTopic} within ${timeoutMs} ms`)
       records.push(...(await consume(consumer)).map(toReadRecord))
@@ -71,6 +72,28 @@ export async function readRecords(
     return records
   } finally {
     await new Promise((resolve) => consumer.disconnect(resolve))
+  }
+}
+
+/** The mock cluster gives every topic four. */
+async function allPartitions(
+  consumer: rdkafka.KafkaConsumer,
+  kafkaTopic: string,
+  deadlineMs: number,
+): Promise<rdkafka.TopicPartitionOffset[]> {
+  for (;;) {
+    const { topics } = await new Promise<rdkafka.Metadata>((resolve, reject) => {
+      consumer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, (error, metadata) => {
+        if (error as unknown) reject(new Error(error.message, { cause: error }))
+        else resolve(metadata)
+      })
+    })
+    const found = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
+    if (found.length > 0) {
+      return found.map(({ id }) => ({ topic: kafkaTopic, partition: id, offset: 0 }))
+    }
+    if (Date.now() > deadlineMs) throw new Error(`${kafkaTopic} has no partitions`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 
