@@ -32,7 +32,7 @@ export interface ModuleOptions {
   /** Longest time a lane or a standby node waits without a signal before it looks again, in milliseconds.
    *  @default 250  Minimum 10. */
   readonly pollIntervalMs?: number
-  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to three times of it
+  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to twice of it
    *  where transactions take long. An event that arrives when the lane is idle never waits for it.
    *  @default 20  0 switches it off. */
   readonly pageLingerMs?: number

@@ -340,11 +340,11 @@ export class Lane {
   }
 
   /** A transaction costs broker and database some milliseconds of processor, however few events it has. Where they are busy it takes
-   *  longer, and the next one is begun later: a lane that keeps up is in a transaction for less than half of the time, as
-   *  far as three times `pageLingerMs` allows. */
+   *  longer, and the next one is begun later: a lane that keeps up is in a transaction for half of the time at most, as
+   *  far as twice `pageLingerMs` allows. */
   #lingerAfter(transactionMs: number): number {
     const { pageLingerMs } = this.#parts
-    return Math.min(Math.max(pageLingerMs, 2.5 * transactionMs), 3 * pageLingerMs)
+    return Math.min(Math.max(pageLingerMs, 2 * transactionMs), 2 * pageLingerMs)
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
