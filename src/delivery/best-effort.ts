@@ -253,9 +253,7 @@ export class BestEffortDelivery {
     eventNumber: number,
     destination: TopicDestination,
   ): KafkaRecord {
-    const { baseUrl, cloudEventsHeaders } = this.#parts
-    const options = { baseUrl, cloudEventsHeaders }
-    return kafkaRecord({ ...event, eventId, eventNumber, at }, destination, options)
+    return kafkaRecord({ ...event, eventId, eventNumber, at }, destination, this.#parts)
   }
 
   #settle(outlet: Outlet, lostBecause: string | undefined): void {

@@ -245,11 +245,9 @@ export class Lane {
     const destination = this.#destination
     if (this.#made?.page === page && this.#made.destination === destination)
       return this.#made.records
-    const { baseUrl, cloudEventsHeaders } = this.#parts
-    const options = { baseUrl, cloudEventsHeaders }
     const records = page.events.map((event, index) => {
       const eventNumber = page.firstEventNumber + index
-      return kafkaRecord({ ...event, eventId: event.id, eventNumber }, destination, options)
+      return kafkaRecord({ ...event, eventId: event.id, eventNumber }, destination, this.#parts)
     })
     this.#made = { page, destination, records }
     return records

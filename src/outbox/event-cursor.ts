@@ -82,7 +82,7 @@ export class EventCursor {
   #settledCount = 0
 
   private constructor(db: Queryable, schema: OutboxSchema, row: CursorRow) {
-    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } = row.read
+    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } = row.state
     this.#db = db
     this.#schema = schema
     this.#row = row
@@ -147,8 +147,7 @@ export class EventCursor {
     if (!last || page !== this.#page || !page.more || round.pages >= maxRoundPages) return undefined
     const after = BigInt(last.id)
     const firstEventNumber = page.firstEventNumber + page.events.length
-    const isBegun = this.#ahead?.round === round && this.#ahead.after === after
-    if (!isBegun) {
+    if (this.#ahead?.round !== round || this.#ahead.after !== after) {
       const read = this.#read(round, after, maxEvents, maxBytes).then(
         ({ events, isCut }) =>
           events.length === 0 ? undefined : { events, firstEventNumber, more: isCut },
@@ -156,7 +155,7 @@ export class EventCursor {
       )
       this.#ahead = { round, after, page: read }
     }
-    return this.#ahead?.page
+    return this.#ahead.page
   }
 
   /** Settles the first `settledCount` unsettled events of the page. */

@@ -42,7 +42,7 @@ export async function rebaseAfterRestore(
   await client.query(
     `update ${schema.destination}
         set epoch = epoch + 1, pos = low, snap = pg_current_snapshot(), round_snap = null, round_pos = null, in_process = 0,
-            token = (('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 8))::bit(32)::bigint | 2147483648)`,
+            token = default`,
   )
   await client.query(`truncate ${schema.registryChange}`)
   await client.query(

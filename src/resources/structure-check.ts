@@ -67,7 +67,6 @@ function longUrlIssues(resource: JsonObject, typeName: string): OperationOutcome
 }
 
 /** `undefined`: @medplum/core stumbled. */
-
 function coreIssues(
   resource: JsonObject,
   definition: StructureDefinition,
