@@ -3,11 +3,10 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
-import { silentLogger } from '../observability/logger.ts'
+import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import { createApp, type Caller } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
-import { loggableError } from '../observability/loggable-error.ts'
 import { HttpListener } from './http/http-listener.ts'
 import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
 import { checkedInteger, readServerSettings } from './options.ts'
@@ -51,6 +50,7 @@ export async function createServer(options: ServerOptions): Promise<ReferenceSer
 class Server implements ReferenceServer {
   readonly host: ReferenceHost
   readonly #options: ServerOptions
+  readonly #logger: Logger
   readonly #authenticator: Authenticator
   readonly #database: Knex
   readonly #context: RepositoryContext
@@ -67,15 +67,13 @@ class Server implements ReferenceServer {
 
   constructor(options: ServerOptions, authenticator: Authenticator, database: Knex) {
     this.#options = options
+    this.#logger = withLoggableErrors(options.logger ?? silentLogger)
     this.#authenticator = authenticator
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
     this.#types = new ServedResourceTypes(this.#context.types)
     this.#router = createRouter(this.#types, (error) => {
-      options.logger?.error(
-        { err: loggableError(error) },
-        'an entry of a batch failed unexpectedly',
-      )
+      this.#logger.error({ err: error }, 'an entry of a batch failed unexpectedly')
     })
     this.host = new ReferenceHost({
       context: this.#context,
@@ -92,7 +90,6 @@ class Server implements ReferenceServer {
   }
 
   async bind(host: string, port: number): Promise<void> {
-    const logger = this.#options.logger ?? silentLogger
     const app = createApp({
       bodyLimitBytes: checkedInteger(
         'bodyLimitBytes',
@@ -101,7 +98,7 @@ class Server implements ReferenceServer {
       correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
-      logger,
+      logger: this.#logger,
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,
       capabilityStatement: () => this.#capabilityStatement(),

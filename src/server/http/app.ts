@@ -18,7 +18,6 @@ import {
 import { normalizeIfMatch, normalizeIfNoneExist } from './preconditions.ts'
 import { parseFormBody, parseJsonBody } from './request-body.ts'
 import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
-import { loggableError } from '../../observability/loggable-error.ts'
 import { basePath, parseTarget, type RequestTarget } from './request-url.ts'
 
 /** Who asks, and what their request says for the events it causes. */
@@ -198,7 +197,7 @@ function bodyError(error: unknown, limitBytes: number): OperationOutcomeError {
 
 function answerOfFailure(parts: AppParts, error: unknown, requestId: string): Answer {
   const answer = answerOfOutcome(outcomeOfError(error))
-  const fields = { requestId, status: answer.status, err: loggableError(error) }
+  const fields = { requestId, status: answer.status, err: error }
   if (answer.status === 503) parts.logger.warn(fields, 'a request was refused for now')
   else if (answer.status >= 500) parts.logger.error(fields, 'a request failed unexpectedly')
   if (answer.status !== 401) return answer
