@@ -1,3 +1,4 @@
+import { capitalize } from '@medplum/core'
 import type { ResourceType, SearchParameter } from '@medplum/fhirtypes'
 import { artifactUrl } from './canonical-urls.ts'
 import { definitionHeader } from './definition-header.ts'
@@ -25,7 +26,7 @@ function searchParameter(
     resourceType: 'SearchParameter',
     id,
     url: artifactUrl('SearchParameter', id),
-    name: `${typeName}${code.charAt(0).toUpperCase()}${code.slice(1)}`,
+    name: `${typeName}${capitalize(code)}`,
     ...definitionHeader,
     description,
     code,

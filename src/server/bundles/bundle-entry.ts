@@ -1,10 +1,12 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirRequest, HttpMethod } from '@medplum/fhir-router'
+import { isJsonObject, type JsonObject } from '../../resources/json-shapes.ts'
 import { entryError, locateOutcome } from './bundle-outcomes.ts'
 import { normalizeIfMatch, normalizeIfNoneExist } from '../http/preconditions.ts'
 import { parseJsonBody } from '../http/request-body.ts'
 import { basePath, parseTarget, type RequestTarget } from '../http/request-url.ts'
 import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
+import { idRule, isId } from '../storage/resource-id.ts'
 import type { ServedResourceTypes } from '../http/served-types.ts'
 
 /** The search that decides which resource a conditional entry is about. */
@@ -39,14 +41,11 @@ export interface EntryContext {
 
 const methods: readonly HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-// https://hl7.org/fhir/R4/datatypes.html#id
-const idPattern = /^[A-Za-z0-9\-.]{1,64}$/
-
 /** @throws OperationOutcomeError `bad-request` that names the element at fault */
 export function parseEntry(entry: unknown, index: number, context: EntryContext): ParsedEntry {
-  if (!isObject(entry)) throw entryError(index, '', 'An entry must be an object.', 'structure')
+  if (!isJsonObject(entry)) throw entryError(index, '', 'An entry must be an object.', 'structure')
   const { request, resource } = entry
-  if (!isObject(request)) {
+  if (!isJsonObject(request)) {
     throw entryError(index, 'request', 'An entry needs a request with method and url.', 'required')
   }
   const method = methods.find((known) => known === request['method'])
@@ -94,7 +93,7 @@ function targetOf(
     if (segments.at(-1) === '_search' && resource !== undefined) {
       throw entryError(index, 'resource', 'Put the parameters of a search into its url.')
     }
-    return isObject(resource) ? { body: resource } : {}
+    return isJsonObject(resource) ? { body: resource } : {}
   }
   if (method === 'PUT') {
     const body = resourceOf(resource, index, type)
@@ -107,8 +106,8 @@ function targetOf(
   return method === 'DELETE' ? identity : {}
 }
 
-function resourceOf(resource: unknown, index: number, type: string): Record<string, unknown> {
-  if (!isObject(resource)) {
+function resourceOf(resource: unknown, index: number, type: string): JsonObject {
+  if (!isJsonObject(resource)) {
     throw entryError(index, 'resource', 'The entry needs a resource.', 'required')
   }
   if (resource['resourceType'] !== undefined && resource['resourceType'] !== type) {
@@ -121,12 +120,11 @@ function resourceOf(resource: unknown, index: number, type: string): Record<stri
   return resource
 }
 
-function idOf(resource: Record<string, unknown>, index: number): string | undefined {
+function idOf(resource: JsonObject, index: number): string | undefined {
   const { id } = resource
   if (id === undefined) return undefined
-  if (typeof id === 'string' && idPattern.test(id)) return id
-  const text = 'An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .'
-  throw entryError(index, 'resource.id', text, 'value')
+  if (isId(id)) return id
+  throw entryError(index, 'resource.id', idRule, 'value')
 }
 
 /** A patch that is no resource comes in the data of a Binary (https://hl7.org/fhir/R4/http.html#patch). */
@@ -134,7 +132,7 @@ function patchOf(resource: unknown, index: number): object {
   if (typeof resource !== 'object' || resource === null) {
     throw entryError(index, 'resource', 'The entry needs a patch.', 'required')
   }
-  if (!isObject(resource) || resource['resourceType'] !== 'Binary') return resource
+  if (!isJsonObject(resource) || resource['resourceType'] !== 'Binary') return resource
   const { data, contentType } = resource
   const patch = at(index, 'resource.data', () =>
     typeof data === 'string'
@@ -167,7 +165,7 @@ function conditionOf(
   method: HttpMethod,
   segments: readonly string[],
   search: string,
-  request: Record<string, unknown>,
+  request: JsonObject,
 ): EntryCondition | undefined {
   const [type = ''] = segments
   const isPosted = isCreate({ method, segments })
@@ -193,7 +191,7 @@ function selects(type: string, search: string, index: number, element: string): 
   return search !== '' && at(index, element, () => hasCriteria(parseSearchText(type, search)))
 }
 
-function headersOf(request: Record<string, unknown>, index: number): ParsedEntry['headers'] {
+function headersOf(request: JsonObject, index: number): ParsedEntry['headers'] {
   const text = (name: string) => textOf(request[name], index, `request.${name}`)
   const ifMatch = at(index, 'request.ifMatch', () => normalizeIfMatch(text('ifMatch')))
   const ifNoneMatch = text('ifNoneMatch')
@@ -221,8 +219,4 @@ function at<Result>(index: number, element: string, read: () => Result): Result 
       id: 'bad-request',
     })
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,10 +1,10 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirRequest } from '@medplum/fhir-router'
 import type { BundleEntry, OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes'
-import type { FhirResource } from '../../host/types.ts'
 import { answerOf } from '../http/answer.ts'
 import { errorOutcome, statusOf } from '../http/outcomes.ts'
 import type { RoutedResponse } from '../http/routes.ts'
+import { asJson } from '../storage/resource-shapes.ts'
 
 /** FHIRPath of an entry, or of an element in it. */
 export function entryPath(index: number, element = ''): string {
@@ -54,7 +54,7 @@ export function answerEntry(
   entry: Pick<FhirRequest, 'method' | 'headers'>,
   prefer: string | readonly string[] | undefined,
 ): BundleEntry {
-  const [outcome] = response
+  const [outcome, resource] = response
   if (statusOf(outcome) >= 400) return failedEntry(outcome)
   const headers = {
     ...entry.headers,
@@ -62,8 +62,8 @@ export function answerEntry(
   }
   const answer = answerOf(response, interaction, headers, '')
   const { location, etag } = answer.headers
-  const wide: object | undefined = response[1]
-  const lastUpdated = etag === undefined ? undefined : (wide as FhirResource).meta?.lastUpdated
+  const lastUpdated =
+    etag === undefined || !resource ? undefined : asJson(resource).meta?.lastUpdated
   const body = entry.method === 'HEAD' ? undefined : answer.body
   return {
     ...(body && body !== outcome ? { resource: body as NonNullable<BundleEntry['resource']> } : {}),

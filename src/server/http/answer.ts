@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FhirResponse, RestInteraction } from '@medplum/fhir-router'
 import type { CapabilityStatement, OperationOutcome } from '@medplum/fhirtypes'
 import type { FhirResource } from '../../host/types.ts'
+import { asJson } from '../storage/resource-shapes.ts'
 import { isNotModified } from './preconditions.ts'
 import { noContent, statusOf } from './outcomes.ts'
 
@@ -27,9 +28,7 @@ export function answerOf(
   baseUrl: string,
 ): Answer {
   if (resource === undefined) return answerOfOutcome(outcome, interaction, headers)
-  // A stored resource may be of a type that fhirtypes does not know.
-  const wide: object = resource
-  const body = wide as FhirResource
+  const body = asJson(resource)
   const isWrite = writes.includes(interaction)
   if (!isWrite && !reads.includes(interaction))
     return { status: statusOf(outcome), headers: {}, body }

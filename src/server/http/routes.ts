@@ -13,6 +13,7 @@ import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
 import { processBundle, type BundleContext } from '../bundles/bundle.ts'
 import { badRequestError, errorOutcome, methodNotAllowed } from './outcomes.ts'
+import { isId } from '../storage/resource-id.ts'
 import { hasCriteria, parseSearch } from '../search/parse-search.ts'
 import {
   conditionalDelete,
@@ -91,9 +92,6 @@ function bundleRoute(
   }
 }
 
-// https://hl7.org/fhir/R4/datatypes.html#id
-const idPattern = /^[A-Za-z0-9\-.]{1,64}$/
-
 const methods: readonly HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** Runs the route of a request; a request without a route answers 405 when its path has routes of other methods, else 404. */
@@ -136,7 +134,7 @@ function allowedMethods(router: FhirRouter, types: ServedResourceTypes, url: str
     const { resourceType, id } = route?.params ?? {}
     if (resourceType === undefined || !isResourceInteraction(interaction))
       return route !== undefined
-    if (id !== undefined && !idPattern.test(id)) return false
+    if (id !== undefined && !isId(id)) return false
     return types.interactionsOf(resourceType).includes(interaction)
   })
 }
@@ -191,7 +189,7 @@ function completedBody(body: unknown, resourceType: string, id: string | undefin
     throw badRequestError(`The body must be a resource of the type in the URL, ${resourceType}.`)
   }
   if (id === undefined) return { resourceType, ...body }
-  if (!idPattern.test(id)) {
+  if (!isId(id)) {
     throw badRequestError('An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .', 'value')
   }
   if (given.id !== undefined && given.id !== id) {

@@ -1,6 +1,7 @@
 import { OperationOutcomeError } from '@medplum/core'
 import { compile } from 'fhirpath'
 import type { FhirResource } from '../../host/types.ts'
+import { isJsonObject } from '../../resources/json-shapes.ts'
 import { badRequestError } from '../http/outcomes.ts'
 import { checkSyntax } from '../../triggers/criteria-check.ts'
 import { CriteriaFunctions } from '../../triggers/criteria-functions.ts'
@@ -9,12 +10,13 @@ import { References } from '../../triggers/references.ts'
 import { elementSpec, memberSpec } from './element-spec.ts'
 import { pathModel } from './path-model.ts'
 
-export type JsonObject = Record<string, unknown>
+/** A part of the resource that is patched in place. */
+export type MutableObject = Record<string, unknown>
 
 /** Where an element stands in the JSON of its resource. */
 export interface ElementLocation {
   /** The object that the element is a member of, and its FHIR type. */
-  readonly parent: JsonObject
+  readonly parent: MutableObject
   readonly parentType: string
   /** Name of the member: of `value[x]`, `valueString`. */
   readonly key: string
@@ -118,7 +120,7 @@ function stepsOf(node: ElementNode): Step[] {
 }
 
 function locationOf(resource: FhirResource, steps: readonly Step[]): ElementLocation | undefined {
-  let parent = resource as JsonObject
+  let parent = resource as MutableObject
   let parentType = resource.resourceType
   let location: ElementLocation | undefined
   for (const { name, index } of steps) {
@@ -136,7 +138,7 @@ function locationOf(resource: FhirResource, steps: readonly Step[]): ElementLoca
 }
 
 /** The object that an element is; for a primitive, the one beside it that holds its extensions. */
-function childOf({ parent, key, index }: ElementLocation): JsonObject | undefined {
+function childOf({ parent, key, index }: ElementLocation): MutableObject | undefined {
   for (const name of [key, `_${key}`]) {
     const member = parent[name]
     const value: unknown =
@@ -146,7 +148,7 @@ function childOf({ parent, key, index }: ElementLocation): JsonObject | undefine
   return undefined
 }
 
-function memberOf(parent: JsonObject, parentType: string, name: string): string | undefined {
+function memberOf(parent: MutableObject, parentType: string, name: string): string | undefined {
   if (Object.hasOwn(parent, name) || Object.hasOwn(parent, `_${name}`)) return name
   if (elementSpec(parentType, name)?.isChoice !== true) return undefined
   return Object.keys(parent).find(
@@ -155,11 +157,7 @@ function memberOf(parent: JsonObject, parentType: string, name: string): string 
 }
 
 /** FHIR type of an object at a location; a contained resource says it itself. */
-export function typeOf(object: JsonObject, { parentType, key }: ElementLocation): string {
+export function typeOf(object: MutableObject, { parentType, key }: ElementLocation): string {
   const type = object['resourceType']
   return typeof type === 'string' ? type : memberSpec(parentType, key).type
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

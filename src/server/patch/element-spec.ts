@@ -1,4 +1,4 @@
-import { tryGetDataType } from '@medplum/core'
+import { capitalize, tryGetDataType } from '@medplum/core'
 
 /** What a type's definition says of one element. */
 interface ElementSpec {
@@ -39,14 +39,9 @@ export function memberSpec(parentType: string, key: string): MemberSpec {
     const [name, suffix] = [key.slice(0, end), key.slice(end)]
     const spec = /^[A-Z]/.test(suffix) ? elementSpec(parentType, name) : undefined
     if (spec?.isChoice === true) {
-      const type = spec.types.find((each) => capitalized(each) === suffix)
+      const type = spec.types.find((each) => capitalize(each) === suffix)
       return { type: type ?? '', choice: name }
     }
   }
   return { type: '', choice: undefined }
-}
-
-/** As the name of a type stands in the name of a member: `valueString`. */
-export function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,11 +1,11 @@
 import type { FhirResource } from '../../host/types.ts'
+import { isJsonObject } from '../../resources/json-shapes.ts'
 import {
-  isJsonObject,
   locateElements,
   PatchWork,
   typeOf,
   type ElementLocation,
-  type JsonObject,
+  type MutableObject,
 } from './element-location.ts'
 import { elementSpec, memberSpec } from './element-spec.ts'
 import { OperationParts, partsOf, valueIn, type Part } from './operation-parts.ts'
@@ -47,7 +47,7 @@ function applyOperation(resource: FhirResource, parts: OperationParts, work: Pat
 
 /** An object and the FHIR type that it has. */
 interface TypedObject {
-  readonly object: JsonObject
+  readonly object: MutableObject
   readonly type: string
 }
 
@@ -167,7 +167,7 @@ function jsonOf(part: Part, type: string, parts: OperationParts): unknown {
   if (part['resource'] !== undefined) return part['resource']
   const members = partsOf(part)
   if (members.length === 0) throw parts.invalid('it has no value')
-  const object: JsonObject = {}
+  const object: MutableObject = {}
   for (const member of members) {
     const name = member['name']
     if (typeof name !== 'string') throw parts.invalid('a part of its value has no name')

@@ -1,5 +1,5 @@
 import type { OperationOutcomeError } from '@medplum/core'
-import { isJsonObject, type JsonObject } from './element-location.ts'
+import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import { badRequestError } from '../http/outcomes.ts'
 import { unfitPatchError } from './unfit-patch.ts'
 
@@ -58,8 +58,7 @@ export class OperationParts {
 
 /** Parts in a part: the members of an element whose type has no name. */
 export function partsOf(part: Part): readonly Part[] {
-  const parts = part['part']
-  return Array.isArray(parts) ? parts.filter(isJsonObject) : []
+  return objectsIn(part['part'])
 }
 
 /** The `value[x]` of a part: its type, as the name has it (`CodeableConcept`), and what it is. */

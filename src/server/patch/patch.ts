@@ -1,6 +1,7 @@
 import type { Parameters } from '@medplum/fhirtypes'
 import { applyPatch, Pointer, type Operation } from 'rfc6902'
 import type { FhirResource } from '../../host/types.ts'
+import { isJsonObject } from '../../resources/json-shapes.ts'
 import { applyFhirPathPatch } from './fhirpath-patch.ts'
 import { badRequestError } from '../http/outcomes.ts'
 import { assertNesting } from '../http/request-body.ts'
@@ -120,16 +121,12 @@ function inRoot(operation: Operation): Operation {
 }
 
 function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) return patch
-  const before = isObject(target) ? target : {}
+  if (!isJsonObject(patch)) return patch
+  const before = isJsonObject(target) ? target : {}
   const merged = new Map(Object.entries(before))
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) merged.delete(name)
     else merged.set(name, mergePatch(merged.get(name), value))
   }
   return Object.fromEntries(merged)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

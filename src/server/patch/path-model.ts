@@ -1,6 +1,5 @@
-import { tryGetDataType } from '@medplum/core'
+import { capitalize, tryGetDataType } from '@medplum/core'
 import r4, { choiceTypePaths, type2Parent } from 'fhirpath/fhir-context/r4'
-import { capitalized } from './element-spec.ts'
 
 /** The model that paths of a resource are evaluated by: R4's, with the choices of a type that R4 does not have, so that
  *  `parameter.value` finds `valueString` there too. */
@@ -11,7 +10,7 @@ export function pathModel(resourceType: string): typeof r4 {
   const choices = types.flatMap(({ elements }) =>
     Object.values(elements).flatMap(({ path, type }): [string, string[]][] =>
       path.endsWith('[x]')
-        ? [[path.slice(0, -'[x]'.length), type.map(({ code }) => capitalized(code))]]
+        ? [[path.slice(0, -'[x]'.length), type.map(({ code }) => capitalize(code))]]
         : [],
     ),
   )

@@ -1,5 +1,6 @@
 import { getResourceTypes } from '@medplum/core'
 import { badRequestError } from '../http/outcomes.ts'
+import { isId } from '../storage/resource-id.ts'
 import { compiledParameters, type CompiledParameter } from './compiled-parameters.ts'
 import { dateCondition, updatedCondition } from './date-conditions.ts'
 import { shown, splitUnescaped, unescape, type Criterion } from './parse-search.ts'
@@ -184,9 +185,8 @@ function referenceCondition(
   if (modifier !== '' && !types.includes(modifier)) requireModifier(parameter, modifier, [])
   const own = text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length + 1) : text
   const wanted = own.replace(/\/_history\/[^/]+$/, '')
-  const isId = /^[A-Za-z0-9\-.]{1,64}$/.test(wanted)
   const isRelative = /^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(wanted)
-  if (!isId && !isRelative) {
+  if (!isId(wanted) && !isRelative) {
     const [url, version] = splitCanonical(wanted)
     return canonicalCondition(wanted, url, version, values)
   }

@@ -1,4 +1,4 @@
-import { getElementDefinition } from '@medplum/core'
+import { capitalize, getElementDefinition } from '@medplum/core'
 
 /** One property to follow. Arrays are entered by themselves. */
 interface Step {
@@ -74,7 +74,7 @@ function follow(
   return element.type.flatMap(({ code, targetProfile }) => {
     if (narrowed !== undefined && narrowed !== code) return []
     const step: Step = {
-      key: isChoice ? name + code.charAt(0).toUpperCase() + code.slice(1) : name,
+      key: isChoice ? name + capitalize(code) : name,
       ...(index === undefined ? {} : { index: Number(index) }),
       ...(where?.key === undefined ? {} : { where: { key: where.key, value: where.value ?? '' } }),
     }

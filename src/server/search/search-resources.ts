@@ -1,7 +1,8 @@
 import type { SearchRequest, SortRule } from '@medplum/core'
-import type { Bundle, BundleEntry, Resource } from '@medplum/fhirtypes'
+import type { Bundle, BundleEntry } from '@medplum/fhirtypes'
 import type { FhirResource, SqlTx } from '../../host/types.ts'
 import { badRequestError } from '../http/outcomes.ts'
+import { asResource } from '../storage/resource-shapes.ts'
 import { resourceTable } from '../storage/schema.ts'
 import { conditionOf, parameterOf, termsOf, type ConditionContext } from './conditions.ts'
 import { criteriaOf, shown, splitUnescaped, type Criterion } from './parse-search.ts'
@@ -163,11 +164,9 @@ function encode(text: string): string {
 }
 
 function entryOf(resource: FhirResource, baseUrl: string): BundleEntry {
-  const wide: object = resource
   return {
     fullUrl: `${baseUrl}/${resource.resourceType}/${resource.id ?? ''}`,
-    // A stored resource may be of a type that fhirtypes does not know.
-    resource: wide as Resource,
+    resource: asResource(resource),
     search: { mode: 'match' },
   }
 }

