@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { markdownTable } from '../scripts/markdown-table.ts'
 
 /** One line of `npm run bench -- --json`. */
 export interface Figure {
@@ -93,7 +94,5 @@ export function table(figures: readonly Figure[]): string {
     figure.met === undefined ? '' : figure.met ? 'met' : 'missed',
   ])
   const header = ['suite', 'figure', 'median', 'ratio', 'spread', 'target', '']
-  return [header, header.map(() => '---'), ...rows]
-    .map((row) => `| ${row.join(' | ')} |`)
-    .join('\n')
+  return markdownTable(header, rows)
 }

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
+import { markdownTable } from './markdown-table.ts'
 import { errorCodes } from '../src/errors.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
@@ -12,7 +13,7 @@ const readmePath = new URL('../README.md', import.meta.url)
 
 const parts: Readonly<Record<string, () => string | Promise<string>>> = {
   parameters: () =>
-    table(
+    markdownTable(
       ['parameter', 'type', 'meaning'],
       kafkaParameterNames.map((name) => {
         const { required, secret, isAidbox, canonicalFhirType, doc } = kafkaParameters[name]
@@ -25,16 +26,16 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       }),
     ),
   status: () =>
-    table(
+    markdownTable(
       ['parameter', 'type', 'meaning'],
       (statusOperationDefinition.parameter ?? []).map(({ name, type, part, documentation }) => {
         const names = (part ?? []).map((one) => `\`${one.name}\``)
         return [`\`${name}\``, type ?? `parts ${names.join(', ')}`, documentation ?? '']
       }),
     ),
-  options: async () => table(['option', 'default', 'meaning'], await moduleOptions()),
+  options: async () => markdownTable(['option', 'default', 'meaning'], await moduleOptions()),
   variables: () =>
-    table(
+    markdownTable(
       ['variable', 'default', 'meaning'],
       Object.values(serverVariables).map((variable) => [
         `\`${variable.name}\``,
@@ -43,18 +44,11 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       ]),
     ),
   errors: () =>
-    table(
+    markdownTable(
       ['code', 'meaning'],
       Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
     ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, header.map(() => '---'), ...rows]
-  return lines
-    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .join('\n')
 }
 
 /** The documentation of the module's options stands in one place: at the interface. */
