@@ -1,4 +1,5 @@
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../src/kafka/rdkafka-call.ts'
 import type { ConsumedRecord } from '../test/helpers/kafka.ts'
 
 export interface BareProducer {
@@ -41,31 +42,21 @@ export async function connectBareProducer(
     },
     { 'message.timeout.ms': 30_000, partitioner: 'murmur2_random' },
   )
-  await called((done) => producer.connect({ timeout: 10_000 }, done))
+  await rdkafkaCall((done) => producer.connect({ timeout: 10_000 }, done))
   producer.setPollInterval(10)
-  await called((done) => producer.initTransactions(10_000, done))
+  await rdkafkaCall((done) => producer.initTransactions(10_000, done))
   return {
     async send(kafkaTopic, records, perTransaction) {
       for (let start = 0; start < records.length; start += perTransaction) {
-        await called((done) => producer.beginTransaction(done))
+        await rdkafkaCall((done) => producer.beginTransaction(done))
         for (const { key, value, headers } of records.slice(start, start + perTransaction)) {
           producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
         }
-        await called((done) => producer.commitTransaction(30_000, done))
+        await rdkafkaCall((done) => producer.commitTransaction(30_000, done))
       }
     },
-    close: () => called((done) => producer.disconnect(1000, done)),
+    async close() {
+      await rdkafkaCall((done) => producer.disconnect(1000, done))
+    },
   }
-}
-
-type Callback = (error: rdkafka.LibrdKafkaError) => void
-
-/** The types promise an error to every callback; without one it gets null. */
-async function called(run: (done: Callback) => unknown): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    run((error) => {
-      if (error as unknown) reject(new Error(error.message, { cause: error }))
-      else resolve()
-    })
-  })
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../src/kafka/rdkafka-call.ts'
 
 export interface Follower {
   /** Resolves when the condition holds after a record; rejects after 60 seconds. */
@@ -23,12 +24,7 @@ export async function followTopic(
     },
     { 'auto.offset.reset': 'latest' },
   )
-  await new Promise<void>((resolve, reject) => {
-    consumer.connect({ timeout: 10_000 }, (error) => {
-      if (error as unknown) reject(new Error(error.message, { cause: error }))
-      else resolve()
-    })
-  })
+  await rdkafkaCall((done) => consumer.connect({ timeout: 10_000 }, done))
   // An empty read makes the consume loop rest 500 ms by default: that would be measured instead.
   consumer.setDefaultConsumeLoopTimeoutDelay(1)
   let recheck = (): void => undefined
@@ -37,12 +33,9 @@ export async function followTopic(
     onRecord(value.toString(), Date.now())
     recheck()
   })
-  const { highOffset } = await new Promise<{ highOffset: number }>((resolve, reject) => {
-    consumer.queryWatermarkOffsets(kafkaTopic, 0, 10_000, (error, offsets) => {
-      if (error as unknown) reject(new Error(error.message, { cause: error }))
-      else resolve(offsets)
-    })
-  })
+  const { highOffset } = await rdkafkaCall<rdkafka.WatermarkOffsets>((done) =>
+    consumer.queryWatermarkOffsets(kafkaTopic, 0, 10_000, done),
+  )
   consumer.assign([{ topic: kafkaTopic, partition: 0, offset: highOffset }])
   consumer.consume()
   return {

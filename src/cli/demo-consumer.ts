@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../kafka/rdkafka-call.ts'
 
 export interface ReadRecord {
   readonly kafkaTopic: string
@@ -20,16 +21,8 @@ export async function createKafkaTopics(
   const admin = rdkafka.AdminClient.create({ 'bootstrap.servers': bootstrapServers })
   try {
     for (const topic of kafkaTopics) {
-      await new Promise<void>((resolve, reject) => {
-        admin.createTopic(
-          { topic, num_partitions: 1, replication_factor: -1 },
-          timeoutMs,
-          (error) => {
-            // The types promise an error to every callback; without one it gets null.
-            if (error as unknown) reject(new Error(error.message, { cause: error }))
-            else resolve()
-          },
-        )
+      await rdkafkaCall((done) => {
+        admin.createTopic({ topic, num_partitions: 1, replication_factor: -1 }, timeoutMs, done)
       })
     }
   } finally {
@@ -53,12 +46,7 @@ export async function readRecords(
     },
     { 'auto.offset.reset': 'earliest' },
   )
-  await new Promise<void>((resolve, reject) => {
-    consumer.connect({ timeout: timeoutMs }, (error) => {
-      if (error as unknown) reject(new Error(error.message, { cause: error }))
-      else resolve()
-    })
-  })
+  await rdkafkaCall((done) => consumer.connect({ timeout: timeoutMs }, done))
   try {
     consumer.setDefaultConsumeTimeout(200)
     const deadlineMs = Date.now() + timeoutMs
@@ -67,7 +55,10 @@ export async function readRecords(
     while (records.length < count) {
       if (Date.now() > deadlineMs)
         throw new Error(`no record on ${kafkaTopic} within ${timeoutMs} ms`)
-      records.push(...(await consume(consumer)).map(toReadRecord))
+      const messages = await rdkafkaCall<rdkafka.Message[]>((done) => {
+        consumer.consume(100, done)
+      })
+      records.push(...messages.map(toReadRecord))
     }
     return records
   } finally {
@@ -82,12 +73,9 @@ async function allPartitions(
   deadlineMs: number,
 ): Promise<rdkafka.TopicPartitionOffset[]> {
   for (;;) {
-    const { topics } = await new Promise<rdkafka.Metadata>((resolve, reject) => {
-      consumer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, (error, metadata) => {
-        if (error as unknown) reject(new Error(error.message, { cause: error }))
-        else resolve(metadata)
-      })
-    })
+    const { topics } = await rdkafkaCall<rdkafka.Metadata>((done) =>
+      consumer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, done),
+    )
     const found = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
     if (found.length > 0) {
       return found.map(({ id }) => ({ topic: kafkaTopic, partition: id, offset: 0 }))
@@ -95,15 +83,6 @@ async function allPartitions(
     if (Date.now() > deadlineMs) throw new Error(`${kafkaTopic} has no partitions`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-}
-
-async function consume(consumer: rdkafka.KafkaConsumer): Promise<rdkafka.Message[]> {
-  return new Promise((resolve, reject) => {
-    consumer.consume(100, (error, messages) => {
-      if (error as unknown) reject(new Error(error.message, { cause: error }))
-      else resolve(messages)
-    })
-  })
 }
 
 function toReadRecord({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { FhirClient } from '../helpers/fhir-client.ts'
-import { consumeRecords, createTopic, testKafka, uniqueName } from '../helpers/kafka.ts'
+import { consumeRecords, createTopic, newTopic, testKafka, uniqueName } from '../helpers/kafka.ts'
 import { testDatabase } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
 
@@ -123,8 +123,7 @@ describe('documented examples', () => {
   }
 
   it('a batch of DELETE and POST replaces a destination, also the first time, and keeps its id', async () => {
-    const kafkaTopic = uniqueName('documented-init')
-    await createTopic(kafka, kafkaTopic)
+    const kafkaTopic = await newTopic(kafka)
     await fhir.ok('POST', '/AidboxSubscriptionTopic', topic, { 'if-none-exist': `url=${topicUrl}` })
     const profile = `${current}kafkaAtLeastOnceProfile`
     const resource = destination('init', 'kafka-at-least-once', profile, kafkaTopic)
@@ -153,8 +152,7 @@ describe('documented examples', () => {
   })
 
   it('a criteria that resolves a reference to the patient of the encounter', async () => {
-    const kafkaTopic = uniqueName('documented-resolve')
-    await createTopic(kafka, kafkaTopic)
+    const kafkaTopic = await newTopic(kafka)
     const url = 'http://example.org/subscriptions/encounter-finished'
     await fhir.ok('POST', '/AidboxSubscriptionTopic', {
       resourceType: 'AidboxSubscriptionTopic',

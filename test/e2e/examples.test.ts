@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { FhirClient } from '../helpers/fhir-client.ts'
-import { createTopic, testKafka, uniqueName } from '../helpers/kafka.ts'
+import { newTopic, testKafka } from '../helpers/kafka.ts'
 import { testDatabase } from '../helpers/postgres.ts'
 import { startServerProcess } from '../helpers/server-process.ts'
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
@@ -13,8 +13,7 @@ import { destinationResource, topicResource } from '../helpers/topic-resources.t
 it('the example consumer prints each event once, and ends with its signal', async (t) => {
   const { connectionString } = await testDatabase(t)
   const { bootstrapServers } = await testKafka()
-  const kafkaTopic = uniqueName('example')
-  await createTopic(bootstrapServers, kafkaTopic)
+  const kafkaTopic = await newTopic(bootstrapServers)
   const server = await startServerProcess({ DATABASE_URL: connectionString })
   t.after(() => server.stop())
   const fhir = new FhirClient(server.url)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { FhirClient } from '../helpers/fhir-client.ts'
-import { consumeUntil, createTopic, testKafka, uniqueName } from '../helpers/kafka.ts'
+import { consumeUntil, newTopic, testKafka } from '../helpers/kafka.ts'
 import { testDatabase, type CleanUp } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
@@ -128,8 +128,7 @@ async function prepare(t: CleanUp) {
     await client().put(topicResource(topicId, { resource, ...trigger }))
     for (const kind of ['kafka-at-least-once', 'kafka-best-effort'] as const) {
       const id = `${topicId}-${kind}`
-      const kafkaTopic = uniqueName(id)
-      await createTopic(bootstrapServers, kafkaTopic)
+      const kafkaTopic = await newTopic(bootstrapServers)
       await client().put(destinationResource(id, kind, topicId, kafkaTopic, bootstrapServers))
       const expected = expectedOf(bundles, resource, selects)
       outlets.push({ kind, resource, id, kafkaTopic, expected })

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../../src/kafka/rdkafka-call.ts'
 import type { KafkaAddresses, KafkaBroker, KafkaBrokerOptions } from './kafka-broker.ts'
 import { startKafkaBroker } from './kafka-broker.ts'
 import type { CleanUp } from './postgres.ts'
@@ -50,18 +50,34 @@ export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(6).toString('hex')}`
 }
 
+export interface TopicOptions {
+  /** Default 1. */
+  readonly partitions?: number
+  readonly config?: Readonly<Record<string, string>>
+}
+
+/** A topic of its own for one test. */
+export async function newTopic(
+  bootstrapServers: string,
+  options: TopicOptions = {},
+): Promise<string> {
+  const topic = uniqueName('topic')
+  await createTopic(bootstrapServers, topic, options)
+  return topic
+}
+
 export async function createTopic(
   bootstrapServers: string,
   topic: string,
-  partitions = 1,
+  { partitions = 1, config = {} }: TopicOptions = {},
 ): Promise<void> {
   const admin = rdkafka.AdminClient.create({ 'bootstrap.servers': bootstrapServers, log_level: 0 })
   try {
-    await new Promise<void>((resolve, reject) => {
+    await rdkafkaCall((done) => {
       admin.createTopic(
-        { topic, num_partitions: partitions, replication_factor: 1 },
+        { topic, num_partitions: partitions, replication_factor: 1, config: { ...config } },
         30_000,
-        settle(resolve, reject),
+        done,
       )
     })
   } finally {
@@ -122,10 +138,12 @@ export async function consumeUntil(
   const records: ConsumedRecord[] = []
   try {
     await assignAll(consumer, topic, endsAt)
-    const consume = promisify(consumer.consume.bind(consumer) as ConsumeBatch)
     while (!isDone(records)) {
       if (Date.now() > endsAt) throw new Error(tooFew(topic, deadlineMs, records))
-      records.push(...(await consume(1000)).map(toRecord))
+      const messages = await rdkafkaCall<rdkafka.Message[]>((done) => {
+        consumer.consume(1000, done)
+      })
+      records.push(...messages.map(toRecord))
     }
     return records
   } finally {
@@ -140,20 +158,14 @@ export async function consumeUntil(
   }
 }
 
-type ConsumeBatch = (
-  count: number,
-  callback: (error: Error | null, messages: rdkafka.Message[]) => void,
-) => void
-
 /** Repeats until the topic is there: a fresh broker answers metadata requests before it knows its topics. */
 async function assignAll(
   consumer: rdkafka.KafkaConsumer,
   topic: string,
   endsAt: number,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    consumer.connect({ timeout: Math.max(1, endsAt - Date.now()) }, settle(resolve, reject))
-  })
+  const timeout = Math.max(1, endsAt - Date.now())
+  await rdkafkaCall((done) => consumer.connect({ timeout }, done))
   consumer.setDefaultConsumeTimeout(100)
   for (;;) {
     const partitions = await partitionsOf(consumer, topic)
@@ -179,21 +191,13 @@ async function partitionsOf(consumer: rdkafka.KafkaConsumer, topic: string): Pro
   })
 }
 
-/** The types promise an error to every callback; without one it gets null. */
-function settle(
-  resolve: () => void,
-  reject: (error: Error) => void,
-): (error: rdkafka.LibrdKafkaError) => void {
-  return (error) => {
-    if (error as unknown) reject(new Error(`Kafka: ${error.message}`, { cause: error }))
-    else resolve()
-  }
-}
-
 function toRecord(message: rdkafka.Message): ConsumedRecord {
   const headers: Record<string, string> = {}
   for (const header of message.headers ?? []) {
-    for (const [name, value] of Object.entries(header)) headers[name] = value.toString()
+    for (const [name, value] of Object.entries(header)) {
+      if (Object.hasOwn(headers, name)) throw new Error(`The header ${name} comes twice.`)
+      headers[name] = value.toString()
+    }
   }
   return {
     key: message.key?.toString() ?? null,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
-import { createTopic, privateKafka, testKafka, uniqueName } from '../../helpers/kafka.ts'
-import { newTopic } from '../kafka/topics.ts'
+import { describe, it } from 'node:test'
+import { createTopic, newTopic, privateKafka, testKafka } from '../../helpers/kafka.ts'
 import {
   destination,
   lines,
@@ -13,21 +12,12 @@ import {
   untilStatus,
 } from './nodes.ts'
 
+const { bootstrapServers } = await testKafka()
+
 describe('at least once', () => {
-  let bootstrapServers: string
-  before(async () => {
-    bootstrapServers = (await testKafka()).bootstrapServers
-  })
-
-  async function newKafkaTopic(): Promise<string> {
-    const name = uniqueName('delivery')
-    await createTopic(bootstrapServers, name)
-    return name
-  }
-
   it('delivers what was committed, in order, numbered without a gap; $status counts it', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic, bootstrapServers }))
@@ -54,7 +44,7 @@ describe('at least once', () => {
 
   it('keeps the order of every resource under concurrent writes', async (t) => {
     const { first } = await startNodes(t, 1, { maxPageEvents: 7 })
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic, bootstrapServers }))
@@ -81,7 +71,7 @@ describe('at least once', () => {
 
   it('sends nothing of a transaction that was rolled back', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic, bootstrapServers }))
@@ -98,8 +88,7 @@ describe('at least once', () => {
   it('resumes by itself when the broker is killed and back, and says meanwhile why it waits', async (t) => {
     const { first } = await startNodes(t)
     const broker = await privateKafka(t)
-    const kafkaTopic = uniqueName('outage')
-    await createTopic(broker.bootstrapServers, kafkaTopic)
+    const kafkaTopic = await newTopic(broker.bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic, bootstrapServers: broker.bootstrapServers }))
@@ -154,7 +143,7 @@ describe('at least once', () => {
 
   it('status off pauses, active resumes; nothing is lost', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     const options = { kafkaTopic, bootstrapServers }
@@ -177,8 +166,8 @@ describe('at least once', () => {
 
   it('a new kafkaTopic takes what is written after the change', async (t) => {
     const { first } = await startNodes(t)
-    const oldTopic = await newKafkaTopic()
-    const newerTopic = await newKafkaTopic()
+    const oldTopic = await newTopic(bootstrapServers)
+    const newerTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic: oldTopic, bootstrapServers }))
@@ -195,7 +184,7 @@ describe('at least once', () => {
   it('a new bootstrapServers takes the queue of a dead cluster along, at once', async (t) => {
     const { first } = await startNodes(t)
     const dead = await privateKafka(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     await createTopic(dead.bootstrapServers, kafkaTopic)
     const { host } = first
     await host.put(patientsTopic)
@@ -213,7 +202,7 @@ describe('at least once', () => {
 
   it('a deleted destination sends no more; one of the same id begins anew', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     const made = destination('d', { kafkaTopic, bootstrapServers })
@@ -231,7 +220,7 @@ describe('at least once', () => {
 
   it('a dead cluster does not hold up a destination on another', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     const dead = Array.from({ length: 8 }, (_, index) =>
@@ -249,8 +238,7 @@ describe('at least once', () => {
   it('stop does not wait for a cluster that does not answer', async (t) => {
     const { first, pool } = await startNodes(t, 1, { stopTimeoutMs: 100 })
     const broker = await privateKafka(t)
-    const kafkaTopic = uniqueName('stop')
-    await createTopic(broker.bootstrapServers, kafkaTopic)
+    const kafkaTopic = await newTopic(broker.bootstrapServers)
     const { host, module } = first
     await host.put(patientsTopic)
     await host.put(destination('d', { kafkaTopic, bootstrapServers: broker.bootstrapServers }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
-import { createTopic, privateKafka, testKafka, uniqueName } from '../../helpers/kafka.ts'
+import { describe, it } from 'node:test'
+import { newTopic, privateKafka, testKafka } from '../../helpers/kafka.ts'
 import {
   destination,
   lines,
@@ -15,25 +15,16 @@ import {
 
 const kind = 'kafka-best-effort'
 
+const { bootstrapServers } = await testKafka()
+
 describe('best effort', () => {
-  let bootstrapServers: string
-  before(async () => {
-    bootstrapServers = (await testKafka()).bootstrapServers
-  })
-
-  async function newKafkaTopic(): Promise<string> {
-    const name = uniqueName('best-effort')
-    await createTopic(bootstrapServers, name)
-    return name
-  }
-
   function options(kafkaTopic: string, more: Partial<DestinationOptions> = {}): DestinationOptions {
     return { kind, kafkaTopic, bootstrapServers, ...more }
   }
 
   it('sends after COMMIT only, in order and numbered; $status counts it', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', options(kafkaTopic)))
@@ -65,8 +56,7 @@ describe('best effort', () => {
   it('a dead broker holds up no write; what outlives deliveryTimeoutMs is counted as lost, with the reason', async (t) => {
     const { first } = await startNodes(t)
     const broker = await privateKafka(t)
-    const kafkaTopic = uniqueName('lost')
-    await createTopic(broker.bootstrapServers, kafkaTopic)
+    const kafkaTopic = await newTopic(broker.bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     const made = options(kafkaTopic, {
@@ -92,8 +82,7 @@ describe('best effort', () => {
   it('waits in memory for a broker that comes back in time', async (t) => {
     const { first } = await startNodes(t)
     const broker = await privateKafka(t)
-    const kafkaTopic = uniqueName('waiting')
-    await createTopic(broker.bootstrapServers, kafkaTopic)
+    const kafkaTopic = await newTopic(broker.bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await broker.kill()
@@ -111,7 +100,10 @@ describe('best effort', () => {
 
   it('counters outlive changes of the destination, faults and restarts', async (t) => {
     const { first, add } = await startNodes(t)
-    const kafkaTopics = [await newKafkaTopic(), await newKafkaTopic()] as const
+    const kafkaTopics = [
+      await newTopic(bootstrapServers),
+      await newTopic(bootstrapServers),
+    ] as const
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', options(kafkaTopics[0])))
@@ -139,7 +131,7 @@ describe('best effort', () => {
 
   it('status off drops, active sends again; a deleted destination sends no more', async (t) => {
     const { first } = await startNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('d', options(kafkaTopic, { more: { status: 'off' } })))
@@ -157,7 +149,7 @@ describe('best effort', () => {
 
   it('stop sends what is in memory; what it cannot send is counted as lost', async (t) => {
     const { first, add } = await startNodes(t, 1, { stopTimeoutMs: 5000 })
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const { host } = first
     await host.put(patientsTopic)
     await host.put(destination('kept', options(kafkaTopic)))

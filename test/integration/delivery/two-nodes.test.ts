@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
-import { createTopic, testKafka, uniqueName } from '../../helpers/kafka.ts'
+import { describe, it } from 'node:test'
+import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import {
   destination,
   lines,
@@ -13,18 +13,9 @@ import {
   type Node,
 } from './nodes.ts'
 
+const { bootstrapServers } = await testKafka()
+
 describe('two nodes', () => {
-  let bootstrapServers: string
-  before(async () => {
-    bootstrapServers = (await testKafka()).bootstrapServers
-  })
-
-  async function newKafkaTopic(): Promise<string> {
-    const name = uniqueName('nodes')
-    await createTopic(bootstrapServers, name)
-    return name
-  }
-
   async function twoNodes(t: Parameters<typeof startNodes>[0]) {
     const { all, pool, add } = await startNodes(t, 2)
     const [a, b] = all
@@ -34,7 +25,7 @@ describe('two nodes', () => {
 
   it('when the leader stops the other goes on; no event is lost, doubled or out of order', async (t) => {
     const { a, b, add } = await twoNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     await a.host.put(patientsTopic)
     await a.host.put(destination('d', { kafkaTopic, bootstrapServers }))
     let written = 0
@@ -76,7 +67,7 @@ describe('two nodes', () => {
       const { a, b } = await twoNodes(t)
       await a.host.put(patientsTopic)
       for (let n = 1; n <= 5; n++) {
-        const kafkaTopic = await newKafkaTopic()
+        const kafkaTopic = await newTopic(bootstrapServers)
         await a.host.put(destination(`d${n}`, { kind, kafkaTopic, bootstrapServers }))
         await b.host.put(patient(`p${n}`))
         const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 1)
@@ -86,7 +77,7 @@ describe('two nodes', () => {
 
     it(`both nodes tell the same in $status, ${kind}`, async (t) => {
       const { a, b } = await twoNodes(t)
-      const kafkaTopic = await newKafkaTopic()
+      const kafkaTopic = await newTopic(bootstrapServers)
       const options = { kind, kafkaTopic, bootstrapServers }
       await a.host.put(patientsTopic)
       await a.host.put(destination('d', options))
@@ -110,7 +101,7 @@ describe('two nodes', () => {
 
   it('a destination moved to another topic drops the old queue and is led again', async (t) => {
     const { a, b } = await twoNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     const others = {
       ...patientsTopic,
       id: 'others',
@@ -131,7 +122,7 @@ describe('two nodes', () => {
 
   it('a leader that has lost its database session hands over', async (t) => {
     const { a, b, pool } = await twoNodes(t)
-    const kafkaTopic = await newKafkaTopic()
+    const kafkaTopic = await newTopic(bootstrapServers)
     await a.host.put(patientsTopic)
     await a.host.put(destination('d', { kafkaTopic, bootstrapServers }))
     for (let n = 1; n <= 3; n++) {

@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../../../src/kafka/rdkafka-call.ts'
 import {
   consumeRecords,
   createTopic,
+  newTopic,
   privateKafka,
   testKafka,
   uniqueName,
@@ -23,12 +25,7 @@ async function produce(
     { dr_cb: true, log_level: 0, 'reconnect.backoff.max.ms': 500, ...configuration },
     {},
   )
-  await new Promise<void>((resolve, reject) => {
-    producer.connect({ timeout: 15_000 }, (error) => {
-      if (error as unknown) reject(new Error(error.message))
-      else resolve()
-    })
-  })
+  await rdkafkaCall((done) => producer.connect({ timeout: 15_000 }, done))
   try {
     await new Promise<void>((resolve, reject) => {
       let delivered = 0
@@ -53,8 +50,7 @@ async function produce(
 describe('the Kafka of the tests', () => {
   it('takes records and gives them back with key, value and headers', async () => {
     const { bootstrapServers } = await testKafka()
-    const topic = uniqueName('records')
-    await createTopic(bootstrapServers, topic, 3)
+    const topic = await newTopic(bootstrapServers, { partitions: 3 })
     await produce({ 'bootstrap.servers': bootstrapServers }, topic, ['one', 'two'])
     const records = await consumeRecords(bootstrapServers, topic, 2)
     assert.deepEqual(
@@ -83,8 +79,7 @@ describe('the Kafka of the tests', () => {
   for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
     it(`authenticates ${mechanism} with and without TLS`, async () => {
       const kafka = await testKafka()
-      const topic = uniqueName('sasl')
-      await createTopic(kafka.bootstrapServers, topic)
+      const topic = await newTopic(kafka.bootstrapServers)
       const login = {
         'sasl.mechanisms': mechanism,
         'sasl.username': 'admin',
@@ -134,8 +129,7 @@ describe('the Kafka of the tests', () => {
   it('comes back after kill and pause with its records', async (t) => {
     const broker = await privateKafka(t)
     const { bootstrapServers } = broker
-    const topic = uniqueName('kept')
-    await createTopic(bootstrapServers, topic)
+    const topic = await newTopic(bootstrapServers)
     await produce({ 'bootstrap.servers': bootstrapServers }, topic, ['before'])
     const { processId } = broker
     await broker.kill()

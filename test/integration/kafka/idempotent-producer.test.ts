@@ -1,34 +1,23 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
-import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { describe, it } from 'node:test'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 import { ProducerPool } from '../../../src/kafka/producer-pool.ts'
 import { createIdempotentProducer } from '../../../src/kafka/rdkafka-idempotent-producer.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
-import { testKafka } from '../../helpers/kafka.ts'
+import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent } from './producers.ts'
-import { keysOf, newTopic, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './topics.ts'
 
 /** Nothing listens there. */
 const deadBroker = '127.0.0.1:1'
 
+const { bootstrapServers } = await testKafka()
+
 describe('idempotent producer', () => {
-  let bootstrapServers: string
-  before(async () => {
-    bootstrapServers = (await testKafka()).bootstrapServers
-  })
-
-  function parameters(
-    kafkaTopic: string,
-    more: Partial<KafkaParameterValues> = {},
-  ): KafkaParameterValues {
-    return { kafkaTopic, bootstrapServers, ...more }
-  }
-
   for (const compressionType of ['none', 'gzip', 'snappy', 'lz4']) {
     it(`delivers in order, with key and headers, compression ${compressionType}`, async (t) => {
       const kafkaTopic = await newTopic(bootstrapServers)
-      const producer = idempotentProducer(t, parameters(kafkaTopic, { compressionType }))
+      const producer = idempotentProducer(t, { kafkaTopic, bootstrapServers, compressionType })
       const keys = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? null : `k${index}`))
       // The first ones are handed over before there is a connection.
       await Promise.all(keys.map((key) => sent(producer, record(kafkaTopic, key))))
@@ -57,7 +46,7 @@ describe('idempotent producer', () => {
     }
     const partitions = 16
     const kafkaTopic = await newTopic(bootstrapServers, { partitions })
-    const producer = idempotentProducer(t, parameters(kafkaTopic))
+    const producer = idempotentProducer(t, { kafkaTopic, bootstrapServers })
     await Promise.all(Object.keys(hashes).map((key) => sent(producer, record(kafkaTopic, key))))
     const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 5)
     for (const { key, partition } of records) {
@@ -67,7 +56,7 @@ describe('idempotent producer', () => {
 
   it('settles what can never be delivered, and goes on', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
-    const producer = idempotentProducer(t, parameters(kafkaTopic, { maxRequestSize: 20_000 }))
+    const producer = idempotentProducer(t, { kafkaTopic, bootstrapServers, maxRequestSize: 20_000 })
     await sent(producer, record(kafkaTopic, 'a'))
     const poison = { kind: 'poison', kafkaCode: 10, poisonIndexes: [0], message: /too large/ }
     await assert.rejects(sent(producer, record(kafkaTopic, 'local', Buffer.alloc(20_000))), poison)
@@ -86,7 +75,11 @@ describe('idempotent producer', () => {
   })
 
   it('names an unknown topic after maxBlockMs', async (t) => {
-    const producer = idempotentProducer(t, parameters('nowhere', { maxBlockMs: 500 }))
+    const producer = idempotentProducer(t, {
+      kafkaTopic: 'nowhere',
+      bootstrapServers,
+      maxBlockMs: 500,
+    })
     const unknown = { kind: 'retriable', message: /^Unknown topic: Kafka topic "nowhere"/ }
     await assert.rejects(sent(producer, record('nowhere', 'a')), unknown)
     await assert.rejects(sent(producer, record('nowhere', 'b')), unknown)
@@ -94,7 +87,7 @@ describe('idempotent producer', () => {
 
   it('keeps no more than maxBufferedBytes, and says why the rest is lost', async (t) => {
     const config = toProducerConfig(
-      parameters('t', { bootstrapServers: deadBroker }),
+      { kafkaTopic: 't', bootstrapServers: deadBroker },
       'best-effort',
     )
     const causes = new Causes()
@@ -120,7 +113,7 @@ describe('idempotent producer', () => {
   })
 
   it('gives a record up after deliveryTimeoutMs without a connection', async (t) => {
-    const values = parameters('t', { bootstrapServers: deadBroker, deliveryTimeoutMs: 100 })
+    const values = { kafkaTopic: 't', bootstrapServers: deadBroker, deliveryTimeoutMs: 100 }
     const producer = idempotentProducer(t, values)
     await assert.rejects(sent(producer, record('t', 'a')), {
       kind: 'retriable',
@@ -131,7 +124,7 @@ describe('idempotent producer', () => {
   it('is shared by a pool until its last lease is released', async () => {
     const kafkaTopic = await newTopic(bootstrapServers)
     const pool = new ProducerPool()
-    const config = toProducerConfig(parameters(kafkaTopic), 'best-effort')
+    const config = toProducerConfig({ kafkaTopic, bootstrapServers }, 'best-effort')
     const first = pool.acquire(config, silentLogger)
     const second = pool.acquire(config, silentLogger)
     await sent(first.producer, record(kafkaTopic, 'a'))

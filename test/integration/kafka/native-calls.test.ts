@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
-import { testKafka } from '../../helpers/kafka.ts'
+import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { newTopic, record } from './topics.ts'
+import { record } from './topics.ts'
 
 type Callback = (...values: unknown[]) => void
 type Method = (this: object, ...values: unknown[]) => unknown

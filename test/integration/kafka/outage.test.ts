@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
-import { privateKafka } from '../../helpers/kafka.ts'
+import { newTopic, privateKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { keysOf, newTopic, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './topics.ts'
 
 const refused = /cannot be reached: Connection refused/
 

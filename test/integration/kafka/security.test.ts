@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
-import { testKafka, type KafkaAddresses } from '../../helpers/kafka.ts'
+import { type KafkaAddresses, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { newTopic, record } from './topics.ts'
+import { record } from './topics.ts'
 
 const modules = {
   PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',

@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
-import { testKafka } from '../../helpers/kafka.ts'
+import { createTopic, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { transactionalProducer } from './producers.ts'
-import { keysOf, newTopic, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './topics.ts'
+
+const { bootstrapServers } = await testKafka()
 
 describe('transactional producer', () => {
-  let bootstrapServers: string
-  before(async () => {
-    bootstrapServers = (await testKafka()).bootstrapServers
-  })
-
-  function parameters(
-    kafkaTopic: string,
-    more: Partial<KafkaParameterValues> = {},
-  ): KafkaParameterValues {
-    return { kafkaTopic, bootstrapServers, ...more }
-  }
-
   for (const compressionType of ['none', 'gzip', 'snappy', 'lz4']) {
     it(`delivers in order, with key and headers, compression ${compressionType}`, async (t) => {
       const kafkaTopic = await newTopic(bootstrapServers)
       const producer = transactionalProducer(
         t,
-        parameters(kafkaTopic, { compressionType }),
+        { kafkaTopic, bootstrapServers, compressionType },
         kafkaTopic,
       )
       await producer.start()
@@ -50,7 +40,7 @@ describe('transactional producer', () => {
 
   it('aborts what must not be committed after all, and goes on', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers)
-    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await producer.start()
     const why = new Error('not acknowledged')
     await assert.rejects(
@@ -85,7 +75,11 @@ describe('transactional producer', () => {
       },
     ]
     for (const values of extremes) {
-      const producer = transactionalProducer(t, parameters(kafkaTopic, values), kafkaTopic)
+      const producer = transactionalProducer(
+        t,
+        { kafkaTopic, bootstrapServers, ...values },
+        kafkaTopic,
+      )
       await producer.start()
       await producer.sendTransaction([record(kafkaTopic, 'a')])
     }
@@ -96,7 +90,7 @@ describe('transactional producer', () => {
     const kafkaTopic = await newTopic(bootstrapServers)
     const producer = transactionalProducer(
       t,
-      parameters(kafkaTopic, { maxRequestSize: 20_000 }),
+      { kafkaTopic, bootstrapServers, maxRequestSize: 20_000 },
       kafkaTopic,
     )
     await producer.start()
@@ -118,7 +112,7 @@ describe('transactional producer', () => {
 
   it('aborts a page with a record over the limit of the topic: none of it is readable, smaller pages find the record', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
-    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await producer.start()
     const [a, b, c] = [
       record(kafkaTopic, 'a'),
@@ -145,7 +139,11 @@ describe('transactional producer', () => {
   it('names the record itself when Kafka refused it alone among others', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
     // Every record is a batch of its own.
-    const producer = transactionalProducer(t, parameters(kafkaTopic, { batchSize: 0 }), kafkaTopic)
+    const producer = transactionalProducer(
+      t,
+      { kafkaTopic, bootstrapServers, batchSize: 0 },
+      kafkaTopic,
+    )
     await producer.start()
     const page = [record(kafkaTopic, 'a'), record(kafkaTopic, 'b', Buffer.alloc(9000, 'x'))]
     await assert.rejects(producer.sendTransaction(page), { kind: 'poison', poisonIndexes: [1] })
@@ -153,8 +151,8 @@ describe('transactional producer', () => {
 
   it('is fenced by a second producer of the same transactional.id', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers)
-    const first = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
-    const second = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    const first = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
+    const second = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await first.start()
     await first.sendTransaction([record(kafkaTopic, 'first')])
     await second.start()
@@ -173,7 +171,11 @@ describe('transactional producer', () => {
   it('retries an unknown topic, names it, and goes on once it exists', async (t) => {
     const existing = await newTopic(bootstrapServers)
     const missing = `${existing}-missing`
-    const producer = transactionalProducer(t, parameters(missing, { maxBlockMs: 1000 }), existing)
+    const producer = transactionalProducer(
+      t,
+      { kafkaTopic: missing, bootstrapServers, maxBlockMs: 1000 },
+      existing,
+    )
     await producer.start()
     const page = [record(existing, 'a'), record(missing, 'b')]
     const unknown = {
@@ -183,7 +185,7 @@ describe('transactional producer', () => {
     }
     await assert.rejects(producer.sendTransaction(page), unknown)
     await assert.rejects(producer.sendTransaction(page), unknown)
-    await newTopic(bootstrapServers, { name: missing })
+    await createTopic(bootstrapServers, missing)
     for (let isSent = false; !isSent;) {
       try {
         await producer.sendTransaction(page)
@@ -203,7 +205,11 @@ describe('transactional producer', () => {
   })
 
   it('cannot be used before start, nor after close', async (t) => {
-    const producer = transactionalProducer(t, parameters('any'), 'never-started')
+    const producer = transactionalProducer(
+      t,
+      { kafkaTopic: 'any', bootstrapServers },
+      'never-started',
+    )
     await assert.rejects(producer.sendTransaction([record('any', 'a')]), { kind: 'fatal' })
     await producer.close(0)
     await assert.rejects(producer.start(), { kind: 'fatal' })
@@ -211,7 +217,7 @@ describe('transactional producer', () => {
 
   it('finishes the commit under way when it is closed', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers)
-    const producer = transactionalProducer(t, parameters(kafkaTopic), kafkaTopic)
+    const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await producer.start()
     const page = Array.from({ length: 2000 }, (_, index) => record(kafkaTopic, `k${index}`))
     const committed = producer.sendTransaction(page)

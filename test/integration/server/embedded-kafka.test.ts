@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import rdkafka from 'node-rdkafka'
+import { rdkafkaCall } from '../../../src/kafka/rdkafka-call.ts'
 import { startMockKafka } from '../../../src/server/embedded/embedded-kafka.ts'
 import { consumeRecords } from '../../helpers/kafka.ts'
 
@@ -12,19 +13,12 @@ it('the mock cluster takes records over TCP and commits transactions', async (t)
     { 'bootstrap.servers': kafka.bootstrapServers, 'transactional.id': 'mock', log_level: 0 },
     {},
   )
-  const call = (act: (done: (error: unknown) => void) => void): Promise<void> =>
-    new Promise((resolve, reject) => {
-      act((error) => {
-        if (error) reject(new Error(JSON.stringify(error)))
-        else resolve()
-      })
-    })
-  await call((done) => producer.connect({ timeout: 10_000 }, done))
-  t.after(() => call((done) => producer.disconnect(done)))
-  await call((done) => producer.initTransactions(10_000, done))
-  await call((done) => producer.beginTransaction(done))
+  await rdkafkaCall((done) => producer.connect({ timeout: 10_000 }, done))
+  t.after(() => rdkafkaCall((done) => producer.disconnect(done)))
+  await rdkafkaCall((done) => producer.initTransactions(10_000, done))
+  await rdkafkaCall((done) => producer.beginTransaction(done))
   producer.produce('tried', 0, Buffer.from('value'), 'key')
-  await call((done) => producer.commitTransaction(10_000, done))
+  await rdkafkaCall((done) => producer.commitTransaction(10_000, done))
   const [record] = await consumeRecords(kafka.bootstrapServers, 'tried', 1)
   assert.deepEqual([record?.key, record?.value], ['key', 'value'])
 })
