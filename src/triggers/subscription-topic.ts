@@ -1,5 +1,6 @@
 import { TopicDestinationError } from '../errors.ts'
 import { interactions, type FhirResource, type Interaction } from '../host/types.ts'
+import { isJsonObject } from '../resources/json-shapes.ts'
 
 /** One trigger of a topic, as the index needs it. */
 export interface TopicTrigger {
@@ -49,7 +50,7 @@ export function triggerResourceType(resource: string): string {
 }
 
 function parseTrigger(trigger: unknown): TopicTrigger {
-  const { resource, supportedInteraction, fhirPathCriteria } = isRecord(trigger) ? trigger : {}
+  const { resource, supportedInteraction, fhirPathCriteria } = isJsonObject(trigger) ? trigger : {}
   const listed = Array.isArray(supportedInteraction) ? supportedInteraction : []
   const criteria = typeof fhirPathCriteria === 'string' ? fhirPathCriteria.trim() : ''
   return {
@@ -58,8 +59,4 @@ function parseTrigger(trigger: unknown): TopicTrigger {
       listed.length === 0 ? interactions : interactions.filter((i) => listed.includes(i)),
     ...(criteria === '' ? {} : { criteria }),
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -123,7 +123,7 @@ function resourceOf(resource: unknown, index: number, type: string): JsonObject 
 function idOf(resource: JsonObject, index: number): string | undefined {
   const { id } = resource
   if (id === undefined) return undefined
-  if (isId(id)) return id
+  if (typeof id === 'string' && isId(id)) return id
   throw entryError(index, 'resource.id', idRule, 'value')
 }
 

@@ -13,7 +13,7 @@ import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
 import { processBundle, type BundleContext } from '../bundles/bundle.ts'
 import { badRequestError, errorOutcome, methodNotAllowed } from './outcomes.ts'
-import { isId } from '../storage/resource-id.ts'
+import { idRule, isId } from '../storage/resource-id.ts'
 import { hasCriteria, parseSearch } from '../search/parse-search.ts'
 import {
   conditionalDelete,
@@ -189,9 +189,7 @@ function completedBody(body: unknown, resourceType: string, id: string | undefin
     throw badRequestError(`The body must be a resource of the type in the URL, ${resourceType}.`)
   }
   if (id === undefined) return { resourceType, ...body }
-  if (!isId(id)) {
-    throw badRequestError('An id has 1 to 64 characters of A-Z, a-z, 0-9, - and .', 'value')
-  }
+  if (!isId(id)) throw badRequestError(idRule, 'value')
   if (given.id !== undefined && given.id !== id) {
     throw badRequestError(`The id in the body must be the one in the URL, ${id}.`)
   }

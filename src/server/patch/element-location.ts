@@ -10,7 +10,7 @@ import { References } from '../../triggers/references.ts'
 import { elementSpec, memberSpec } from './element-spec.ts'
 import { pathModel } from './path-model.ts'
 
-/** A part of the resource that is patched in place. */
+/** A part of the resource that is patched in place, or one to come. */
 export type MutableObject = Record<string, unknown>
 
 /** Where an element stands in the JSON of its resource. */

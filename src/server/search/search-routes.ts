@@ -1,6 +1,7 @@
 import { allOk, created } from '@medplum/core'
 import type { FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource } from '@medplum/fhirtypes'
+import { isJsonObject } from '../../resources/json-shapes.ts'
 import { badRequestError } from '../http/outcomes.ts'
 import { hasCriteria, parseSearch, parseSearchText } from './parse-search.ts'
 
@@ -18,7 +19,7 @@ export const searchByPost: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
   // The HTTP layer has parsed the form; the body of a bundle's entry may be anything.
   const body: unknown = request.body
-  const form = typeof body === 'object' && body !== null && !Array.isArray(body) ? body : {}
+  const form = isJsonObject(body) ? body : {}
   const query = Object.entries({ ...request.query, ...form }).filter(isFormField)
   return [allOk, await repository.search(parseSearch(resourceType, Object.fromEntries(query)))]
 }

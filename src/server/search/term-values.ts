@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { JsonObject } from '../../resources/json-shapes.ts'
 import { beginningOfTime, endOfTime, toDateRange } from './date-range.ts'
 
 /** What one search parameter finds in one resource; either `value` or `low` and `high` are set. */
@@ -23,7 +24,6 @@ export interface TermWriter {
 }
 
 type Convert = (value: unknown, writer: TermWriter) => void
-type Json = Readonly<Record<string, unknown>>
 
 const primitiveStrings = ['string', 'code', 'id', 'uri', 'url', 'oid', 'uuid', 'markdown']
 const canonical = 'canonical'
@@ -117,7 +117,7 @@ function forTypes(types: readonly string[], convert: Convert): Record<string, Co
 }
 
 function member(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Json)[key] : undefined
+  return typeof value === 'object' && value !== null ? (value as JsonObject)[key] : undefined
 }
 
 function items(value: unknown, key: string): readonly unknown[] {

@@ -1,6 +1,7 @@
 import type { WithId } from '@medplum/core'
 import type { Resource } from '@medplum/fhirtypes'
 import type { FhirResource } from '../../host/types.ts'
+import type { JsonObject } from '../../resources/json-shapes.ts'
 
 /** A resource of @medplum/fhirtypes as JSON. */
 export function asJson(resource: Resource): FhirResource {
@@ -46,8 +47,6 @@ function isSameJson(one: unknown, other: unknown): boolean {
     Object.keys(right).every((key) => right[key] === undefined || ownValue(left, key) !== undefined)
   )
 }
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 function ownValue(object: JsonObject, key: string): unknown {
   return Object.hasOwn(object, key) ? object[key] : undefined

@@ -36,7 +36,7 @@ export function prepareCandidate(
   resource: FhirResource,
   id: unknown,
 ): Candidate {
-  if (!isId(id)) throw badRequestError(idRule, 'value')
+  if (typeof id !== 'string' || !isId(id)) throw badRequestError(idRule, 'value')
   const { resourceType, ...rest } = resource
   const candidate = 'id' in resource ? { ...resource, id } : { resourceType, id, ...rest }
   if (!types.has(resource.resourceType)) assertValidR4(candidate)
