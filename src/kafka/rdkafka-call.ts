@@ -7,7 +7,7 @@ export async function rdkafkaCall<Result = unknown>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     start((error, result) => {
-      // The types promise an error to every callback; without one it gets null.
+      // The types promise an error to every callback; without one it gets null or nothing.
       if (error as unknown) reject(new Error(error.message, { cause: error }))
       else resolve(result as Result)
     })

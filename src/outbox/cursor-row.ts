@@ -31,7 +31,7 @@ interface Columns {
  *  Every update names the epoch (one per leadership) and the token, and writes a new token: zero rows mean that somebody else has
  *  changed the row. */
 export class CursorRow {
-  readonly state: CursorState
+  readonly initial: CursorState
   readonly #db: Queryable
   readonly #schema: OutboxSchema
   readonly #destinationId: number
@@ -50,7 +50,7 @@ export class CursorRow {
     this.#destinationId = destinationId
     this.#epoch = epoch
     this.#token = Number(columns.token)
-    this.state = {
+    this.initial = {
       topicId: columns.topic_id,
       low: BigInt(columns.low),
       position: BigInt(columns.pos),

@@ -82,7 +82,8 @@ export class EventCursor {
   #settledCount = 0
 
   private constructor(db: Queryable, schema: OutboxSchema, row: CursorRow) {
-    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } = row.state
+    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } =
+      row.initial
     this.#db = db
     this.#schema = schema
     this.#row = row

@@ -5,7 +5,7 @@ import { createTransactionalProducer } from '../../../src/kafka/rdkafka-transact
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { record } from './topics.ts'
+import { record } from './records.ts'
 
 const { bootstrapServers } = await testKafka()
 

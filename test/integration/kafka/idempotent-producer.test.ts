@@ -6,7 +6,7 @@ import { createIdempotentProducer } from '../../../src/kafka/rdkafka-idempotent-
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent } from './producers.ts'
-import { keysOf, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './records.ts'
 
 /** Nothing listens there. */
 const deadBroker = '127.0.0.1:1'

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { record } from './topics.ts'
+import { record } from './records.ts'
 
 type Callback = (...values: unknown[]) => void
 type Method = (this: object, ...values: unknown[]) => unknown

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { newTopic, privateKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { keysOf, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './records.ts'
 
 const refused = /cannot be reached: Connection refused/
 

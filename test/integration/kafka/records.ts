@@ -1,7 +1,7 @@
 import type { KafkaRecord } from '../../../src/kafka/producer.ts'
 import { consumeUntil, type ConsumedRecord } from '../../helpers/kafka.ts'
 
-export interface ReadRecord {
+interface ReadRecord {
   readonly key: string | null
   readonly value: string
   readonly headers: readonly (readonly [string, string])[]
@@ -14,7 +14,9 @@ export async function readCommitted(
   kafkaTopic: string,
   isEnough: (records: readonly ConsumedRecord[]) => boolean,
 ): Promise<readonly ReadRecord[]> {
-  const records = await consumeUntil(bootstrapServers, kafkaTopic, isEnough)
+  const records = await consumeUntil(bootstrapServers, kafkaTopic, isEnough, {
+    deadlineMs: 60_000,
+  })
   return records.map(({ key, value, headers, partition }) => ({
     key,
     value: value ?? '',

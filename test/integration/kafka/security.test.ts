@@ -5,7 +5,7 @@ import { before, describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { type KafkaAddresses, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
-import { record } from './topics.ts'
+import { record } from './records.ts'
 
 const modules = {
   PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { createTopic, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { transactionalProducer } from './producers.ts'
-import { keysOf, readCommitted, record } from './topics.ts'
+import { keysOf, readCommitted, record } from './records.ts'
 
 const { bootstrapServers } = await testKafka()
 
