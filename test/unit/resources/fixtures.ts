@@ -15,7 +15,7 @@ export interface RefusedCase {
   readonly issues: readonly Pick<OperationOutcomeIssue, 'code' | 'expression'>[]
   /** Part of the first issue's text. */
   readonly says?: string
-  /** Whether the profile alone refuses it too, in a validator that knows nothing of this module. */
+  /** Whether the definition or profile alone refuses it too, in a validator that knows nothing of this module. */
   readonly profileRefuses?: boolean
 }
 
