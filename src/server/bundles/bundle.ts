@@ -54,7 +54,7 @@ async function processTransaction(
     // Runs again after a serialisation failure, so that whatever an attempt finds out belongs to it alone.
     return await repository.withTransaction(
       async () => processEntries(parsed, new Map(), entriesContext),
-      { serializable },
+      isolation(serializable),
     )
   } catch (error) {
     throw located(error, parsed, entriesContext)
@@ -88,6 +88,11 @@ async function processBatch(
   return answers
 }
 
+/** From 5.1 on fhir-router asks for the types a transaction will touch, too; the repository here has no use for them. */
+function isolation(serializable: boolean): { serializable: boolean; resourceTypes: [] } {
+  return { serializable, resourceTypes: [] }
+}
+
 /** Entries of a batch must not depend on each other. Those that refer to an earlier one are served all the same: the alternative
  *  would be to store a reference that leads nowhere. */
 async function processOne(
@@ -100,7 +105,7 @@ async function processOne(
   const run = async () => processEntries([parsed], placeholders, entriesContext)
   try {
     const answers = condition
-      ? await repository.withTransaction(run, { serializable: true })
+      ? await repository.withTransaction(run, isolation(true))
       : await run()
     return answers[index] ?? {}
   } catch (error) {

