@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { mavenClassPath, requireJava, requireTool } from '../../test/helpers/maven.ts'
+import { outputOf } from '../run-command.ts'
 import { reportsInLines, reportsOfPlaybook, type Report } from './steps.ts'
 
-const run = promisify(execFile)
 const here = import.meta.dirname
 
 export interface Client {
@@ -64,7 +62,7 @@ function javaScript(name: string, script: string = name): Client {
       if (!existsSync(project)) {
         await cp(join(here, 'javascript'), project, { recursive: true })
         const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock']
-        await run('npm', ['install', '--prefix', project, ...flags], { cwd: project })
+        await outputOf(['npm', 'install', '--prefix', project, ...flags], { cwd: project })
       }
       return [process.execPath, join(project, `${script}.mjs`)]
     },
@@ -88,9 +86,9 @@ async function pythonEnvironment(directory: string): Promise<string> {
   const environment = join(directory, 'python')
   if (existsSync(environment)) return environment
   await requireTool('python3', '--version', 'Python 3.11 (Debian: apt-get install python3-venv)')
-  await run('python3', ['-m', 'venv', environment])
+  await outputOf(['python3', '-m', 'venv', environment])
   const requirements = join(here, 'python', 'requirements.txt')
   const flags = ['--quiet', '--disable-pip-version-check', '--no-cache-dir']
-  await run(join(environment, 'bin', 'pip'), ['install', ...flags, '-r', requirements])
+  await outputOf([join(environment, 'bin', 'pip'), 'install', ...flags, '-r', requirements])
   return environment
 }

@@ -5,11 +5,9 @@
  *  1 on a failure. A name, or a part of it, runs the clients of that name only.
  *
  *  Infrastructure as code is here by Ansible: Terraform takes its providers from a registry of its own. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { startServerProcess } from '../../test/helpers/server-process.ts'
-import { clients } from './clients.ts'
+import { withTemporaryDirectory } from '../temporary-directory.ts'
+import { clients, type Client } from './clients.ts'
 import { runClient } from './run-client.ts'
 
 const credentials = { user: 'clinic', password: 'pass word:1', token: 'token-of-the-check' }
@@ -19,7 +17,10 @@ async function main(names: readonly string[]): Promise<number> {
     ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
   )
   if (wanted.length === 0) throw new Error(`No client is named ${names.join(' or ')}.`)
-  const directory = await mkdtemp(join(tmpdir(), 'topic-destination-clients-'))
+  return withTemporaryDirectory('clients', async (directory) => runClients(wanted, directory))
+}
+
+async function runClients(wanted: readonly Client[], directory: string): Promise<number> {
   const server = await startServerProcess({
     BASIC_AUTH: `${credentials.user}:${credentials.password}`,
     AUTH_TOKEN: credentials.token,
@@ -36,7 +37,6 @@ async function main(names: readonly string[]): Promise<number> {
     return failed > 0 || errors !== '' ? 1 : 0
   } finally {
     await server.stop()
-    await rm(directory, { recursive: true, force: true })
   }
 }
 

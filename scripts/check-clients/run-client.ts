@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import { runCommand } from '../run-command.ts'
 import type { Client } from './clients.ts'
 import { steps } from './steps.ts'
 
-const run = promisify(execFile)
-const deadlineMs = 5 * 60_000
+const timeoutMs = 5 * 60_000
 
 export interface Server {
   readonly url: string
@@ -26,7 +24,8 @@ export async function runClient(
   let output: string
   try {
     const command = await client.install(directory)
-    output = await outputOf(command, server)
+    // The exit code says nothing more: a client that stops early leaves steps without a word.
+    output = (await runCommand(command, { env: environmentOf(server), timeoutMs })).output
   } catch (error) {
     print('failed', 'install', String(error))
     return steps.length
@@ -42,27 +41,13 @@ export async function runClient(
   return failed
 }
 
-/** Standard output and error. The exit code says nothing more: a client that stops early leaves steps without a word. */
-async function outputOf(
-  [command = '', ...args]: readonly string[],
-  server: Server,
-): Promise<string> {
-  const env = {
+function environmentOf({ url, user, password, token }: Server): NodeJS.ProcessEnv {
+  return {
     ...process.env,
     PYTHONDONTWRITEBYTECODE: '1',
-    FHIR_URL: server.url,
-    FHIR_USER: server.user,
-    FHIR_PASSWORD: server.password,
-    FHIR_TOKEN: server.token,
-  }
-  const options = { env, timeout: deadlineMs, maxBuffer: 64 * 1024 * 1024 }
-  try {
-    const { stdout, stderr } = await run(command, args, options)
-    return stdout + stderr
-  } catch (error) {
-    if (error instanceof Error && 'stdout' in error && 'stderr' in error) {
-      return `${String(error.stdout)}${String(error.stderr)}`
-    }
-    throw error
+    FHIR_URL: url,
+    FHIR_USER: user,
+    FHIR_PASSWORD: password,
+    FHIR_TOKEN: token,
   }
 }

@@ -2,29 +2,24 @@
  *
  *  Needs Java 17 (JDK) and Maven. Starts the reference server on a PostgreSQL of its own. Prints what is refused and should not
  *  be, or is accepted and should not be, the messages that R4 makes unavoidable, and a closing line. Exit code 1 on a failure. */
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { mavenClassPath, requireJava } from '../../test/helpers/maven.ts'
 import { definitions } from '../../src/resources/definitions.ts'
+import { outputOf } from '../run-command.ts'
+import { withTemporaryDirectory } from '../temporary-directory.ts'
 import { subjects, type Subject } from './subjects.ts'
 import { toleratedMessages } from './tolerated-messages.ts'
 
-const run = promisify(execFile)
 const here = import.meta.dirname
 
 async function main(): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'topic-destination-check-fhir-'))
-  try {
-    const all = await subjects()
-    const outcomes = await validate(all, directory)
-    return report(all, outcomes)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const all = await subjects()
+  const outcomes = await withTemporaryDirectory('fhir', async (directory) =>
+    validate(all, directory),
+  )
+  return report(all, outcomes)
 }
 
 /** The validator's answers, in the order of the subjects. */
@@ -44,10 +39,8 @@ async function validate(
     all.map(({ json }) => json),
   )
   const flags = ['-Xmx1g', '-XX:+UseSerialGC', '-cp', classPath, join(here, 'Validate.java')]
-  const { stdout } = await run(java, [...flags, published, toValidate], {
-    maxBuffer: 64 * 1024 * 1024,
-  })
-  const outcomes = stdout
+  const output = await outputOf([java, ...flags, published, toValidate])
+  const outcomes = output
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as OperationOutcome)

