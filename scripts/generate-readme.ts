@@ -72,6 +72,7 @@ async function moduleOptions(): Promise<string[][]> {
 function exampleNotification(): string {
   const text = notificationBundle(
     {
+      topicUrl: 'http://example.org/topic/finished-encounters',
       eventNumber: 1,
       eventId: '4711',
       interaction: 'update',
@@ -90,7 +91,6 @@ function exampleNotification(): string {
     },
     {
       reference: 'AidboxTopicDestination/encounters',
-      topicUrl: 'http://example.org/topic/finished-encounters',
       kafkaTopic: 'encounters',
       keyByResourceId: true,
       content: 'full-resource',
