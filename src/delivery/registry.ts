@@ -273,7 +273,9 @@ function groupAudiences(
   const queues = new Map<number, RegisteredDestination[]>()
   for (const registered of destinations) {
     const { topicId } = registered.row
-    queues.set(topicId, [...(queues.get(topicId) ?? []), registered])
+    const readers = queues.get(topicId)
+    if (readers) readers.push(registered)
+    else queues.set(topicId, [registered])
   }
   const audiences = new Map<string, Audience[]>()
   for (const [topicId, readers] of queues) {
@@ -285,7 +287,9 @@ function groupAudiences(
       hasAtLeastOnce: readers.some((each) => each.row.kind === 'kafka-at-least-once'),
       bestEffort: readers.filter((each) => each.row.kind === 'kafka-best-effort'),
     }
-    audiences.set(row.topicUrl, [...(audiences.get(row.topicUrl) ?? []), audience])
+    const others = audiences.get(row.topicUrl)
+    if (others) others.push(audience)
+    else audiences.set(row.topicUrl, [audience])
   }
   return audiences
 }
