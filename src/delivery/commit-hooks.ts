@@ -111,6 +111,7 @@ function newEvent(change: Change, topicId: number, body: string | null): NewEven
     ...(change.versionId === undefined ? {} : { versionId: change.versionId }),
     ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
     ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
+    ...(change.at === undefined ? {} : { at: change.at }),
     body: change.interaction === 'delete' ? null : body,
   }
 }
@@ -120,5 +121,5 @@ function bestEffortEvent(
   event: NewEvent,
   error: string | undefined,
 ): BestEffortEvent {
-  return { destinationId, eventId: randomUUID(), at: new Date(), event, error }
+  return { destinationId, eventId: randomUUID(), at: event.at ?? new Date(), event, error }
 }

@@ -51,6 +51,8 @@ export interface Change {
   readonly correlationId?: string
   /** W3C `traceparent` of the request. */
   readonly traceparent?: string
+  /** Time of the change, where it is not the time of the transaction that is passed to the hooks. */
+  readonly at?: Date
 }
 
 /** One attempt of one host transaction. The same object is passed to every hook of the attempt. */
