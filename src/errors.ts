@@ -10,6 +10,8 @@ export const errorCodes = {
   KTD_SECRET: 'A secret reference is unknown, out of scope or unreadable.',
   KTD_CRITERIA: 'A fhirPathCriteria could not be evaluated.',
   KTD_STOPPED: 'The module has been stopped.',
+  KTD_HISTORY_TABLES:
+    'The history tables of the server are not as the options say, or cannot be given their triggers.',
 } as const
 export type ErrorCode = keyof typeof errorCodes
 

@@ -53,7 +53,7 @@ export function outboxSchema(
       'schema must be 1 to 63 bytes long and must not start with pg_.',
     )
   }
-  const quotedName = `"${name.replaceAll('"', '""')}"`
+  const quotedName = identifier(name)
   const table = (tableName: string): string => `${quotedName}.${tableName}`
   return {
     name,
@@ -72,6 +72,11 @@ export function outboxSchema(
     slotEvents,
     slot: (index) => table(`event_${index}`),
   }
+}
+
+/** A quoted identifier of SQL. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** A string constant of SQL. */

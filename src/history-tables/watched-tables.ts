@@ -1,0 +1,84 @@
+import { TopicDestinationError } from '../errors.ts'
+import type { OutboxSchema, Queryable } from '../outbox/schema.ts'
+import { captureBody } from './capture-sql.ts'
+import type { ResolvedLayout } from './table-layout.ts'
+
+/** What is installed where. */
+export interface CapturePlan {
+  /** Of the captured changes. */
+  readonly schema: OutboxSchema
+  readonly layout: ResolvedLayout
+  readonly resourceTypes: readonly string[]
+}
+
+/** A history table in the database. */
+export interface WatchedTable {
+  /** '' for the one table of all types. */
+  readonly resourceType: string
+  readonly name: string
+  readonly trigger: 'none' | 'disabled' | 'enabled'
+  /** The trigger fires and runs what this version of the module would have it run. */
+  readonly isUpToDate: boolean
+}
+
+interface TableRow {
+  readonly name: string
+  readonly columns: readonly string[]
+  readonly may_read: boolean
+  readonly body: string | null
+  readonly enabled: boolean | null
+}
+
+/** The history tables of the wanted types that are there now.
+ *  @throws TopicDestinationError `KTD_HISTORY_TABLES` when there is none, or one that a trigger would fail on: that failure would be the
+ *  server's at its next write */
+export async function findHistoryTables(
+  db: Queryable,
+  plan: CapturePlan,
+): Promise<readonly WatchedTable[]> {
+  const { schema, layout, resourceTypes } = plan
+  const { rows } = await db.query<TableRow>(
+    `select c.relname as name, has_table_privilege(c.oid, 'select') as may_read, p.prosrc as body, t.tgenabled in ('O', 'A') as enabled,
+            array(select attname::text from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns
+       from pg_class c
+       join pg_namespace n on n.oid = c.relnamespace
+       left join pg_trigger t on t.tgrelid = c.oid and t.tgname = $2
+       left join pg_proc p on p.oid = t.tgfoid
+      where n.nspname = $1 and c.relkind in ('r', 'p')
+      order by c.relname`,
+    [layout.schema, schema.name],
+  )
+  const wanted = new Set(resourceTypes)
+  const tables: WatchedTable[] = []
+  for (const row of rows) {
+    const resourceType = layout.history.typeOf(row.name)
+    if (resourceType === undefined || (resourceType !== '' && !wanted.has(resourceType))) continue
+    checkTable(row, layout)
+    const body = captureBody(schema, layout, resourceType, resourceTypes)
+    const trigger = row.body === null ? 'none' : row.enabled === true ? 'enabled' : 'disabled'
+    const isUpToDate = trigger === 'enabled' && row.body === body
+    tables.push({ resourceType, name: row.name, trigger, isUpToDate })
+  }
+  if (tables.length > 0) return tables
+  throw new TopicDestinationError(
+    'KTD_HISTORY_TABLES',
+    `There is no table ${layout.history.of('{type}')} in the schema ${layout.schema} for any of the resource types.`,
+  )
+}
+
+function checkTable(row: TableRow, { columns, typeColumn }: ResolvedLayout): void {
+  const needed = [...Object.values(columns), ...(typeColumn === undefined ? [] : [typeColumn])]
+  const missing = needed.filter((name) => !row.columns.includes(name))
+  if (missing.length > 0) {
+    throw new TopicDestinationError(
+      'KTD_HISTORY_TABLES',
+      `The table ${row.name} has no column ${missing.join(', ')}. Set tables.columns to the names it has.`,
+    )
+  }
+  if (!row.may_read) {
+    throw new TopicDestinationError(
+      'KTD_HISTORY_TABLES',
+      `The module's role may not read the table ${row.name}: grant it SELECT.`,
+    )
+  }
+}
