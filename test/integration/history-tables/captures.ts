@@ -7,7 +7,7 @@ import { resolveLayout, type TableLayout } from '../../../src/history-tables/tab
 import type { CapturePlan } from '../../../src/history-tables/watched-tables.ts'
 import type { Change, CommitHooks } from '../../../src/host/types.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
-import { outboxSchema } from '../../../src/outbox/schema.ts'
+import { outboxSchema, type OutboxSchema } from '../../../src/outbox/schema.ts'
 import { testDatabase, type CleanUp, type TestDatabase } from '../../helpers/postgres.ts'
 import { createMedplumTables } from './medplum-tables.ts'
 
@@ -18,15 +18,15 @@ export interface Capture extends TestDatabase {
 export function capturePlan(
   resourceTypes: readonly string[] = ['Patient', 'Observation'],
   layout: TableLayout = {},
+  schema: OutboxSchema = outboxSchema('captured'),
 ): CapturePlan {
-  return { schema: outboxSchema('captured'), layout: resolveLayout(layout), resourceTypes }
+  return { schema, layout: resolveLayout(layout), resourceTypes }
 }
 
 /** A database with Medplum's tables and the triggers on them. */
-export async function testCapture(t: CleanUp): Promise<Capture> {
+export async function testCapture(t: CleanUp, plan: CapturePlan = capturePlan()): Promise<Capture> {
   const database = await testDatabase(t)
   await createMedplumTables(database.pool, 'Patient', 'Observation')
-  const plan = capturePlan()
   await installTriggers(database.pool, plan)
   return { ...database, plan }
 }

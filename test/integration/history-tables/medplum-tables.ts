@@ -24,44 +24,36 @@ export async function createMedplumTables(pool: Pool, ...types: readonly string[
   }
 }
 
-/** Writes a version as Medplum does: the current row first, which locks the resource, then the history row. */
+/** Writes a version as Medplum does: the current row first, which locks the resource, then the history row.
+ *
+ *  The time is the database's, to the microsecond, and not Medplum's to the millisecond: tests write faster than people. */
 export async function put(
   client: Queries,
   resourceType: string,
   id: string,
   elements: object = {},
 ): Promise<Version> {
-  const lastUpdated = new Date().toISOString()
   const versionId = randomUUID()
-  const content = JSON.stringify({
-    resourceType,
-    id,
-    meta: { versionId, lastUpdated },
-    ...elements,
-  })
-  await write(client, resourceType, { id, versionId, content }, lastUpdated)
-  return { id, versionId, content }
+  const lastUpdated = new Date().toISOString()
+  const meta = { versionId, lastUpdated }
+  const content = JSON.stringify({ resourceType, id, meta, ...elements })
+  return write(client, resourceType, { id, versionId, content })
 }
 
 export async function remove(client: Queries, resourceType: string, id: string): Promise<Version> {
-  const version = { id, versionId: randomUUID(), content: '' }
-  await write(client, resourceType, version, new Date().toISOString())
-  return version
+  return write(client, resourceType, { id, versionId: randomUUID(), content: '' })
 }
 
-async function write(
-  client: Queries,
-  resourceType: string,
-  { id, versionId, content }: Version,
-  lastUpdated: string,
-): Promise<void> {
+async function write(client: Queries, resourceType: string, version: Version): Promise<Version> {
+  const { id, versionId, content } = version
   await client.query(
-    `insert into "${resourceType}" (id, content, "lastUpdated", deleted) values ($1, $2, $3, $4)
+    `insert into "${resourceType}" (id, content, "lastUpdated", deleted) values ($1, $2, clock_timestamp(), $3)
      on conflict (id) do update set content = excluded.content, "lastUpdated" = excluded."lastUpdated", deleted = excluded.deleted`,
-    [id, content, lastUpdated, content === ''],
+    [id, content, content === ''],
   )
   await client.query(
-    `insert into "${resourceType}_History" ("versionId", id, content, "lastUpdated") values ($1, $2, $3, $4)`,
-    [versionId, id, content, lastUpdated],
+    `insert into "${resourceType}_History" ("versionId", id, content, "lastUpdated") values ($1, $2, $3, clock_timestamp())`,
+    [versionId, id, content],
   )
+  return version
 }
