@@ -5,7 +5,7 @@ import { backoffMs } from '../delivery/backoff.ts'
 import { Signal } from '../delivery/signal.ts'
 import { isTopicDestinationError } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'
-import type { CommitHooks } from '../host/types.ts'
+import type { UnitOfWork } from '../host/unit-of-work.ts'
 import type { Logger } from '../observability/logger.ts'
 import { EventCursor, type Page } from '../outbox/event-cursor.ts'
 import { OutboxJanitor } from '../outbox/janitor.ts'
@@ -20,7 +20,8 @@ export interface CaptureRelayParts {
   readonly pool: Pool
   /** Of the captured changes. */
   readonly schema: OutboxSchema
-  readonly hooks: readonly CommitHooks[]
+  /** A new one for each page. */
+  readonly unitOfWork: () => UnitOfWork
   readonly maxPageChanges: number
   readonly maxPageBytes: number
   readonly pollIntervalMs: number
@@ -155,23 +156,18 @@ export class CaptureRelay {
   }
 
   async #step(client: PoolClient, cursor: EventCursor): Promise<void> {
-    const { hooks, maxPageChanges, maxPageBytes, pollIntervalMs } = this.#parts
+    const { maxPageChanges, maxPageBytes, pollIntervalMs } = this.#parts
     const page = await cursor.nextPage(maxPageChanges, maxPageBytes)
     if (page) {
-      await this.#move(client, cursor, page, hooks)
+      await this.#move(client, cursor, page)
       return
     }
     if (performance.now() - this.#lastPageAtMs > restAfterMs) await cursor.rest()
     await this.#control.wait(pollIntervalMs)
   }
 
-  async #move(
-    client: PoolClient,
-    cursor: EventCursor,
-    page: Page,
-    hooks: readonly CommitHooks[],
-  ): Promise<void> {
-    const moved = await relayPage(client, cursor, page, hooks)
+  async #move(client: PoolClient, cursor: EventCursor, page: Page): Promise<void> {
+    const moved = await relayPage(client, cursor, page, this.#parts.unitOfWork())
     this.#failures = 0
     this.#lastPageAtMs = performance.now()
     if (moved > 0) return

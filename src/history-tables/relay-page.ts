@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
 import { fromPg } from '../host/sql-tx.ts'
-import type { Change, CommitHooks } from '../host/types.ts'
-import { UnitOfWork } from '../host/unit-of-work.ts'
+import type { Change } from '../host/types.ts'
+import type { UnitOfWork } from '../host/unit-of-work.ts'
 import type { EventCursor, Page } from '../outbox/event-cursor.ts'
 import { toChange } from './captured-change.ts'
 
@@ -16,20 +16,19 @@ import { toChange } from './captured-change.ts'
  *
  *  "Numbers above 100 draw ids above 7" is wrong then, and the writer's change would be lost.
  *
- *  `client` is the one that the cursor was loaded with, outside of a transaction. After an error the cursor is spent.
+ *  `client` is the one that the cursor was loaded with, outside of a transaction; `unit` is a new one. After an error both are spent.
  *  @returns the number of changes that were moved. 0: the first one is no JSON and was set aside. */
 export async function relayPage(
   client: PoolClient,
   cursor: EventCursor,
   page: Page,
-  hooks: readonly CommitHooks[],
+  unit: UnitOfWork,
 ): Promise<number> {
   const changes = leadingChanges(page)
   if (changes.length === 0) {
     await cursor.deadLetter(page, 0, 'The stored content is not JSON.')
     return 0
   }
-  const unit = new UnitOfWork(hooks)
   for (const change of changes) unit.record(change)
   try {
     await client.query('begin isolation level read committed')

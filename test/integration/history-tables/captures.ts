@@ -6,6 +6,7 @@ import { installTriggers } from '../../../src/history-tables/install-triggers.ts
 import { resolveLayout, type TableLayout } from '../../../src/history-tables/table-layout.ts'
 import type { CapturePlan } from '../../../src/history-tables/watched-tables.ts'
 import type { Change, CommitHooks } from '../../../src/host/types.ts'
+import { UnitOfWork } from '../../../src/host/unit-of-work.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { outboxSchema, type OutboxSchema } from '../../../src/outbox/schema.ts'
 import { testDatabase, type CleanUp, type TestDatabase } from '../../helpers/postgres.ts'
@@ -44,6 +45,10 @@ export function recordingHooks(): CommitHooks {
   }
 }
 
+export function unitsOf(...hooks: readonly CommitHooks[]): () => UnitOfWork {
+  return () => new UnitOfWork(hooks)
+}
+
 export async function createRelayed(pool: Pool): Promise<void> {
   await pool.query(
     'create table if not exists relayed (place bigserial primary key, change jsonb not null)',
@@ -71,7 +76,7 @@ export async function startRelay(
     database: connectionString,
     pool,
     schema: plan.schema,
-    hooks: [recordingHooks()],
+    unitOfWork: unitsOf(recordingHooks()),
     maxPageChanges: 500,
     maxPageBytes: 8 * 1024 * 1024,
     pollIntervalMs: 20,

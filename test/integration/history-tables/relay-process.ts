@@ -2,14 +2,14 @@
 import { openPool } from '../../../src/database-pool.ts'
 import { CaptureRelay } from '../../../src/history-tables/capture-relay.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
-import { capturePlan, recordingHooks } from './captures.ts'
+import { capturePlan, recordingHooks, unitsOf } from './captures.ts'
 
 const [, , database = ''] = process.argv
 const relay = new CaptureRelay({
   database,
   pool: openPool(database, silentLogger),
   schema: capturePlan().schema,
-  hooks: [recordingHooks()],
+  unitOfWork: unitsOf(recordingHooks()),
   // Small, so that a kill meets every stage of a page.
   maxPageChanges: 7,
   maxPageBytes: 1024 * 1024,

@@ -10,6 +10,7 @@ import {
   capturePlan,
   newId,
   recordingHooks,
+  unitsOf,
   relayedChanges,
   startRelay,
   testCapture,
@@ -117,7 +118,7 @@ async function relayUnluckily(
   const random = generator(seed + 2)
   const start = (): Promise<CaptureRelay> =>
     startRelay(t, capture, {
-      hooks: [unluckyHooks(random)],
+      unitOfWork: unitsOf(unluckyHooks(random)),
       maxPageChanges: 1 + Math.floor(random() * 40),
       maxPageBytes: 1 + Math.floor(random() * 30_000),
       pollIntervalMs: 10,

@@ -12,6 +12,7 @@ import {
   createRelayed,
   newId,
   recordingHooks,
+  unitsOf,
   relayedChanges,
   startRelay,
   testCapture,
@@ -80,7 +81,7 @@ describe('the relay', () => {
       },
     }
     const written = [await put(pool, 'Patient', newId()), await put(pool, 'Patient', newId())]
-    const relay = await startRelay(t, capture, { hooks: [failing] })
+    const relay = await startRelay(t, capture, { unitOfWork: unitsOf(failing) })
     assert.ok(await relay.caughtUp(20_000))
     assert.equal(failures, 3)
     assert.deepEqual(
@@ -103,7 +104,7 @@ describe('the relay', () => {
         await put(late.tx, 'Patient', newId(), { text: 'late' })
       },
     }
-    const relay = await startRelay(t, capture, { hooks: [slow] })
+    const relay = await startRelay(t, capture, { unitOfWork: unitsOf(slow) })
     for (let n = 0; n < 5; n++) {
       await put(pool, 'Patient', newId())
       assert.ok(await relay.caughtUp(20_000))
@@ -120,7 +121,7 @@ describe('the relay', () => {
     const capture = await testCapture(t)
     const { pool, plan } = capture
     for (let n = 0; n < 20; n++) await put(pool, 'Patient', newId())
-    const relay = await startRelay(t, capture, { hooks: [] })
+    const relay = await startRelay(t, capture, { unitOfWork: unitsOf() })
     assert.ok(await relay.caughtUp(20_000))
     const outbox = { ...capture, db: fromPg(pool), schema: plan.schema }
     await eventually(async () => {
