@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Pool, type PoolClient } from 'pg'
-import { installTriggers } from '../src/history-tables/install-triggers.ts'
+import { installTriggers, prepareCapture } from '../src/history-tables/install-triggers.ts'
 import { resolveLayout } from '../src/history-tables/table-layout.ts'
 import { outboxSchema } from '../src/outbox/schema.ts'
 import { createMedplumTables } from '../test/integration/history-tables/medplum-tables.ts'
@@ -23,7 +23,9 @@ export async function benchCapture(
   try {
     await createMedplumTables(pool, ...types)
     const schema = outboxSchema('bench_captured')
-    await installTriggers(pool, { schema, layout: resolveLayout(), resourceTypes: ['Captured'] })
+    const plan = { schema, layout: resolveLayout(), resourceTypes: ['Captured'] }
+    await prepareCapture(pool, plan)
+    await installTriggers(pool, plan)
     const figures: Figure[] = []
     for (const write of writes) {
       const tps = { Plain: [] as number[], Captured: [] as number[] }

@@ -16,7 +16,13 @@ import { findHistoryTables, type CapturePlan, type WatchedTable } from './watche
 const lockTimeoutMs = 250
 const lockAttempts = 40
 
-/** Gives every history table of the wanted types its trigger, and the captured changes their tables.
+/** Makes the tables of the captured changes, with the relay's cursor. Safe on all nodes at any time. */
+export async function prepareCapture(pool: pg.Pool, { schema }: CapturePlan): Promise<void> {
+  await migrateOutbox(pool, schema)
+  await pool.query(relayRowsSql(schema))
+}
+
+/** Gives every history table of the wanted types its trigger. Comes after {@link prepareCapture}.
  *
  *  Any number of nodes may call it at the same time and as often as they like: what is in place is left alone, and costs one look into
  *  the catalogue. When it resolves, every later commit to these tables is captured: CREATE TRIGGER waits for transactions that
@@ -27,10 +33,13 @@ export async function installTriggers(
   pool: pg.Pool,
   plan: CapturePlan,
 ): Promise<readonly string[]> {
-  await migrateOutbox(pool, plan.schema)
-  await pool.query(relayRowsSql(plan.schema))
+  const tables = await findHistoryTables(fromPg(pool), plan)
+  // Before the first change: a trigger that fails would take the server's writes with it.
+  const fault = tables.find((table) => table.fault !== undefined)?.fault
+  if (fault !== undefined) throw new TopicDestinationError('KTD_HISTORY_TABLES', fault)
+  if (tables.length === 0) throw noTables(plan)
   const changed: string[] = []
-  for (const table of await findHistoryTables(fromPg(pool), plan)) {
+  for (const table of tables) {
     if (table.isUpToDate) continue
     await changeTable(pool, plan, table, installSql(plan, table))
     changed.push(table.name)
@@ -48,7 +57,7 @@ export async function uninstallTriggers(pool: pg.Pool, plan: CapturePlan): Promi
   }
 }
 
-/** What {@link installTriggers} does in an empty database, for administrators who make triggers by hand. Without `{type}` in the table's
+/** What both do in a database without them, for administrators who make triggers by hand. Without `{type}` in the table's
  *  name it is one trigger; else one for each type of the plan, whose tables must exist. */
 export function installTriggersSql(plan: CapturePlan): string {
   const { schema, layout, resourceTypes } = plan
@@ -114,6 +123,13 @@ async function inTransaction(pool: pg.Pool, { schema }: CapturePlan, sql: string
   } finally {
     client.release()
   }
+}
+
+function noTables({ layout }: CapturePlan): TopicDestinationError {
+  return new TopicDestinationError(
+    'KTD_HISTORY_TABLES',
+    `There is no table ${layout.history.of('{type}')} in the schema ${layout.schema} for any of the resource types.`,
+  )
 }
 
 function refusal(tableName: string, code: unknown): string {

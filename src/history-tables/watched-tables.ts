@@ -1,4 +1,3 @@
-import { TopicDestinationError } from '../errors.ts'
 import type { OutboxSchema, Queryable } from '../outbox/schema.ts'
 import { captureBody } from './capture-sql.ts'
 import type { ResolvedLayout } from './table-layout.ts'
@@ -19,6 +18,8 @@ export interface WatchedTable {
   readonly trigger: 'none' | 'disabled' | 'enabled'
   /** The trigger fires and runs what this version of the module would have it run. */
   readonly isUpToDate: boolean
+  /** Why the trigger would fail, and with it each write of the server. */
+  readonly fault: string | undefined
 }
 
 interface TableRow {
@@ -29,9 +30,7 @@ interface TableRow {
   readonly enabled: boolean | null
 }
 
-/** The history tables of the wanted types that are there now.
- *  @throws TopicDestinationError `KTD_HISTORY_TABLES` when there is none, or one that a trigger would fail on: that failure would be the
- *  server's at its next write */
+/** The history tables of the wanted types that are there now. */
 export async function findHistoryTables(
   db: Queryable,
   plan: CapturePlan,
@@ -53,32 +52,21 @@ export async function findHistoryTables(
   for (const row of rows) {
     const resourceType = layout.history.typeOf(row.name)
     if (resourceType === undefined || (resourceType !== '' && !wanted.has(resourceType))) continue
-    checkTable(row, layout)
     const body = captureBody(schema, layout, resourceType, resourceTypes)
     const trigger = row.body === null ? 'none' : row.enabled === true ? 'enabled' : 'disabled'
     const isUpToDate = trigger === 'enabled' && row.body === body
-    tables.push({ resourceType, name: row.name, trigger, isUpToDate })
+    tables.push({ resourceType, name: row.name, trigger, isUpToDate, fault: faultOf(row, layout) })
   }
-  if (tables.length > 0) return tables
-  throw new TopicDestinationError(
-    'KTD_HISTORY_TABLES',
-    `There is no table ${layout.history.of('{type}')} in the schema ${layout.schema} for any of the resource types.`,
-  )
+  return tables
 }
 
-function checkTable(row: TableRow, { columns, typeColumn }: ResolvedLayout): void {
+function faultOf(row: TableRow, { columns, typeColumn }: ResolvedLayout): string | undefined {
   const needed = [...Object.values(columns), ...(typeColumn === undefined ? [] : [typeColumn])]
   const missing = needed.filter((name) => !row.columns.includes(name))
   if (missing.length > 0) {
-    throw new TopicDestinationError(
-      'KTD_HISTORY_TABLES',
-      `The table ${row.name} has no column ${missing.join(', ')}. Set tables.columns to the names it has.`,
-    )
+    return `The table ${row.name} has no column ${missing.join(', ')}. Set tables.columns to the names it has.`
   }
-  if (!row.may_read) {
-    throw new TopicDestinationError(
-      'KTD_HISTORY_TABLES',
-      `The module's role may not read the table ${row.name}: grant it SELECT.`,
-    )
-  }
+  return row.may_read
+    ? undefined
+    : `The module's role may not read the table ${row.name}: grant it SELECT.`
 }

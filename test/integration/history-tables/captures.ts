@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { openPool } from '../../../src/database-pool.ts'
 import { CaptureRelay, type CaptureRelayParts } from '../../../src/history-tables/capture-relay.ts'
-import { installTriggers } from '../../../src/history-tables/install-triggers.ts'
+import { installTriggers, prepareCapture } from '../../../src/history-tables/install-triggers.ts'
 import { resolveLayout, type TableLayout } from '../../../src/history-tables/table-layout.ts'
 import type { CapturePlan } from '../../../src/history-tables/watched-tables.ts'
 import type { Change, CommitHooks } from '../../../src/host/types.ts'
@@ -24,11 +24,17 @@ export function capturePlan(
   return { schema, layout: resolveLayout(layout), resourceTypes }
 }
 
+/** Schema and triggers, as a node does at its start. */
+export async function install(pool: Pool, plan: CapturePlan): Promise<readonly string[]> {
+  await prepareCapture(pool, plan)
+  return installTriggers(pool, plan)
+}
+
 /** A database with Medplum's tables and the triggers on them. */
 export async function testCapture(t: CleanUp, plan: CapturePlan = capturePlan()): Promise<Capture> {
   const database = await testDatabase(t)
   await createMedplumTables(database.pool, 'Patient', 'Observation')
-  await installTriggers(database.pool, plan)
+  await install(database.pool, plan)
   return { ...database, plan }
 }
 

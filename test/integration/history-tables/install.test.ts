@@ -2,14 +2,21 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { Client, Pool } from 'pg'
 import {
-  installTriggers,
   installTriggersSql,
   uninstallTriggers,
   uninstallTriggersSql,
 } from '../../../src/history-tables/install-triggers.ts'
 import { sharedPostgres, testDatabase } from '../../helpers/postgres.ts'
 import { eventually, openTransaction } from '../postgres/outbox-fixture.ts'
-import { capturePlan, newId, outline, relayedChanges, startRelay, testCapture } from './captures.ts'
+import {
+  capturePlan,
+  install,
+  newId,
+  outline,
+  relayedChanges,
+  startRelay,
+  testCapture,
+} from './captures.ts'
 import { createMedplumTables, put, remove } from './medplum-tables.ts'
 
 const plan = capturePlan()
@@ -30,13 +37,13 @@ describe('installing triggers', () => {
   it('may be done by ten nodes at once, and changes nothing the second time', async (t) => {
     const { pool } = await testDatabase(t)
     await createMedplumTables(pool, 'Patient', 'Observation')
-    const changed = await Promise.all(Array.from({ length: 10 }, () => installTriggers(pool, plan)))
+    const changed = await Promise.all(Array.from({ length: 10 }, () => install(pool, plan)))
     assert.ok(changed.some((tables) => tables.length === 2))
     assert.deepEqual(await triggersOf(pool), [
       '"Observation_History" captured',
       '"Patient_History" captured',
     ])
-    assert.deepEqual(await installTriggers(pool, plan), [])
+    assert.deepEqual(await install(pool, plan), [])
     await put(pool, 'Patient', newId())
     assert.equal(await captured(pool), 1)
   })
@@ -45,7 +52,7 @@ describe('installing triggers', () => {
     const { pool } = await testCapture(t)
     const open = await openTransaction(pool)
     await put(open.tx, 'Patient', newId())
-    assert.deepEqual(await installTriggers(pool, plan), [])
+    assert.deepEqual(await install(pool, plan), [])
     await open.commit()
   })
 
@@ -54,7 +61,7 @@ describe('installing triggers', () => {
     await createMedplumTables(pool, 'Patient', 'Observation')
     const open = await openTransaction(pool)
     await put(open.tx, 'Patient', newId())
-    const installing = installTriggers(pool, plan)
+    const installing = install(pool, plan)
     await eventually(async () => {
       const waiting = await pool.query(
         `select from pg_locks where relation = '"Patient_History"'::regclass and not granted`,
@@ -76,7 +83,7 @@ describe('installing triggers', () => {
     await pool.query(
       `create or replace function captured."capture_Observation"() returns trigger language plpgsql as 'begin return null; end'`,
     )
-    assert.deepEqual(await installTriggers(pool, more), [
+    assert.deepEqual(await install(pool, more), [
       'Encounter_History',
       'Observation_History',
       'Patient_History',
@@ -103,7 +110,7 @@ describe('installing triggers', () => {
     await createMedplumTables(pool, 'Patient', 'Observation')
     await pool.query(installTriggersSql(plan))
     await put(pool, 'Patient', newId())
-    assert.deepEqual(await installTriggers(pool, plan), [])
+    assert.deepEqual(await install(pool, plan), [])
     assert.equal(await captured(pool), 1)
     await pool.query(uninstallTriggersSql(plan))
     assert.deepEqual(await triggersOf(pool), [])
@@ -111,13 +118,13 @@ describe('installing triggers', () => {
 
   it('refuses tables on which the trigger would fail, and leaves them alone', async (t) => {
     const { pool } = await testDatabase(t)
-    await assert.rejects(installTriggers(pool, plan), {
+    await assert.rejects(install(pool, plan), {
       code: 'KTD_HISTORY_TABLES',
       message: /no table \{type\}_History in the schema public/,
     })
     await createMedplumTables(pool, 'Patient')
     const layout = { columns: { versionId: 'version', content: 'body' } }
-    await assert.rejects(installTriggers(pool, capturePlan(['Patient'], layout)), {
+    await assert.rejects(install(pool, capturePlan(['Patient'], layout)), {
       code: 'KTD_HISTORY_TABLES',
       message: /Patient_History has no column version, body/,
     })
@@ -178,17 +185,17 @@ describe('rights', () => {
     const { rows } = await pool.query<{ name: string }>('select current_database() as name')
     await pool.query(`grant create on database ${rows[0]?.name ?? ''} to ${module}`)
     const patients = capturePlan(['Patient'])
-    await assert.rejects(installTriggers(asModule, patients), {
+    await assert.rejects(install(asModule, patients), {
       code: 'KTD_HISTORY_TABLES',
       message: /may not read the table Patient_History/,
     })
     await pool.query(`grant select on "Patient_History" to ${module}`)
-    await assert.rejects(installTriggers(asModule, patients), {
+    await assert.rejects(install(asModule, patients), {
       code: 'KTD_HISTORY_TABLES',
       message: /needs TRIGGER on the table/,
     })
     await pool.query(`grant trigger on "Patient_History" to ${module}`)
-    await installTriggers(asModule, patients)
+    await install(asModule, patients)
     await put(pool, 'Patient', newId())
     assert.equal(await captured(pool), 1)
   })
@@ -216,8 +223,8 @@ describe('other layouts', () => {
       },
     }
     const one = capturePlan(['Patient', 'Observation'], layout)
-    await installTriggers(pool, one)
-    assert.deepEqual(await installTriggers(pool, one), [])
+    await install(pool, one)
+    assert.deepEqual(await install(pool, one), [])
     await pool.query(
       `insert into fhir.resource_version values
          ('Patient', 1, 1, '{"n": 1}', now()), ('Observation', 1, 1, '{"n": 2}', now()), ('User', 1, 1, '{"n": 3}', now())`,
