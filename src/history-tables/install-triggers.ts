@@ -22,7 +22,8 @@ export async function prepareCapture(pool: pg.Pool, { schema }: CapturePlan): Pr
   await pool.query(relayRowsSql(schema))
 }
 
-/** Gives every history table of the wanted types its trigger. Comes after {@link prepareCapture}.
+/** Gives every history table of the wanted types its trigger. Comes after {@link prepareCapture}. Triggers of other types stay: another
+ *  node may want them.
  *
  *  Any number of nodes may call it at the same time and as often as they like: what is in place is left alone, and costs one look into
  *  the catalogue. When it resolves, every later commit to these tables is captured: CREATE TRIGGER waits for transactions that
@@ -33,7 +34,7 @@ export async function installTriggers(
   pool: pg.Pool,
   plan: CapturePlan,
 ): Promise<readonly string[]> {
-  const tables = await findHistoryTables(fromPg(pool), plan)
+  const tables = (await findHistoryTables(fromPg(pool), plan)).filter(({ isWanted }) => isWanted)
   // Before the first change: a trigger that fails would take the server's writes with it.
   const fault = tables.find((table) => table.fault !== undefined)?.fault
   if (fault !== undefined) throw new TopicDestinationError('KTD_HISTORY_TABLES', fault)
@@ -47,7 +48,7 @@ export async function installTriggers(
   return changed
 }
 
-/** Takes the triggers and their functions away. What was captured and not relayed yet stays in its schema.
+/** Takes all triggers of this schema and their functions away, of types that are not wanted too. What was captured and not relayed yet stays in its schema.
  *  @throws TopicDestinationError `KTD_HISTORY_TABLES` */
 export async function uninstallTriggers(pool: pg.Pool, plan: CapturePlan): Promise<void> {
   for (const table of await findHistoryTables(fromPg(pool), plan)) {

@@ -15,6 +15,7 @@ export interface WatchedTable {
   /** '' for the one table of all types. */
   readonly resourceType: string
   readonly name: string
+  readonly isWanted: boolean
   readonly trigger: 'none' | 'disabled' | 'enabled'
   /** The trigger fires and runs what this version of the module would have it run. */
   readonly isUpToDate: boolean
@@ -30,7 +31,7 @@ interface TableRow {
   readonly enabled: boolean | null
 }
 
-/** The history tables of the wanted types that are there now. */
+/** The history tables that are there now, those of types that are not wanted too. */
 export async function findHistoryTables(
   db: Queryable,
   plan: CapturePlan,
@@ -47,15 +48,20 @@ export async function findHistoryTables(
       order by c.relname`,
     [layout.schema, schema.name],
   )
-  const wanted = new Set(resourceTypes)
   const tables: WatchedTable[] = []
   for (const row of rows) {
     const resourceType = layout.history.typeOf(row.name)
-    if (resourceType === undefined || (resourceType !== '' && !wanted.has(resourceType))) continue
+    if (resourceType === undefined) continue
     const body = captureBody(schema, layout, resourceType, resourceTypes)
     const trigger = row.body === null ? 'none' : row.enabled === true ? 'enabled' : 'disabled'
-    const isUpToDate = trigger === 'enabled' && row.body === body
-    tables.push({ resourceType, name: row.name, trigger, isUpToDate, fault: faultOf(row, layout) })
+    tables.push({
+      resourceType,
+      name: row.name,
+      isWanted: layout.history.holdsAllTypes || resourceTypes.includes(resourceType),
+      trigger,
+      isUpToDate: trigger === 'enabled' && row.body === body,
+      fault: faultOf(row, layout),
+    })
   }
   return tables
 }
