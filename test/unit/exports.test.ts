@@ -4,6 +4,7 @@ import * as main from '../../src/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
+    'OwnTypesHost',
     'TopicDestinationError',
     'UnitOfWork',
     'errorCodes',
