@@ -56,7 +56,9 @@ describe('the relay', () => {
     assert.equal(leads(), 2)
     const third = await startRelay(t, capture, { logger })
     const { rows } = await pool.query(
-      `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid::bigint = $1::int::bit(32)::bigint`,
+      `select pg_terminate_backend(pid) from pg_locks
+        where locktype = 'advisory' and classid::bigint = $1::int::bit(32)::bigint
+          and database = (select oid from pg_database where datname = current_database())`,
       [capture.plan.schema.lockKey],
     )
     assert.equal(rows.length, 1)
