@@ -63,22 +63,37 @@ async function write(
 ): Promise<void> {
   const client = await pool.connect()
   for (let left = count; left > 0; left--) {
-    await client.query('begin')
-    if (random() < 0.5) await client.query('select pg_current_xact_id()')
-    const chosen = new Set(
-      Array.from({ length: 1 + Math.floor(random() * 3) }, () => Math.floor(random() * ids.length)),
-    )
-    for (const index of [...chosen].toSorted((a, b) => a - b)) {
-      const isNested = random() < 0.3
-      if (isNested) await client.query('savepoint s')
-      await change(client, ids[index] ?? '', random)
-      if (random() < 0.2) await change(client, ids[index] ?? '', random)
-      if (random() < 0.2) await delay(random() * 8)
-      if (isNested) await client.query(random() < 0.4 ? 'rollback to s' : 'release s')
+    try {
+      await writeTransaction(client, ids, random)
+    } catch (error) {
+      // REPEATABLE READ, as Medplum uses it: the other writer of the resource was first.
+      assert.equal((error as { code?: string }).code, '40001')
+      await client.query('rollback')
     }
-    await client.query(random() < 0.1 ? 'rollback' : 'commit')
   }
   client.release()
+}
+
+async function writeTransaction(
+  client: PoolClient,
+  ids: readonly string[],
+  random: () => number,
+): Promise<void> {
+  const isRepeatable = random() < 0.3
+  await client.query(`begin isolation level ${isRepeatable ? 'repeatable read' : 'read committed'}`)
+  if (random() < 0.5) await client.query('select pg_current_xact_id()')
+  const chosen = new Set(
+    Array.from({ length: 1 + Math.floor(random() * 3) }, () => Math.floor(random() * ids.length)),
+  )
+  for (const index of [...chosen].toSorted((a, b) => a - b)) {
+    const isNested = random() < 0.3
+    if (isNested) await client.query('savepoint s')
+    await change(client, ids[index] ?? '', random)
+    if (random() < 0.2) await change(client, ids[index] ?? '', random)
+    if (random() < 0.2) await delay(random() * 8)
+    if (isNested) await client.query(random() < 0.4 ? 'rollback to s' : 'release s')
+  }
+  await client.query(random() < 0.1 ? 'rollback' : 'commit')
 }
 
 /** Transactions of seconds, on a resource of their own. */
