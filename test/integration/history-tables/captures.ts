@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { openPool } from '../../../src/database-pool.ts'
@@ -42,6 +43,7 @@ export async function testCapture(t: CleanUp, plan: CapturePlan = capturePlan())
 export function recordingHooks(): CommitHooks {
   return {
     async beforeCommit({ changes }, tx) {
+      assert.ok(tx)
       for (const change of changes) {
         await tx.query('insert into relayed (change) values ($1)', [JSON.stringify(change)])
       }

@@ -119,7 +119,7 @@ function unluckyHooks(random: () => number): CommitHooks {
       await hooks.beforeCommit(unit, tx)
       const luck = random()
       if (luck < 0.02) throw new Error('not now')
-      if (luck < 0.04) await tx.query('select pg_terminate_backend(pg_backend_pid())')
+      if (luck < 0.04) await tx?.query('select pg_terminate_backend(pg_backend_pid())')
     },
   }
 }

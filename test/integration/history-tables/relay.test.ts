@@ -79,7 +79,7 @@ describe('the relay', () => {
         await hooks.beforeCommit(unit, tx)
         failures++
         if (failures === 1) throw new Error('not now')
-        if (failures === 2) await tx.query('select pg_terminate_backend(pg_backend_pid())')
+        if (failures === 2) await tx?.query('select pg_terminate_backend(pg_backend_pid())')
       },
     }
     const written = [await put(pool, 'Patient', newId()), await put(pool, 'Patient', newId())]
