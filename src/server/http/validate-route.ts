@@ -2,8 +2,9 @@ import { allOk, isResource } from '@medplum/core'
 import type { FhirRouteHandler } from '@medplum/fhir-router'
 import type { OperationOutcome, OperationOutcomeIssue, Parameters } from '@medplum/fhirtypes'
 import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
-import { badRequestError } from './outcomes.ts'
-import { issuesOfR4, issuesOfRegistered } from '../storage/validation.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
+import { issuesOfRegistered } from '../../rest/registered-validation.ts'
+import { issuesOfR4 } from '../storage/validation.ts'
 
 /** `POST Type/$validate` and `POST Type/id/$validate` (https://hl7.org/fhir/R4/resource-operation-validate.html): the resource is
  *  the body, the parameter `resource`, or the stored one. Always 200; the issues say what a write would be refused for. */
