@@ -1,16 +1,16 @@
 import { describe, it } from 'node:test'
 import type { Patient } from '@medplum/fhirtypes'
 import knex from 'knex'
-import { fromPg } from '../../../src/host/sql-tx.ts'
+import { fromKnex, fromPg } from '../../../src/host/sql-tx.ts'
 import type { FhirHost } from '../../../src/host/types.ts'
 import { createServer } from '../../../src/server/create-server.ts'
 import {
   KnexRepository,
+  storedVersions,
   type RepositoryContext,
 } from '../../../src/server/storage/knex-repository.ts'
 import { migrateServer } from '../../../src/server/storage/schema.ts'
-import { asJson, asResource } from '../../../src/server/storage/resource-shapes.ts'
-import { listResources, readResources } from '../../../src/server/storage/stored-resources.ts'
+import { asJson, asResource } from '../../../src/rest/resource-shapes.ts'
 import { loadR4Definitions } from '../../../src/server/storage/validation.ts'
 import {
   hostConformance,
@@ -99,8 +99,8 @@ function repositoryHost(context: RepositoryContext): FhirHost {
     registerResourceType: () => undefined,
     registerOperation: () => undefined,
     addCommitHooks: (hooks) => context.hooks.push(hooks),
-    list: (resourceType) => listResources(context.knex, resourceType),
-    read: (references, tx) => readResources(context.knex, references, tx),
+    list: (resourceType) => storedVersions.list(fromKnex(context.knex), resourceType),
+    read: (references, tx) => storedVersions.read(tx ?? fromKnex(context.knex), references),
   }
 }
 
