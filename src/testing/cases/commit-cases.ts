@@ -102,7 +102,7 @@ export function expectHooks(run: CaseRun, expected: readonly string[]): void {
   expectEqual(
     run.probe.hooks,
     expected,
-    'For each attempt that changes something: beforeCommit once, then afterCommit once, or afterRollback once. For anything else: no hook.',
+    'For each attempt that changes something: beforeCommit once, then afterCommit once, or afterRollback once, before the answer. For anything else: no hook.',
   )
 }
 

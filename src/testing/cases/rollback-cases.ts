@@ -1,6 +1,5 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcome } from '@medplum/fhirtypes'
-import type { CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
 import { expect, expectEqual, expectRejection, settle } from '../expect.ts'
 import { expectHooks, expectOneUnit } from './commit-cases.ts'
@@ -27,34 +26,6 @@ export const rollbackCases: readonly CaseSpec[] = [
         await run.readCurrent(first.id),
         run.probe.calls[0]?.changes[0]?.previous,
         'A rejection of beforeCommit must roll the write back: let the error out of the transaction.',
-      )
-    },
-  },
-  {
-    name: 'afterRollback comes after ROLLBACK and before the answer',
-    requires: ['sqlTransactions'],
-    async prove(run) {
-      let pid = 0
-      let isAnswered = false
-      let wasAnswered: boolean | undefined
-      let state: Promise<string> | undefined
-      run.probe.inBeforeCommit = async (_unit, tx) => {
-        pid =
-          (await tx?.query<{ pid: number }>('select pg_backend_pid() as pid'))?.rows[0]?.pid ?? 0
-        throw new Error('veto of the conformance suite')
-      }
-      run.probe.inAfterRollback = () => {
-        wasAnswered = isAnswered
-        state = transactionState(run, pid)
-      }
-      await settle(run.create('rolled back'))
-      isAnswered = true
-      expect(state !== undefined, 'Call afterRollback for an attempt that does not commit.')
-      expectEqual(wasAnswered, false, 'Call afterRollback before the write is answered.')
-      expectEqual(
-        await state,
-        'no transaction',
-        'Call afterRollback when ROLLBACK has returned: the transaction was still open.',
       )
     },
   },
@@ -146,15 +117,4 @@ export const rollbackCases: readonly CaseSpec[] = [
 function outcome(id: string, code: (typeof statuses)[number]['code']): OperationOutcome {
   const details = { text: 'refused by the conformance suite' }
   return { resourceType: 'OperationOutcome', id, issue: [{ severity: 'error', code, details }] }
-}
-
-async function transactionState(run: CaseRun, pid: number): Promise<string> {
-  const { rows } = await run.database.query<{ state: string | null; has_xact: boolean }>(
-    'select state, xact_start is not null as has_xact from pg_stat_activity where pid = $1',
-    [pid],
-  )
-  const [session] = rows
-  return session?.has_xact === true && session.state?.startsWith('idle in transaction') === true
-    ? session.state
-    : 'no transaction'
 }
