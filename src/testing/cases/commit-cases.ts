@@ -96,6 +96,20 @@ export const commitCases: readonly CaseSpec[] = [
       expectEqual(run.probe.hooks, [], 'The delete of a deleted resource is no change.')
     },
   },
+  {
+    name: 'a write that changes meta alone is a change',
+    requires: [],
+    async prove(run) {
+      const { id } = await run.given('tagged')
+      const tag = [{ system: 'http://example.org/tag', code: 'conformance' }]
+      await run.writes.update({ ...run.sample('tagged', id), meta: { tag } })
+      expectEqual(
+        run.probe.committed.map(({ current }) => current?.meta?.['tag']),
+        [tag],
+        'Tags and security labels are content: leave only versionId and lastUpdated out when you compare with the stored version.',
+      )
+    },
+  },
 ]
 
 export function expectHooks(run: CaseRun, expected: readonly string[]): void {

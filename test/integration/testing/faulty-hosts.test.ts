@@ -77,6 +77,11 @@ interface Finding {
 }
 
 const findings: readonly Finding[] = [
+  {
+    fault: 'meta not compared',
+    name: /^a write that changes meta alone/,
+    advice: /security labels/,
+  },
   { fault: 'hooks get no tx', name: /^capabilities/, advice: /fromPg\(client\)/ },
   {
     fault: 'hooks twice for a write',

@@ -124,13 +124,14 @@ export class MedplumLikeRepository {
   }
 
   async #write(resource: Stored, existing: Stored | undefined): Promise<Stored> {
-    if (existing && deepEquals(existing, { ...resource, meta: existing.meta })) return existing
     const meta = {
       ...resource.meta,
       versionId: randomUUID(),
       lastUpdated: new Date().toISOString(),
     }
     const result: Stored = { ...resource, meta }
+    // Core leaves versionId and lastUpdated out of the comparison.
+    if (existing && deepEquals(existing, result)) return existing
     await this.#writeToDatabase(result)
     // The client gets a copy that hidden fields are taken out of.
     return structuredClone(result)

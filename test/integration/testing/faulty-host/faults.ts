@@ -8,6 +8,7 @@ export const faults = [
   'afterCommit not awaited',
   'hooks for reads',
   'changes for writes that change nothing',
+  'meta not compared',
   'beforeCommit after COMMIT',
   'rows written after beforeCommit',
   'tx on a connection of its own',
