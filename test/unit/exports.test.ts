@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as main from '../../src/index.ts'
+import * as testing from '../../src/testing/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
@@ -12,5 +13,13 @@ it('exports this and nothing else', () => {
     'isTopicDestinationError',
     'kafkaTopicDestination',
     'outboxMigrationsSql',
+  ])
+})
+
+it('exports this for the authors of hosts', () => {
+  assert.deepEqual(Object.keys(testing).toSorted(), [
+    'HostConformanceError',
+    'hostAbilities',
+    'hostConformance',
   ])
 })

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
 import { expect, expectEqual } from '../expect.ts'
@@ -27,7 +28,7 @@ export const bundleCases: readonly CaseSpec[] = [
     requires,
     async prove(run) {
       const answer = await postBundle(run, 'transaction', ['one'], {
-        request: { method: 'GET', url: run.reference(globalThis.crypto.randomUUID()) },
+        request: { method: 'GET', url: run.reference(randomUUID()) },
       })
       expect(
         answer.status >= 400,

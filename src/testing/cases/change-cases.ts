@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Change, FhirResource } from '../../host/types.ts'
 import { until, type CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
@@ -81,7 +82,7 @@ export const changeCases: readonly CaseSpec[] = [
     name: 'an update of an id that is not there is recorded as a create',
     requires: ['updateAsCreate'],
     async prove(run) {
-      const id = globalThis.crypto.randomUUID()
+      const id = randomUUID()
       await run.update(id, 'put')
       const change = onlyCommitted(run)
       expectEqual(

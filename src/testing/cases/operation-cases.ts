@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
 import { expect, expectEqual } from '../expect.ts'
@@ -39,7 +40,7 @@ export const operationCases: readonly CaseSpec[] = [
     name: 'an operation on an unknown instance answers 404 and is not called',
     requires,
     async prove(run) {
-      const path = operationPath(globalThis.crypto.randomUUID())
+      const path = operationPath(randomUUID())
       const answer = await run.request('GET', path)
       expectEqual(answer.status, 404, 'See that the instance exists before you call handle().')
       expectEqual(run.probe.operationRequests, [], 'handle() was called for an unknown instance.')

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { CaseSpec } from './case-spec.ts'
 import { expect, expectEqual } from '../expect.ts'
 
@@ -13,7 +14,7 @@ export const readCases: readonly CaseSpec[] = [
       const references = [
         run.reference(kept.id),
         run.reference(deleted.id),
-        run.reference(globalThis.crypto.randomUUID()),
+        run.reference(randomUUID()),
         'NoSuchType/1',
       ]
       const found = await run.host.read(references)

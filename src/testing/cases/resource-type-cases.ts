@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { FhirResource } from '../../host/types.ts'
 import type { CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
@@ -201,7 +202,7 @@ interface Probe extends FhirResource {
 }
 
 export function newProbe(label: string): Probe {
-  const id = globalThis.crypto.randomUUID()
+  const id = randomUUID()
   return { resourceType: probeTypeName, id, url: `http://example.org/probe/${id}`, label }
 }
 
