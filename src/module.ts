@@ -76,6 +76,7 @@ class KafkaTopicDestination implements FhirServerModule {
     )
     host.registerOperation(
       statusOperation({
+        host,
         db: parts.db,
         schema: this.#schema,
         registry: parts.registry,

@@ -147,7 +147,8 @@ export interface FhirHost {
    *  know, are absent from the map. With `tx`, as that open transaction sees them.
    *  Used for `resolve()` in criteria and to reload the module's own types. */
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
-  /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. */
+  /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. Operations ask with their code
+   *  (`status`). Absent: whoever reaches an operation may call it. */
   authorize?(principal: Principal | undefined, action: string, reference: string): Promise<void>
 }
 
