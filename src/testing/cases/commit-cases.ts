@@ -18,6 +18,8 @@ export const commitCases: readonly CaseSpec[] = [
     async prove(run) {
       let missing: string[] = []
       run.probe.inBeforeCommit = async ({ changes }, tx) => {
+        // Without a transaction to look into, nothing can be seen before COMMIT.
+        if (!tx) return
         const references = changes.map(({ resourceType, id }) => `${resourceType}/${id}`)
         const found = await run.host.read(references, tx)
         missing = references.filter((reference) => !found.has(reference))
