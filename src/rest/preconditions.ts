@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FhirResource } from '../host/types.ts'
 import { badRequestError } from './outcomes.ts'
 
@@ -14,6 +15,18 @@ export function normalizeIfMatch(ifMatch: string | undefined): string | undefine
   if (version === undefined || version === '*')
     throw badRequestError('If-Match must name one version, such as W/"1".')
   return `W/"${version}"`
+}
+
+/** What a write names of the version that it replaces. */
+export interface WriteCondition {
+  /** versionId that the current version must have. */
+  readonly ifMatch?: string
+}
+
+/** @param headers after {@link normalizeIfMatch} */
+export function writeCondition(headers: IncomingHttpHeaders | undefined): WriteCondition {
+  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
+  return version === undefined ? {} : { ifMatch: version }
 }
 
 /** If-None-Exist as a bare query, of the query itself, `?query`, `Type?query` or a full URL.

@@ -16,17 +16,22 @@ const jsonTypes = new Set([
 ])
 const formType = 'application/x-www-form-urlencoded'
 
+/** Whether a body of the content type is read as JSON; one without a content type is. */
+export function isJsonType(contentType: string | undefined): boolean {
+  const { mediaType } = parseContentType(contentType)
+  return mediaType === undefined || jsonTypes.has(mediaType)
+}
+
 /** Reads a body of JSON; one without a content type is taken for JSON. `undefined` when there is no body.
  *  @throws OperationOutcomeError `unsupported-media-type` or `bad-request` */
 export function parseJsonBody(body: Buffer | undefined, contentType: string | undefined): unknown {
   if (!body || body.length === 0) return undefined
-  const { mediaType, charset } = parseContentType(contentType)
-  if (mediaType !== undefined && !jsonTypes.has(mediaType)) {
+  if (!isJsonType(contentType)) {
     throw new OperationOutcomeError(
       unsupportedMediaType('Send the body as application/fhir+json or application/json.'),
     )
   }
-  const text = decode(body, charset)
+  const text = decode(body, parseContentType(contentType).charset)
   assertNesting(text)
   const value = parseJson(text)
   if (mayHoldUnstorableText.test(text)) rejectUnstorableText(value)

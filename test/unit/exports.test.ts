@@ -5,6 +5,7 @@ import * as testing from '../../src/testing/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
+    'OwnTypesHost',
     'TopicDestinationError',
     'UnitOfWork',
     'errorCodes',

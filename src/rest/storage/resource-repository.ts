@@ -3,6 +3,7 @@ import { notFound, OperationOutcomeError } from '@medplum/core'
 import type { Bundle } from '@medplum/fhirtypes'
 import type { CommitHooks, FhirResource, SqlTx } from '../../host/types.ts'
 import { badRequestError } from '../outcomes.ts'
+import type { WriteCondition } from '../preconditions.ts'
 import { applyAnyPatch, type Patch } from '../patch/patch.ts'
 import { historyBundle } from './history-bundle.ts'
 import {
@@ -28,12 +29,6 @@ export interface RepositoryParts extends WriteContext {
   readonly db: SqlTx
   readonly begin: BeginTransaction
   readonly hooks: readonly CommitHooks[]
-}
-
-/** What a write names of the version that it replaces. */
-export interface WriteCondition {
-  /** versionId that the current version must have. */
-  readonly ifMatch?: string
 }
 
 const defaultHistoryCount = 100

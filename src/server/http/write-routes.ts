@@ -1,7 +1,8 @@
 import { allOk, created, notFound, OperationOutcomeError } from '@medplum/core'
-import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
+import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
 import type { KnexRepository } from '../storage/knex-repository.ts'
+import { writeCondition } from '../../rest/preconditions.ts'
 import { patchBody } from '../../rest/resource-body.ts'
 import { parseSearch } from '../../rest/search/parse-search.ts'
 import type { ServedResourceTypes } from './served-types.ts'
@@ -11,7 +12,10 @@ export const update: FhirRouteHandler = async (request, repository) => {
   const { id = '' } = request.params
   // guarded() has made the body a resource with the type and the id of the URL.
   const resource = request.body as Resource & { id: string }
-  const stored = await ours(repository).updateResource({ ...resource, id }, ifMatch(request))
+  const stored = await ours(repository).updateResource(
+    { ...resource, id },
+    writeCondition(request.headers),
+  )
   return [ours(repository).wasCreated(stored) ? created : allOk, stored]
 }
 
@@ -21,7 +25,12 @@ export const patch: FhirRouteHandler = async (request, repository) => {
   const body = patchBody(request.body)
   return [
     allOk,
-    await ours(repository).patchResource(resourceType as ResourceType, id, body, ifMatch(request)),
+    await ours(repository).patchResource(
+      resourceType as ResourceType,
+      id,
+      body,
+      writeCondition(request.headers),
+    ),
   ]
 }
 
@@ -38,7 +47,7 @@ export function remove(types: ServedResourceTypes): FhirRouteHandler {
   return async (request, repository, _router, options) => {
     const { resourceType = '', id = '' } = request.params
     try {
-      await ours(repository).deleteResource(resourceType, id, ifMatch(request))
+      await ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
     } catch (error) {
       const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
       if (!isMissing || options?.batch !== true || !types.registered.has(resourceType)) throw error
@@ -50,9 +59,4 @@ export function remove(types: ServedResourceTypes): FhirRouteHandler {
 /** The one repository that this server's routes are ever called with. */
 function ours(repository: FhirRepository): KnexRepository {
   return repository as KnexRepository
-}
-
-function ifMatch({ headers }: FhirRequest): { ifMatch?: string } {
-  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
-  return version === undefined ? {} : { ifMatch: version }
 }
