@@ -1,21 +1,20 @@
 import { describe, it } from 'node:test'
-import type { Pool } from 'pg'
 import { fromPg } from '../../../src/host/sql-tx.ts'
-import type { CommitHooks, FhirHost } from '../../../src/host/types.ts'
-import { UnitOfWork } from '../../../src/host/unit-of-work.ts'
+import { migrateOutbox } from '../../../src/outbox/migrations.ts'
+import { outboxSchema } from '../../../src/outbox/schema.ts'
 import {
   hostConformance,
   type HostUnderTest,
   type TransactionWrites,
 } from '../../../src/testing/index.ts'
 import { testDatabase, type TestDatabase } from '../../helpers/postgres.ts'
-import { CommitHookAdapter } from './medplum-like/commit-hook-adapter.ts'
 import {
-  MedplumLikeRepository,
   migrateMedplumLike,
-  readMedplumLike,
+  type MedplumLikeRepository,
   type Stored,
 } from './medplum-like/repository.ts'
+import { startMedplumLike } from './medplum-like/server.ts'
+import { restWrites } from './rest-writes.ts'
 
 let sharedDatabase: Promise<TestDatabase> | undefined
 const database = () => (sharedDatabase ??= migratedDatabase())
@@ -23,56 +22,43 @@ const database = () => (sharedDatabase ??= migratedDatabase())
 async function migratedDatabase(): Promise<TestDatabase> {
   const migrated = await testDatabase({ name: 'medplum-like' })
   await migrateMedplumLike(migrated.pool)
+  // Where the adapter keeps the types of modules. The real module brings the tables itself.
+  await migrateOutbox(migrated.pool, outboxSchema())
   return migrated
 }
+
+const headers = { authorization: 'Bearer known' }
 
 const medplumLike: HostUnderTest = {
   async start(module) {
     const { pool } = await database()
-    const hooks: CommitHooks[] = []
-    module.register(moduleHost(pool, hooks))
-    await module.start()
-    const adapter = new CommitHookAdapter(() => new UnitOfWork(hooks))
-    const open = () => new MedplumLikeRepository(pool, adapter)
+    const server = await startMedplumLike(pool, () => module)
+    const { baseUrl } = server
     return {
-      writes: repositoryWrites(open),
+      writes: restWrites(baseUrl, headers),
       async transaction(work) {
-        const repository = open()
-        await repository.withTransaction(() => work(repositoryWrites(() => repository)))
+        const repository = server.repository()
+        await repository.withTransaction(() => work(repositoryWrites(repository)))
       },
       database: fromPg(pool),
-      stop: () => module.stop(),
+      rest: { baseUrl, headers, refusedHeaders: {} },
+      stop: () => server.close(),
     }
   },
   lacks: {
-    rest: 'the repository is tested without its HTTP server',
-    bundles: 'the repository is tested without its HTTP server',
-    requestHeaders: 'the repository is tested without its HTTP server',
-    customResourceTypes: 'every type has tables of its own',
-    refusedCaller: 'the repository is tested without its HTTP server',
+    bundles: 'Bundles of its own resources are left out; transactions are tested on the repository',
+    requestHeaders: 'it does not read them',
   },
 }
 
-function moduleHost(pool: Pool, hooks: CommitHooks[]): FhirHost {
-  return {
-    capabilities: { sqlTransactions: true, customResourceTypes: false },
-    registerResourceType: () => undefined,
-    registerOperation: () => undefined,
-    addCommitHooks: (added) => hooks.push(added),
-    list: () => Promise.resolve([]),
-    read: (references, tx) => readMedplumLike(tx ?? fromPg(pool), references),
-  }
-}
-
-function repositoryWrites(repository: () => MedplumLikeRepository): TransactionWrites {
+function repositoryWrites(repository: MedplumLikeRepository): TransactionWrites {
   const writes: TransactionWrites = {
-    create: (resource) => repository().createResource(resource),
-    update: (resource) => repository().updateResource(resource as Stored),
-    delete: (resourceType, id) => repository().deleteResource(resourceType, id),
-    patch: (resourceType, id, operations) =>
-      repository().patchResource(resourceType, id, operations),
-    nested: (work) => repository().withTransaction(() => work(writes)),
-    sql: (statement) => repository().databaseClient.query(statement),
+    create: (resource) => repository.createResource(resource),
+    update: (resource) => repository.updateResource(resource as Stored),
+    delete: (resourceType, id) => repository.deleteResource(resourceType, id),
+    patch: (resourceType, id, operations) => repository.patchResource(resourceType, id, operations),
+    nested: (work) => repository.withTransaction(() => work(writes)),
+    sql: (statement) => repository.databaseClient.query(statement),
   }
   return writes
 }
