@@ -9,6 +9,8 @@ export const errorCodes = {
   KTD_INVALID_PARAMETER: 'A parameter of a destination cannot be used.',
   KTD_SECRET: 'A secret reference is unknown, out of scope or unreadable.',
   KTD_CRITERIA: 'A fhirPathCriteria could not be evaluated.',
+  KTD_NO_TRANSACTION:
+    'A change that must be written down in the SQL transaction of the write came without one.',
   KTD_STOPPED: 'The module has been stopped.',
 } as const
 export type ErrorCode = keyof typeof errorCodes

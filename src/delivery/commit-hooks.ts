@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { TopicDestinationError } from '../errors.ts'
 import type { Change, CommitHooks, CommitUnit, FhirHost, SqlTx } from '../host/types.ts'
 import { enqueueEvents, parkUndecidedEvents, type NewEvent } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
@@ -33,8 +34,12 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       await parts.registry.ensureFresh()
-      await applyOwnTypes(unit.changes, tx, parts.schema, parts.registry)
       const changes = unit.changes.filter(({ resourceType }) => !isOwnType(resourceType))
+      const hasOwnTypes = changes.length < unit.changes.length
+      if (hasOwnTypes) {
+        const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
+        await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
+      }
       const matches = await matchChanges(parts.registry.index, changes, tx, (references, inTx) =>
         parts.host.read(references, inTx),
       )
@@ -43,7 +48,7 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
       outcomes.set(unit, {
         bestEffort: sorted.bestEffort,
         topicIds: new Set(sorted.events.map(({ topicId }) => topicId)),
-        hasOwnTypes: changes.length < unit.changes.length,
+        hasOwnTypes,
       })
     },
 
@@ -68,10 +73,23 @@ interface SortedMatches {
   readonly bestEffort: BestEffortEvent[]
 }
 
-async function enqueue(sorted: SortedMatches, tx: SqlTx, schema: OutboxSchema): Promise<void> {
+/** @throws TopicDestinationError `KTD_NO_TRANSACTION`, so that the write fails rather than loses an event: an at-least-once destination
+ *  may be there from a node that has SQL transactions */
+async function enqueue(
+  sorted: SortedMatches,
+  given: SqlTx | undefined,
+  schema: OutboxSchema,
+): Promise<void> {
+  if (sorted.events.length + sorted.undecided.length === 0) return
+  const tx = required(given, 'An at-least-once destination gets events in SQL transactions only.')
   if (sorted.undecided.length > 0) await parkUndecidedEvents(tx, schema, sorted.undecided)
   // Last, so that the rows draw their ids as late as possible: after every row lock of the write, shortly before COMMIT.
   if (sorted.events.length > 0) await enqueueEvents(tx, schema, sorted.events)
+}
+
+function required(tx: SqlTx | undefined, text: string): SqlTx {
+  if (tx) return tx
+  throw new TopicDestinationError('KTD_NO_TRANSACTION', text)
 }
 
 /** One row per change and topic, whatever the number of destinations; one best-effort event per destination. */

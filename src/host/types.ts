@@ -64,8 +64,9 @@ export interface CommitUnit {
 
 export interface CommitHooks {
   /** Inside the transaction, after the host's rows are written and locked, as the last step before COMMIT.
-   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer. */
-  beforeCommit(unit: CommitUnit, tx: SqlTx): Promise<void>
+   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer.
+   *  @param tx undefined where the host has no SQL transactions */
+  beforeCommit(unit: CommitUnit, tx: SqlTx | undefined): Promise<void>
   /** COMMIT has succeeded. The host awaits it before it answers the request; it resolves at once except after a change
    *  of an AidboxSubscriptionTopic or AidboxTopicDestination, where it resolves when every node knows of the change. Never rejects. */
   afterCommit(unit: CommitUnit): Promise<void>

@@ -39,12 +39,19 @@ export class UnitOfWork implements CommitUnit {
 
   /** Runs every hook in the transaction. A throw must roll the transaction back.
    *
+   *  A host without SQL transactions calls it without `tx` before it makes its writes permanent: only best-effort destinations
+   *  get them.
+   *
    *  PostgreSQL answers COMMIT of an aborted transaction with the tag ROLLBACK and no error. A host or a hook that swallowed a
    *  failing statement would announce changes that never happened, so a statement must have succeeded last: one more runs here
    *  when none did, and fails with 25P02 in an aborted transaction. */
-  async beforeCommit(tx: SqlTx): Promise<void> {
+  async beforeCommit(tx?: SqlTx): Promise<void> {
     this.#isClosed = true
     if (this.changes.length === 0) return
+    if (!tx) {
+      for (const hooks of this.#hooks) await hooks.beforeCommit(this, undefined)
+      return
+    }
     const last = { hasSucceeded: false }
     const watched: SqlTx = {
       async query<Row>(text: string, values?: readonly unknown[]) {

@@ -173,7 +173,7 @@ export class OwnTypesHost implements FhirHost {
       const { allow } = routed
       return allow ? { ...answer, headers: { ...answer.headers, allow: allow.join(', ') } } : answer
     } catch (error) {
-      return answerOfOutcome(this.#outcomeOf(error))
+      return answerOfOutcome(this.outcomeOf(error))
     }
   }
 
@@ -194,7 +194,7 @@ export class OwnTypesHost implements FhirHost {
     const bundle = await answerOwnBundle(request, context, {
       basePath: this.#basePath,
       onFailure: (error) => {
-        this.#outcomeOf(error)
+        this.outcomeOf(error)
       },
     })
     return { response: [allOk, bundle], interaction: 'batch' }
@@ -224,7 +224,8 @@ export class OwnTypesHost implements FhirHost {
     return new URL(this.#baseUrl).pathname.replace(/^\/+/, '')
   }
 
-  #outcomeOf(error: unknown): OperationOutcome {
+  /** What a client is told about an error; what nobody foresaw is logged. */
+  protected outcomeOf(error: unknown): OperationOutcome {
     if (isUndefinedTable(error)) return unavailable('The module is not started yet.')
     const outcome = outcomeOfError(error)
     const status = statusOf(outcome)

@@ -62,8 +62,7 @@ export class ProbeModule implements FhirServerModule {
       host.registerOperation(this.#operation(host))
     }
     host.addCommitHooks({
-      // Asked for as an optional parameter: a host without SQL transactions has none to give.
-      beforeCommit: async (unit: CommitUnit, tx?: SqlTx) => {
+      beforeCommit: async (unit, tx) => {
         if (this.#note('beforeCommit', unit)) await this.inBeforeCommit(unit, tx)
       },
       afterCommit: async (unit) => {

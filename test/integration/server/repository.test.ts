@@ -38,6 +38,7 @@ async function fixture(t: CleanUp): Promise<Fixture> {
   const hooks: CommitHooks = {
     async beforeCommit(unit, tx) {
       life.push('before')
+      assert.ok(tx)
       await made.beforeCommit(tx, unit)
     },
     afterCommit: (unit) => {

@@ -12,7 +12,7 @@ function recordingHooks(calls: string[], name = ''): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       note('before', unit)
-      await tx.query('insert')
+      await tx?.query('insert')
     },
     async afterCommit(unit) {
       note('after', unit)
@@ -90,8 +90,8 @@ describe('UnitOfWork', () => {
     const swallowing: CommitHooks = {
       ...recordingHooks([]),
       async beforeCommit(_unit, tx) {
-        await tx.query('insert')
-        await tx.query('fails').catch(() => undefined)
+        await tx?.query('insert')
+        await tx?.query('fails').catch(() => undefined)
       },
     }
     const unit = new UnitOfWork([swallowing])
@@ -106,6 +106,21 @@ describe('UnitOfWork', () => {
     assert.throws(() => {
       unit.record(change('late'))
     }, /after beforeCommit/)
+  })
+
+  it('passes no transaction on where the host has none', async () => {
+    const given: (SqlTx | undefined)[] = []
+    const hooks: CommitHooks = {
+      ...recordingHooks([]),
+      beforeCommit: (_unit, tx) => {
+        given.push(tx)
+        return Promise.resolve()
+      },
+    }
+    const unit = new UnitOfWork([hooks])
+    unit.record(change('a'))
+    await unit.beforeCommit()
+    assert.deepEqual(given, [undefined])
   })
 
   it('calls nothing for a unit without changes', async () => {

@@ -143,8 +143,7 @@ async function callHooks(
   tx: SqlTx | undefined,
 ): Promise<void> {
   if (unit.changes.length === 0) return
-  // A host in JavaScript can leave it out.
-  for (const hooks of all) await hooks.beforeCommit(unit, tx as SqlTx)
+  for (const hooks of all) await hooks.beforeCommit(unit, tx)
 }
 
 /** Runs `work` in a savepoint. */
