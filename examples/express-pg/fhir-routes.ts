@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { OperationOutcomeError } from '@medplum/core'
 import express, { type NextFunction, type Request, type Response, type Router } from 'express'
 import type { Pool } from 'pg'
+import { statusOf } from '../../src/http/express.ts' // 'fhir-topic-destination-kafka/express'
 import type { FhirResource } from '../../src/index.ts'
 import { readResources, type StoredResource } from './resource-table.ts'
 import type { RunTransaction, Writes } from './transactions.ts'
@@ -61,6 +63,11 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
     else answer(response, 404, outcome(`There is no ${type}/${id}.`))
   })
   router.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+    // A hook of the module refuses a write by an outcome.
+    if (error instanceof OperationOutcomeError) {
+      answer(response, statusOf(error.outcome), { ...error.outcome })
+      return
+    }
     // Errors for the client have a status: those of the body parser, and ours.
     const { status, message } = error as { status?: number; message?: string }
     if (status === undefined) console.error(error)
