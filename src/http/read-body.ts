@@ -48,7 +48,8 @@ function collect(request: IncomingMessage, body: Readable, limitBytes: number): 
       resolve(Buffer.concat(chunks))
     })
     body.on('error', unreadable)
-    request.once('aborted', unreadable)
+    // A client that goes away: a decompressor in between hears nothing of it.
+    request.on('error', unreadable)
   })
 }
 

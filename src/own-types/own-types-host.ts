@@ -17,6 +17,7 @@ import { UnitOfWork } from '../host/unit-of-work.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import { outboxSchema } from '../outbox/schema.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
+import { indexResourceType } from '../rest/index-resource-type.ts'
 import { outcomeOfError, statusOf, unavailable } from '../rest/outcomes.ts'
 import { isJsonType } from '../rest/request-body.ts'
 import { parseTarget } from '../rest/request-url.ts'
@@ -111,6 +112,7 @@ export class OwnTypesHost implements FhirHost {
   }
 
   registerResourceType(definition: ResourceTypeDefinition): void {
+    indexResourceType(definition)
     const { type } = definition.definition
     this.#types.set(type, definition)
     this.#searches.set(type, new OwnTypeSearch(this.#versions.tables.current, definition))
