@@ -1,5 +1,5 @@
 /** A node with the module loaded that kills itself at one statement: node relay-process.ts '<Settings as JSON>'. Prints "started". */
-import pg from 'pg'
+import { Client, Pool } from 'pg'
 import { kafkaTopicDestination } from '../../../src/module.ts'
 import type { ModuleOptions } from '../../../src/options.ts'
 import { PgHost } from './pg-host.ts'
@@ -16,13 +16,13 @@ export interface RelaySettings {
   }
 }
 
-type Query = (this: pg.Client, ...args: unknown[]) => unknown
+type Query = (this: Client, ...args: unknown[]) => unknown
 
 const { connectionString, options, strike } = JSON.parse(process.argv[2] ?? '') as RelaySettings
 let skipped = 0
 
 if (strike) {
-  const prototype = pg.Client.prototype as unknown as { query: Query }
+  const prototype = Client.prototype as unknown as { query: Query }
   const query = prototype.query
   prototype.query = function (...args) {
     const [text] = args
@@ -41,6 +41,6 @@ const module = kafkaTopicDestination({
   pollIntervalMs: 20,
   ...options,
 })
-module.register(new PgHost(new pg.Pool({ connectionString })))
+module.register(new PgHost(new Pool({ connectionString })))
 await module.start()
 process.stdout.write('started\n')
