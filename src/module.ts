@@ -183,16 +183,12 @@ function wireParts(
     schema,
     registry,
     leadership,
-    createProducer: (destination, onError) =>
-      createTransactionalProducer(
-        toProducerConfig(
-          destination.parameters,
-          'at-least-once',
-          `${transactionalIdPrefix}-${installation.id}-${destination.id}`,
-        ),
-        logger,
-        { onError },
-      ),
+    createProducer: ({ id, parameters, kafkaTopic }, onError) => {
+      const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+      const config = toProducerConfig(parameters, 'at-least-once', name)
+      const checkpoint = { group: name, kafkaTopic }
+      return createTransactionalProducer(config, logger, { onError, checkpoint })
+    },
   })
   const hooks = commitHooks({
     schema,

@@ -20,6 +20,8 @@ export interface LaneParts {
   ) => TransactionalProducer
   readonly baseUrl: string
   readonly cloudEventsHeaders: boolean
+  /** Whether Kafka transactions carry a checkpoint. */
+  readonly checkpoint: boolean
   readonly maxPageEvents: number
   readonly maxPageBytes: number
   readonly pageLingerMs: number

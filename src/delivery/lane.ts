@@ -2,13 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { isTopicDestinationError } from '../errors.ts'
 import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
-import { EventCursor, SourcesChanged, type OutboxEvent, type Page } from '../outbox/event-cursor.ts'
+import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from './backoff.ts'
+import { Checkpoint, isRefusal } from './checkpoint.ts'
 import { logDelivery } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
-import { PageLimit } from './page-limit.ts'
 import { PageRecords } from './page-records.ts'
+import { PoisonEvents } from './poison-events.ts'
 import { Signal } from './signal.ts'
 
 /** After this time without events the cursor is written down, so that slots of the outbox can be emptied. */
@@ -22,15 +23,15 @@ const restAfterMs = 1000
  *  ends the lane; so does `stop`, which the supervisor calls when leadership is lost.
  *
  *  The transaction of the next page may be open while a page is acknowledged; it is committed only after that.
- *  The page is acknowledged only after its Kafka transaction is committed. A crash between the two sends the page again with the
- *  same event numbers: twice, never zero times. */
+ *  The page is acknowledged only after its Kafka transaction is committed. After a crash between the two the next leader finds the page's
+ *  checkpoint in Kafka and acknowledges it ({@link Checkpoint}); without checkpoints it sends the page again, under the same event numbers. */
 export class Lane {
   readonly #parts: LaneParts
   readonly #work = new Signal()
   readonly #control = new Signal()
-  readonly #limit: PageLimit
   readonly #records: PageRecords
-  readonly #poison = new Map<string, string>()
+  readonly #checkpoint: Checkpoint
+  readonly #poison: PoisonEvents
   #destination: TopicDestination
   #sourceVersion: number
   /** The cursor must be loaded again: the destination reads something else now. */
@@ -52,8 +53,15 @@ export class Lane {
     this.#parts = parts
     this.#destination = parts.destination
     this.#sourceVersion = parts.sourceVersion
-    this.#limit = new PageLimit(parts.maxPageEvents)
+    const { reference } = parts.destination
+    this.#poison = new PoisonEvents(reference, parts.maxPageEvents, parts.logger)
     this.#records = new PageRecords(parts)
+    this.#checkpoint = new Checkpoint({
+      isWanted: parts.checkpoint,
+      record: (areKept, reason) =>
+        this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
+      logger: parts.logger,
+    })
   }
 
   /** There may be something to send. */
@@ -87,8 +95,7 @@ export class Lane {
   /** Without this a call that waits for a dead cluster would go on for minutes. */
   #recall(): void {
     this.#isRecalled = true
-    // A larger maxRequestSize may let them through.
-    this.#poison.clear()
+    this.#poison.forget()
     void this.#producer?.close(this.#isSending ? this.#parts.stopTimeoutMs : 0)
   }
 
@@ -119,7 +126,8 @@ export class Lane {
     }
     const producer = this.#producer ?? (await this.#open())
     if (this.#isCursorOld) await this.#dropCursor()
-    const cursor = (this.#cursor ??= await this.#load())
+    const cursor = (this.#cursor ??= await this.#loadSettled(producer))
+    await this.#checkpoint.retry(producer)
     await this.#linger()
     if (this.#mustEnd()) return
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
@@ -162,16 +170,21 @@ export class Lane {
     return EventCursor.load(db, schema, destinationId, epoch)
   }
 
+  /** What Kafka has and the row does not know of must not be sent again. */
+  async #loadSettled(producer: TransactionalProducer): Promise<EventCursor> {
+    const cursor = await this.#load()
+    await this.#checkpoint.settle(producer, cursor)
+    return cursor
+  }
+
   async #send(producer: TransactionalProducer, cursor: EventCursor, page: Page): Promise<void> {
     const settle = this.#settleFormer(cursor, page)
-    if (this.#poison.size > 0) await settle()
-    const poisoned = page.events.findIndex(({ id }) => this.#poison.has(id))
-    if (poisoned === 0) {
-      await this.#setAside(cursor, page)
+    if (this.#poison.areNamed) await settle()
+    const events = this.#poison.sendable(page)
+    if (events.length === 0) {
+      await this.#poison.setAside(cursor, page)
       return
     }
-    const limit = this.#limit.current
-    const events = page.events.slice(0, poisoned > 0 ? Math.min(poisoned, limit) : limit)
     const records = this.#records.of(page, this.#destination).slice(0, events.length)
     this.#lastPageAtMs = performance.now()
     this.#isSending = true
@@ -181,14 +194,22 @@ export class Lane {
         await settle()
         // What fails in there fails again in its turn.
         following = this.#prepareNext(cursor, page).catch(() => undefined)
+        return this.#checkpoint.of(cursor, events.length)
       })
       await settle()
       this.#logAttempt(page, events.length)
     } catch (error) {
       await settle()
+      // Before anything is sent again Kafka is asked what it has.
+      this.#isCursorOld = true
+      if (isRefusal(error)) {
+        await this.#checkpoint.giveUp(error)
+        return
+      }
       if (isKafkaError(error) && !this.#mustEnd()) this.#logAttempt(page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
-      await this.#afterPoison(error, cursor, events)
+      this.#poison.learn(error, events)
+      await cursor.recordFailure(1, error.message)
       return
     } finally {
       this.#isSending = false
@@ -199,7 +220,7 @@ export class Lane {
     const next = events.length === page.events.length ? await following : undefined
     const isDrained = !page.more && events.length === page.events.length
     this.#lingerMs = isDrained ? this.#lingerAfter(performance.now() - this.#lastPageAtMs) : 0
-    this.#limit.widen()
+    this.#poison.widen()
     if (next) {
       this.#following = { page: next, settling }
       return
@@ -249,34 +270,6 @@ export class Lane {
     })
   }
 
-  /** The first event of the page can never be delivered: it keeps its number, its neighbours go on. */
-  async #setAside(cursor: EventCursor, page: Page): Promise<void> {
-    const [event] = page.events
-    if (!event) return
-    const cause = this.#poison.get(event.id) ?? 'Kafka refuses this record.'
-    await cursor.deadLetter(page, 0, cause)
-    this.#poison.delete(event.id)
-    this.#parts.logger.error(
-      { destination: this.#destination.reference, eventId: event.id, cause },
-      'an event was set aside as dead letter',
-    )
-  }
-
-  /** Named records are set aside at the next step. Where Kafka does not say which record it was, the page shrinks until it is alone. */
-  async #afterPoison(
-    error: KafkaError,
-    cursor: EventCursor,
-    events: readonly OutboxEvent[],
-  ): Promise<void> {
-    const named = events.length === 1 ? [0] : error.poisonIndexes
-    for (const index of named) {
-      const event = events[index]
-      if (event) this.#poison.set(event.id, error.message)
-    }
-    if (named.length === 0) this.#limit.narrow(events.length)
-    await cursor.recordFailure(1, error.message)
-  }
-
   async #afterError(error: unknown): Promise<void> {
     if (isFenced(error)) {
       this.#end(error)
@@ -314,14 +307,17 @@ export class Lane {
     )
   }
 
-  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
   async #recordFailure(failedCount: number, cause: string): Promise<void> {
+    await this.#note((cursor) => cursor.recordFailure(failedCount, cause))
+  }
+
+  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
+  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<void> {
     try {
-      const cursor = this.#cursor ?? (await this.#load())
-      await cursor.recordFailure(failedCount, cause)
+      await write(this.#cursor ?? (await this.#load()))
     } catch (error) {
       if (isFenced(error)) this.#end(error)
-      else this.#parts.logger.warn({ err: error }, 'cannot write an error of delivery down')
+      else this.#parts.logger.warn({ err: error }, 'cannot write down how delivery goes')
     }
   }
 

@@ -136,6 +136,15 @@ export class CursorRow {
       : fenced(this.#destinationId)
   }
 
+  /** Keeps for $status whether Kafka holds checkpoints of this destination, and why not. */
+  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
+    const { rowCount } = await this.#db.query(
+      `update ${this.#schema.destination} set exactly_once = $3, note = $4 where id = $1 and epoch = $2`,
+      [this.#destinationId, this.#epoch, areKept, reason ?? null],
+    )
+    if (rowCount !== 1) throw fenced(this.#destinationId)
+  }
+
   /** Counts failed attempts and keeps the error; the cursor, and so the token, stays as it is. */
   async recordFailure(failedCount: number, error: string): Promise<void> {
     const { rowCount } = await this.#db.query(
@@ -147,6 +156,20 @@ export class CursorRow {
     )
     if (rowCount !== 1) throw fenced(this.#destinationId)
   }
+}
+
+/** Most events behind one state of the row that a checkpoint can tell. */
+const checkpointUnit = 2 ** 20
+
+/** One number for a state of the row and a count of events behind it, exact as a JavaScript number: token * 2^20 + count < 2^52. */
+export function checkpointOf(token: number, eventCount: number): number {
+  if (!(eventCount >= 1 && eventCount < checkpointUnit)) throw new RangeError('no such count')
+  return token * checkpointUnit + eventCount
+}
+
+/** How many events the checkpoint says are behind this state; 0 when it is about another one. */
+export function eventsBehind(token: number, checkpoint: number): number {
+  return Math.floor(checkpoint / checkpointUnit) === token ? checkpoint % checkpointUnit : 0
 }
 
 function fenced(destinationId: number): TopicDestinationError {

@@ -1,4 +1,4 @@
-import { CursorRow, SourcesChanged } from './cursor-row.ts'
+import { checkpointOf, CursorRow, eventsBehind, SourcesChanged } from './cursor-row.ts'
 import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
 import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
@@ -120,6 +120,25 @@ export class EventCursor {
     return this.#row.token
   }
 
+  /** What a Kafka transaction with the next `eventCount` unsettled events is to carry. */
+  checkpoint(eventCount: number): number {
+    return checkpointOf(this.#row.token, eventCount)
+  }
+
+  /** Settles the events that Kafka has committed with this checkpoint, when it is about the present state of the row. Call it
+   *  after loading, before anything is read.
+   *  @returns how many were settled */
+  async settleCheckpoint(checkpoint: number): Promise<number> {
+    const count = eventsBehind(this.#row.token, checkpoint)
+    // Nothing is sent before its round is opened.
+    if (count === 0 || !this.#round) return 0
+    const page = await this.nextPage(count, Number.MAX_SAFE_INTEGER)
+    // Events cannot go missing; if they do, twice is better than never.
+    if (page?.events.length !== count) return 0
+    await this.acknowledge(page)
+    return count
+  }
+
   /** The next unsettled events; undefined when there is none that was committed before this call. Until the page is
    *  acknowledged, the same events again.
    *
@@ -211,6 +230,11 @@ export class EventCursor {
     this.#lastEventNumber++
     this.#settledCount++
     if (this.#unsettled(page).length === 0) this.#page = undefined
+  }
+
+  /** Keeps for $status whether Kafka holds checkpoints, and why not; nothing of the cursor changes. */
+  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
+    await this.#row.recordCheckpoints(areKept, reason)
   }
 
   /** Counts failed attempts and keeps the error; nothing of the cursor changes. */

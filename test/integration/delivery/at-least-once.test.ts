@@ -38,6 +38,7 @@ describe('at least once', () => {
       status: 'active',
       messagesDead: 0,
       messagesUndecided: 0,
+      exactlyOnce: true,
       errors: [],
     })
   })

@@ -46,7 +46,11 @@ export function transactionalProducer(
   causes: Causes = new Causes(),
 ): TransactionalProducer {
   const config = toProducerConfig(values, 'at-least-once', transactionalId)
-  const producer = createTransactionalProducer(config, silentLogger, causes)
+  const checkpoint = { group: transactionalId, kafkaTopic: values.kafkaTopic }
+  const producer = createTransactionalProducer(config, silentLogger, {
+    onError: causes.onError,
+    checkpoint,
+  })
   t.after(() => producer.close(5000))
   return producer
 }
