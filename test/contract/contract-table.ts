@@ -1,0 +1,11 @@
+import type { ContractRows } from './contract-row.ts'
+import { destinationRows } from './destination-rows.ts'
+import { topicElementRows, topicRows } from './topic-rows.ts'
+
+/** What Aidbox documents for topics, Kafka destinations, notifications and $status, and how this module stands to it; by area.
+ *  Each row has a test of the same id (contract-tests.ts). README's "Differences from Aidbox" is made of it. */
+export const contractTable: Readonly<Record<string, ContractRows>> = {
+  'topics and triggers': topicRows,
+  'elements of a topic': topicElementRows,
+  destinations: destinationRows,
+}

@@ -1,0 +1,11 @@
+import { destinationTests } from './destination-tests.ts'
+import type { RowTest } from './row-test.ts'
+import { topicElementTests } from './topic-element-tests.ts'
+import { topicTests } from './topic-tests.ts'
+
+/** The test of each row of the contract table, by id. */
+export const contractTests: Readonly<Record<string, RowTest>> = {
+  ...topicTests,
+  ...topicElementTests,
+  ...destinationTests,
+}
