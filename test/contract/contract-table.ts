@@ -1,5 +1,7 @@
 import type { ContractRows } from './contract-row.ts'
 import { destinationRows } from './destination-rows.ts'
+import { notificationRows } from './notification-rows.ts'
+import { parameterRows } from './parameter-rows.ts'
 import { topicElementRows, topicRows } from './topic-rows.ts'
 
 /** What Aidbox documents for topics, Kafka destinations, notifications and $status, and how this module stands to it; by area.
@@ -8,4 +10,6 @@ export const contractTable: Readonly<Record<string, ContractRows>> = {
   'topics and triggers': topicRows,
   'elements of a topic': topicElementRows,
   destinations: destinationRows,
+  parameters: parameterRows,
+  notifications: notificationRows,
 }

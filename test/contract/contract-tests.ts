@@ -1,4 +1,6 @@
 import { destinationTests } from './destination-tests.ts'
+import { notificationTests } from './notification-tests.ts'
+import { parameterTests } from './parameter-tests.ts'
 import type { RowTest } from './row-test.ts'
 import { topicElementTests } from './topic-element-tests.ts'
 import { topicTests } from './topic-tests.ts'
@@ -8,4 +10,6 @@ export const contractTests: Readonly<Record<string, RowTest>> = {
   ...topicTests,
   ...topicElementTests,
   ...destinationTests,
+  ...parameterTests,
+  ...notificationTests,
 }

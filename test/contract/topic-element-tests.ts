@@ -47,7 +47,8 @@ function elementTest(name: ElementName, max: '1' | '*'): RowTest {
     assert.deepEqual(withoutVersion(stored), topic)
     assert.ok(Array.isArray(value) === (max === '*'), 'the example has the form of the element')
     // One where many may stand, or many where one may.
-    const otherForm = { ...topic, [key]: Array.isArray(value) ? value[0] : [value, value] }
+    const wrong: unknown = Array.isArray(value) ? value[0] : [value, value]
+    const otherForm = { ...topic, [key]: wrong }
     const answer = await fhir.request('PUT', `/AidboxSubscriptionTopic/${topic.id}`, otherForm)
     assertRefused(answer, `AidboxSubscriptionTopic.${name.replace('[x]', '')}`)
   }
