@@ -14,6 +14,7 @@ import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../helpers
 import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { destinationResource, type TestResource } from '../helpers/topic-resources.ts'
 import { readNotifications, type Notification } from './notification.ts'
+import { vaultScopes, type SecretName } from './secret-vault.ts'
 
 export type Kind = 'kafka-at-least-once' | 'kafka-best-effort'
 
@@ -38,14 +39,19 @@ export class ContractServer {
     this.vaultFolder = vaultFolder
   }
 
-  /** @param vault secrets by name: file name in the folder, and scope */
-  static async start(t: CleanUp, vault: object): Promise<ContractServer> {
+  static async start(t: CleanUp): Promise<ContractServer> {
     const [kafka, database, vaultFolder] = await Promise.all([
       testKafka(),
       testDatabase({ name: t.name }),
       mkdtemp(join(tmpdir(), 'contract-vault-')),
     ])
-    await writeFile(join(vaultFolder, 'vault.json'), JSON.stringify({ secret: vault }))
+    const secret = Object.fromEntries(
+      Object.entries(vaultScopes).map(([name, scope]) => [
+        name,
+        { path: join(vaultFolder, name), scope },
+      ]),
+    )
+    await writeFile(join(vaultFolder, 'vault.json'), JSON.stringify({ secret }))
     const contract = new ContractServer(kafka, database, vaultFolder)
     const server = await contract.startServer()
     contract.#url = server.url
@@ -81,6 +87,14 @@ export class ContractServer {
     )
     await server.listen()
     return server
+  }
+
+  async writeSecret(name: SecretName, value: string): Promise<void> {
+    await writeFile(join(this.vaultFolder, name), value)
+  }
+
+  async removeSecret(name: SecretName): Promise<void> {
+    await rm(join(this.vaultFolder, name))
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,10 @@
 import type { ContractRows } from './contract-row.ts'
+import { correlationRows } from './correlation-rows.ts'
 import { destinationRows } from './destination-rows.ts'
 import { notificationRows } from './notification-rows.ts'
 import { parameterRows } from './parameter-rows.ts'
+import { secretRows } from './secret-rows.ts'
+import { statusRows } from './status-rows.ts'
 import { topicElementRows, topicRows } from './topic-rows.ts'
 
 /** What Aidbox documents for topics, Kafka destinations, notifications and $status, and how this module stands to it; by area.
@@ -12,4 +15,7 @@ export const contractTable: Readonly<Record<string, ContractRows>> = {
   destinations: destinationRows,
   parameters: parameterRows,
   notifications: notificationRows,
+  'correlation id': correlationRows,
+  $status: statusRows,
+  secrets: secretRows,
 }

@@ -1,7 +1,10 @@
+import { correlationTests } from './correlation-tests.ts'
 import { destinationTests } from './destination-tests.ts'
 import { notificationTests } from './notification-tests.ts'
 import { parameterTests } from './parameter-tests.ts'
 import type { RowTest } from './row-test.ts'
+import { secretTests } from './secret-tests.ts'
+import { statusTests } from './status-tests.ts'
 import { topicElementTests } from './topic-element-tests.ts'
 import { topicTests } from './topic-tests.ts'
 
@@ -12,4 +15,7 @@ export const contractTests: Readonly<Record<string, RowTest>> = {
   ...destinationTests,
   ...parameterTests,
   ...notificationTests,
+  ...correlationTests,
+  ...statusTests,
+  ...secretTests,
 }

@@ -29,7 +29,7 @@ describe('the contract', () => {
   let contract: ContractServer
 
   before(async (t) => {
-    contract = await ContractServer.start(t, {})
+    contract = await ContractServer.start(t)
   })
 
   after(async () => {

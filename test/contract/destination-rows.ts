@@ -127,6 +127,12 @@ export const destinationRows = {
     source: 'Topic-based subscriptions, Stop subscription data processing',
     verdict: 'same',
   },
+  'destination-delete-missing': {
+    statement:
+      'DELETE of a destination that was never there answers 204 alone and in a batch; a transaction fails.',
+    source: 'Topic-based subscriptions, Updating a TopicDestination',
+    verdict: 'same',
+  },
   'destination-several': {
     statement: 'Several destinations of one topic get each event, each on its own.',
     source: 'Topic-based subscriptions, AidboxTopicDestination',

@@ -355,6 +355,15 @@ export const destinationTests: Record<keyof typeof destinationRows, RowTest> = {
     )
   },
 
+  'destination-delete-missing': async (contract) => {
+    const url = `AidboxTopicDestination/${uniqueName('never')}`
+    assert.equal((await contract.fhir.request('DELETE', `/${url}`)).status, 204)
+    const entry = [{ request: { method: 'DELETE', url } }]
+    assert.deepEqual(await contract.batch(entry), ['204'])
+    const transaction = { resourceType: 'Bundle', type: 'transaction', entry }
+    assert.equal((await contract.fhir.request('POST', '', transaction)).status, 404)
+  },
+
   'destination-several': async (contract) => {
     const id = uniqueName('p')
     const first = await contract.follow(anyPatient)
