@@ -36,18 +36,18 @@ export const destinationRows = {
   },
   'destination-topic-missing': {
     statement:
-      'A destination whose topic does not exist is stored; its $status answers an internal error.',
+      'A destination whose topic does not exist is stored; its `$status` answers an internal error.',
     source: 'Webhook AidboxTopicDestination, Troubleshooting',
     verdict: 'stricter',
-    here: 'It answers 422, unless the topic is in the same bundle.',
+    here: 'A destination whose topic does not exist answers 422, unless the topic is in the same bundle.',
     because: 'a wrong url is found by who wrote it',
   },
   'destination-topic-gone': {
     statement:
-      '$status answers an internal error (no sender) when the topic of the destination goes away.',
+      '`$status` answers an internal error (no sender) when the topic of the destination goes away.',
     source: 'Webhook AidboxTopicDestination, Troubleshooting',
     verdict: 'different',
-    here: '$status answers `error` and the cause in `statusReason`, and is `active` again when the topic is back.',
+    here: '`$status` answers `error` and the cause in `statusReason` until the topic is back.',
     because: 'the cause stands where one looks',
   },
   'destination-status': {
@@ -113,7 +113,7 @@ export const destinationRows = {
     statement: 'PUT and PATCH of a destination answer 405, alone and in bundles.',
     source: 'Topic-based subscriptions, Updating a TopicDestination',
     verdict: 'different',
-    here: 'They change it in place.',
+    here: 'PUT and PATCH change a destination in place.',
     because: 'no gap and no loss when something changes',
   },
   'destination-replace': {

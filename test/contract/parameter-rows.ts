@@ -21,7 +21,7 @@ export const parameterRows = {
     statement: 'compressionType zstd compresses the records.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, compressionType',
     verdict: 'different',
-    here: 'It answers 422 where node-rdkafka was built without libzstd.',
+    here: 'compressionType zstd answers 422 where node-rdkafka was built without libzstd.',
     because: 'the library is taken from the machine that builds it',
   },
   'parameter-batchSize': {
@@ -53,7 +53,7 @@ export const parameterRows = {
     statement: 'sslKeystoreKey is the private key in the format of ssl.keystore.type.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, sslKeystoreKey',
     verdict: 'different',
-    here: 'It is PEM, with the certificates in the same text or in sslKeystoreCertificateChain.',
+    here: 'sslKeystoreKey is PEM, with the certificates in the same text or in sslKeystoreCertificateChain.',
     because: 'librdkafka reads no Java keystores',
   },
   'parameter-securityProtocol': {
@@ -84,7 +84,7 @@ export const parameterRows = {
     statement: 'saslClientCallbackHandlerClass names a Java class.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, saslClientCallbackHandlerClass',
     verdict: 'different',
-    here: 'It answers 422.',
+    here: 'saslClientCallbackHandlerClass answers 422.',
     because: 'PLAIN and SCRAM need no handler, and there is no Java here',
   },
   'parameter-keyByResourceId': {
@@ -107,14 +107,14 @@ export const parameterRows = {
     statement: 'Numbers come as valueInteger, in the profiles as valueUnsignedInt.',
     source: 'Core module resources, KafkaAtLeastOnceProfile',
     verdict: 'different',
-    here: 'valuePositiveInt is taken too.',
+    here: 'Numbers may come as valuePositiveInt too.',
     because: 'clients send what their library knows',
   },
   'parameter-text-types': {
     statement: 'Texts come as valueString.',
     source: 'Kafka AidboxTopicDestination, Available Parameters',
     verdict: 'different',
-    here: 'valueUrl, valueUri and valueCode are taken too.',
+    here: 'Texts may come as valueUrl, valueUri and valueCode too.',
     because: 'clients send addresses as valueUrl',
   },
   'parameter-wrong-type': {
@@ -136,7 +136,7 @@ export const parameterRows = {
     statement: 'There is no parameter for authorities, certificates and the password of a key.',
     source: 'Kafka AidboxTopicDestination, Available Parameters',
     verdict: 'different',
-    here: 'sslTruststoreCertificates, sslKeystoreCertificateChain and sslKeyPassword (secret) are taken.',
+    here: 'sslTruststoreCertificates, sslKeystoreCertificateChain and sslKeyPassword (secret) are parameters too.',
     because: 'mutual TLS needs them',
   },
 } as const

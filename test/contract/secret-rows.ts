@@ -25,7 +25,7 @@ export const secretRows = {
     statement: 'No other parameter of a Kafka destination may refer to a secret.',
     source: 'External Secrets, Supported resources',
     verdict: 'different',
-    here: 'sslKeyPassword, a parameter of this module, may as well.',
+    here: 'sslKeyPassword, a parameter of this module, may refer to a secret too.',
     because: 'a password is a secret',
   },
   'secret-scope-instance': {
@@ -62,14 +62,14 @@ export const secretRows = {
     statement: 'A secret that stands in the resource is read back as it was written.',
     source: 'Kafka AidboxTopicDestination, AWS MSK Kafka with IAM',
     verdict: 'different',
-    here: "It is read back masked, and the masked form written back keeps it (`plainSecrets: 'echo'` for the other way).",
+    here: "A secret that stands in the resource is read back masked; the masked form written back keeps it (`plainSecrets: 'echo'` for the other way).",
     because: 'a reader of the resource does not get the password',
   },
   'secret-plain-moved': {
     statement: 'A destination is replaced as a whole, with its secrets.',
     source: 'Topic-based subscriptions, Updating a TopicDestination',
     verdict: 'stricter',
-    here: 'A masked secret is asked for again, 422, when the brokers change.',
+    here: 'When the brokers change, a masked secret is asked for again (422).',
     because: 'it would be shown to whoever the new address belongs to',
   },
 } as const

@@ -77,7 +77,7 @@ export const topicRows = {
     statement: 'trigger.resource is bound to the resource types of FHIR.',
     source: 'Topic-based subscriptions, AidboxSubscriptionTopic, resource',
     verdict: 'different',
-    here: 'Other names of the right form are taken.',
+    here: 'trigger.resource takes other names of the right form too.',
     because: 'a host may have types of its own',
   },
   'trigger-interactions': {
@@ -127,7 +127,7 @@ export const topicRows = {
     statement: 'fhirPathCriteria may be left empty.',
     source: 'Webhook AidboxTopicDestination, fhirPathCriteria examples',
     verdict: 'stricter',
-    here: 'Leaving it out is fine; an empty text answers 422.',
+    here: 'An empty fhirPathCriteria answers 422; it may be absent.',
     because: 'FHIR has no empty strings, and a forgotten criteria would select everything',
   },
   'criteria-sees': {
@@ -188,17 +188,17 @@ export const topicRows = {
   },
   'criteria-malformed': {
     statement:
-      'A criteria that does not compile shows in the log, and $status answers an internal error.',
+      'A criteria that does not compile shows in the log, and `$status` answers an internal error.',
     source: 'Webhook AidboxTopicDestination, Troubleshooting',
     verdict: 'stricter',
-    here: 'The topic answers 422 with line and column.',
+    here: 'A topic whose criteria does not compile answers 422 with line and column.',
     because: 'a typing error is found by who made it',
   },
   'criteria-fails': {
     statement: 'What becomes of an event whose criteria fails for this one resource is not said.',
     source: 'Webhook AidboxTopicDestination, Webhook is not firing',
     verdict: 'different',
-    here: 'The write succeeds; the event is set aside and counted (`messagesUndecided`).',
+    here: 'An event whose criteria fails is set aside and counted (`messagesUndecided`); the write succeeds.',
     because: 'nothing is lost without a trace',
   },
 } as const
