@@ -80,6 +80,7 @@ async function moduleOptions(): Promise<string[][]> {
 function exampleNotification(): string {
   const text = notificationBundle(
     {
+      topicUrl: 'http://example.org/topic/finished-encounters',
       eventNumber: 1,
       eventId: '4711',
       interaction: 'update',
@@ -98,7 +99,6 @@ function exampleNotification(): string {
     },
     {
       reference: 'AidboxTopicDestination/encounters',
-      topicUrl: 'http://example.org/topic/finished-encounters',
       kafkaTopic: 'encounters',
       keyByResourceId: true,
       content: 'full-resource',

@@ -16,6 +16,7 @@ import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
+import { closeLeftSources } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
@@ -65,12 +66,13 @@ class KafkaTopicDestination implements FhirServerModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets } = this.#options
+    const { plainSecrets, strictAidbox } = this.#options
     host.registerResourceType(subscriptionTopicType())
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,
         plainSecrets,
+        strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
       }),
     )
@@ -204,7 +206,10 @@ function wireParts(
     wakeLanes: (topicIds) => {
       lanes.wake(topicIds)
     },
-    announceOwnTypes: () => announce(registry, registryLeaseMs, logger),
+    announceOwnTypes: async () => {
+      await announce(registry, registryLeaseMs, logger)
+      await closeSources(db, schema, registryLeaseMs, logger)
+    },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
   return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor, installation }
@@ -217,6 +222,18 @@ async function announce(registry: Registry, leaseMs: number, logger: Logger): Pr
     logger.warn({ err: error }, 'cannot refresh topics and destinations; will retry')
   })
   await leasePassed
+}
+
+/** What destinations have left is closed: all nodes know, so nothing that is still to come was meant for them. */
+async function closeSources(
+  db: SqlTx,
+  schema: OutboxSchema,
+  leaseMs: number,
+  logger: Logger,
+): Promise<void> {
+  await closeLeftSources(db, schema, leaseMs / 1000).catch((error: unknown) => {
+    logger.warn({ err: error }, 'cannot close what a destination has left; will be done later')
+  })
 }
 
 /** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */

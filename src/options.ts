@@ -19,6 +19,9 @@ export interface ModuleOptions {
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** PUT and PATCH of a destination answer 405, as in Aidbox; to change one it is deleted and created anew.
+   *  @default false */
+  readonly strictAidbox?: boolean
   /** CloudEvents headers (`ce_*`) on every record, beside content-type, traceparent and correlation id.
    *  @default true */
   readonly cloudEventsHeaders?: boolean
@@ -55,6 +58,7 @@ const defaults: Required<Defaulted> = {
   schema: 'topic_destination',
   logger: silentLogger,
   plainSecrets: 'mask',
+  strictAidbox: false,
   cloudEventsHeaders: true,
   transactionalIdPrefix: 'fhir-topic-destination',
   registryLeaseMs: 500,

@@ -1,37 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isTopicDestinationError } from '../errors.ts'
-import type { SqlTx } from '../host/types.ts'
-import type { KafkaError, KafkaRecord, TransactionalProducer } from '../kafka/producer.ts'
+import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
-import { kafkaRecord } from '../notifications/kafka-record.ts'
-import type { Logger } from '../observability/logger.ts'
-import { EventCursor, type OutboxEvent, type Page } from '../outbox/event-cursor.ts'
-import type { OutboxSchema } from '../outbox/schema.ts'
+import { EventCursor, SourcesChanged, type OutboxEvent, type Page } from '../outbox/event-cursor.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from './backoff.ts'
+import { logDelivery } from './delivery-log.ts'
+import type { LaneParts } from './lane-parts.ts'
 import { PageLimit } from './page-limit.ts'
+import { PageRecords } from './page-records.ts'
 import { Signal } from './signal.ts'
-
-export interface LaneParts {
-  readonly db: SqlTx
-  readonly schema: OutboxSchema
-  readonly destinationId: number
-  readonly epoch: number
-  readonly destination: TopicDestination
-  /** A new producer of this lane's transactional.id, not yet started. `onError` gets causes that are seen outside a call. */
-  readonly createProducer: (
-    destination: TopicDestination,
-    onError: (cause: string) => void,
-  ) => TransactionalProducer
-  readonly baseUrl: string
-  readonly cloudEventsHeaders: boolean
-  readonly maxPageEvents: number
-  readonly maxPageBytes: number
-  readonly pageLingerMs: number
-  readonly pollIntervalMs: number
-  readonly stopTimeoutMs: number
-  readonly logger: Logger
-}
 
 /** After this time without events the cursor is written down, so that slots of the outbox can be emptied. */
 const restAfterMs = 1000
@@ -51,8 +29,12 @@ export class Lane {
   readonly #work = new Signal()
   readonly #control = new Signal()
   readonly #limit: PageLimit
+  readonly #records: PageRecords
   readonly #poison = new Map<string, string>()
   #destination: TopicDestination
+  #sourceVersion: number
+  /** The cursor must be loaded again: the destination reads something else now. */
+  #isCursorOld = false
   #producer: TransactionalProducer | undefined
   #cursor: EventCursor | undefined
   #isStopping = false
@@ -61,8 +43,6 @@ export class Lane {
   #isSending = false
   /** Sent while the page before it is acknowledged; its transaction is committed after that. */
   #following: { readonly page: Page; readonly settling: Promise<void> } | undefined
-  /** The records that were made last. */
-  #made: { page: Page; destination: TopicDestination; records: readonly KafkaRecord[] } | undefined
   #failures = 0
   #lastPageAtMs = Number.NEGATIVE_INFINITY
   /** Shortest time from the begin of the last page to the begin of the next. */
@@ -71,7 +51,9 @@ export class Lane {
   constructor(parts: LaneParts) {
     this.#parts = parts
     this.#destination = parts.destination
+    this.#sourceVersion = parts.sourceVersion
     this.#limit = new PageLimit(parts.maxPageEvents)
+    this.#records = new PageRecords(parts)
   }
 
   /** There may be something to send. */
@@ -81,7 +63,12 @@ export class Lane {
 
   /** Takes a changed destination between two pages; a changed connection gets a new producer. The same destination again does nothing:
    *  it must not cut a back-off short. */
-  update(destination: TopicDestination): void {
+  update(destination: TopicDestination, sourceVersion: number): void {
+    if (sourceVersion !== this.#sourceVersion) {
+      this.#sourceVersion = sourceVersion
+      this.#isCursorOld = true
+      this.#work.raise()
+    }
     const before = this.#destination
     if (destination === before || isDeepStrictEqual(destination, before)) return
     this.#destination = destination
@@ -131,6 +118,7 @@ export class Lane {
       return
     }
     const producer = this.#producer ?? (await this.#open())
+    if (this.#isCursorOld) await this.#dropCursor()
     const cursor = (this.#cursor ??= await this.#load())
     await this.#linger()
     if (this.#mustEnd()) return
@@ -157,7 +145,15 @@ export class Lane {
       this.#noteCause(cause)
     })
     this.#producer = producer
-    await producer.start()
+    try {
+      await producer.start()
+    } catch (error) {
+      const { topicUrl } = this.#destination
+      if (isKafkaError(error) && !this.#mustEnd()) {
+        logDelivery(this.#parts.logger, this.#destination, { topicUrl, error: error.message })
+      }
+      throw error
+    }
     return producer
   }
 
@@ -176,7 +172,7 @@ export class Lane {
     }
     const limit = this.#limit.current
     const events = page.events.slice(0, poisoned > 0 ? Math.min(poisoned, limit) : limit)
-    const records = this.#recordsOf(page).slice(0, events.length)
+    const records = this.#records.of(page, this.#destination).slice(0, events.length)
     this.#lastPageAtMs = performance.now()
     this.#isSending = true
     let following: Promise<Page | undefined> | undefined
@@ -187,8 +183,10 @@ export class Lane {
         following = this.#prepareNext(cursor, page).catch(() => undefined)
       })
       await settle()
+      this.#logAttempt(page, events.length)
     } catch (error) {
       await settle()
+      if (isKafkaError(error) && !this.#mustEnd()) this.#logAttempt(page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       await this.#afterPoison(error, cursor, events)
       return
@@ -214,7 +212,7 @@ export class Lane {
   async #prepareNext(cursor: EventCursor, page: Page): Promise<Page | undefined> {
     const { maxPageEvents, maxPageBytes } = this.#parts
     const next = await cursor.readAhead(page, maxPageEvents, maxPageBytes)
-    if (next && !this.#isRecalled) this.#recordsOf(next)
+    if (next && !this.#isRecalled) this.#records.of(next, this.#destination)
     return next
   }
 
@@ -239,18 +237,16 @@ export class Lane {
     this.#following = undefined
     await following?.settling.catch(() => undefined)
     this.#cursor = undefined
+    this.#isCursorOld = false
   }
 
-  #recordsOf(page: Page): readonly KafkaRecord[] {
-    const destination = this.#destination
-    if (this.#made?.page === page && this.#made.destination === destination)
-      return this.#made.records
-    const records = page.events.map((event, index) => {
-      const eventNumber = page.firstEventNumber + index
-      return kafkaRecord({ ...event, eventId: event.id, eventNumber }, destination, this.#parts)
+  #logAttempt(page: Page, eventCount: number, failure?: KafkaError): void {
+    const { firstEventNumber, events } = page
+    logDelivery(this.#parts.logger, this.#destination, {
+      topicUrl: events[0]?.topicUrl ?? this.#destination.topicUrl,
+      eventNumbers: [firstEventNumber, firstEventNumber + eventCount - 1],
+      ...(failure ? { error: failure.message } : {}),
     })
-    this.#made = { page, destination, records }
-    return records
   }
 
   /** The first event of the page can never be delivered: it keeps its number, its neighbours go on. */
@@ -284,6 +280,10 @@ export class Lane {
   async #afterError(error: unknown): Promise<void> {
     if (isFenced(error)) {
       this.#end(error)
+      return
+    }
+    if (error instanceof SourcesChanged) {
+      await this.#dropCursor()
       return
     }
     // A recalled producer gives its call up; the destination is not at fault.
@@ -346,7 +346,7 @@ export class Lane {
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
-    this.#made = undefined
+    this.#records.forget()
     if (performance.now() - this.#lastPageAtMs > restAfterMs) await cursor.rest()
     await this.#work.wait(this.#parts.pollIntervalMs)
   }

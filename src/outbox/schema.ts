@@ -14,6 +14,7 @@ export interface OutboxSchema {
   readonly quotedName: string
   readonly event: string
   readonly destination: string
+  readonly source: string
   readonly topic: string
   readonly deadLetter: string
   readonly undecidedEvent: string
@@ -60,6 +61,7 @@ export function outboxSchema(
     quotedName,
     event: table('event'),
     destination: table('destination'),
+    source: table('source'),
     topic: table('topic'),
     deadLetter: table('dead_letter'),
     undecidedEvent: table('undecided_event'),

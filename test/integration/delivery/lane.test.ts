@@ -109,6 +109,7 @@ async function startLane(
     destinationId,
     epoch: 0,
     destination,
+    sourceVersion: 0,
     createProducer: kafka.createProducer,
     baseUrl: 'https://fhir.example.org/fhir',
     cloudEventsHeaders: true,
@@ -322,11 +323,11 @@ describe('Lane', () => {
     while ((await status()).failedAttempts < 6) await nextTurn()
     for (let times = 0; times < 20; times++) {
       lane.wake()
-      lane.update({ ...destination, parameters: { ...destination.parameters } })
+      lane.update({ ...destination, parameters: { ...destination.parameters } }, 0)
       await status()
     }
     assert.equal(kafka.attempts.length, 6)
-    lane.update({ ...destination, includeEntryAction: true })
+    lane.update({ ...destination, includeEntryAction: true }, 0)
     await kafka.until(7)
   })
 
@@ -335,8 +336,8 @@ describe('Lane', () => {
     const kafka = new ScriptedKafka([never, never])
     const { lane, ended, status } = await startLane(t, kafka, { events: 1 })
     await kafka.until(1)
-    lane.update({ ...destination, status: 'off' })
-    lane.update(destination)
+    lane.update({ ...destination, status: 'off' }, 0)
+    lane.update(destination, 0)
     await kafka.until(2)
     lane.stop()
     await ended
