@@ -14,6 +14,7 @@ import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../helpers
 import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { destinationResource, type TestResource } from '../helpers/topic-resources.ts'
 import { readNotifications, type Notification } from './notification.ts'
+import { recordingLogger, type LogLine } from './recording-logger.ts'
 import { vaultScopes, type SecretName } from './secret-vault.ts'
 
 export type Kind = 'kafka-at-least-once' | 'kafka-best-effort'
@@ -28,6 +29,8 @@ export class ContractServer {
   readonly database: TestDatabase
   /** Folder of the files that the vault configuration names. */
   readonly vaultFolder: string
+  /** What the modules of all servers have logged. */
+  readonly log: LogLine[] = []
   readonly #servers: ReferenceServer[] = []
   readonly #created: string[] = []
   #fhir: FhirClient | undefined
@@ -82,6 +85,7 @@ export class ContractServer {
         baseUrl: server.url,
         vaultConfigPath: join(this.vaultFolder, 'vault.json'),
         registryLeaseMs,
+        logger: recordingLogger(this.log),
         ...moduleOptions,
       }),
     )

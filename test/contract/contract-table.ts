@@ -1,7 +1,9 @@
 import type { ContractRows } from './contract-row.ts'
 import { correlationRows } from './correlation-rows.ts'
+import { deliveryLogRows } from './delivery-log-rows.ts'
 import { destinationRows } from './destination-rows.ts'
 import { notificationRows } from './notification-rows.ts'
+import { organizationRows } from './organization-rows.ts'
 import { parameterRows } from './parameter-rows.ts'
 import { secretRows } from './secret-rows.ts'
 import { statusRows } from './status-rows.ts'
@@ -16,6 +18,8 @@ export const contractTable: Readonly<Record<string, ContractRows>> = {
   parameters: parameterRows,
   notifications: notificationRows,
   'correlation id': correlationRows,
+  'delivery log': deliveryLogRows,
   $status: statusRows,
   secrets: secretRows,
+  organizations: organizationRows,
 }

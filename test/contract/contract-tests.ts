@@ -1,6 +1,8 @@
 import { correlationTests } from './correlation-tests.ts'
+import { deliveryLogTests } from './delivery-log-tests.ts'
 import { destinationTests } from './destination-tests.ts'
 import { notificationTests } from './notification-tests.ts'
+import { organizationTests } from './organization-tests.ts'
 import { parameterTests } from './parameter-tests.ts'
 import type { RowTest } from './row-test.ts'
 import { secretTests } from './secret-tests.ts'
@@ -16,6 +18,8 @@ export const contractTests: Readonly<Record<string, RowTest>> = {
   ...parameterTests,
   ...notificationTests,
   ...correlationTests,
+  ...deliveryLogTests,
   ...statusTests,
   ...secretTests,
+  ...organizationTests,
 }

@@ -113,8 +113,26 @@ export const destinationRows = {
     statement: 'PUT and PATCH of a destination answer 405, alone and in bundles.',
     source: 'Topic-based subscriptions, Updating a TopicDestination',
     verdict: 'different',
-    here: 'PUT and PATCH change a destination in place.',
+    here: 'PUT and PATCH change a destination in place (`strictAidbox: true` answers 405).',
     because: 'no gap and no loss when something changes',
+  },
+  'destination-update-topic': {
+    statement: 'A destination that is deleted and posted with another topic loses what waits.',
+    source: 'Topic-based subscriptions, Updating a TopicDestination',
+    verdict: 'different',
+    here: 'PUT with another topic delivers what waits, then the events of the new topic.',
+    because: 'a renamed topic is no reason to lose events',
+  },
+  'destination-update-kind': {
+    statement: 'The kind of a destination changes by DELETE and POST.',
+    source: 'Topic-based subscriptions, Updating a TopicDestination',
+    verdict: 'same',
+  },
+  'destination-strict': {
+    statement:
+      'With strictAidbox PUT and PATCH of a destination answer 405, alone and in bundles, a topic takes PUT, and DELETE and POST replace the destination.',
+    source: 'Topic-based subscriptions, Updating a TopicDestination',
+    verdict: 'same',
   },
   'destination-replace': {
     statement:

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { FhirClient } from '../helpers/fhir-client.ts'
 import { newTopic, privateKafka, uniqueName } from '../helpers/kafka.ts'
 import { assertRefused, withoutVersion } from './answers.ts'
 import type { ContractServer, DestinationOptions, Kind } from './contract-server.ts'
@@ -276,8 +277,11 @@ export const destinationTests: Record<keyof typeof destinationRows, RowTest> = {
     const { fhir, kafka } = contract
     const { destination, ...followed } = await contract.follow(anyPatient)
     const path = `/AidboxTopicDestination/${destination.id}`
-    await fhir.put(patient(`${id}-1`))
-    await fhir.untilStatus(destination.id, ({ count }) => count('messagesDelivered') === 1)
+    const deliver = async (turn: number) => {
+      await fhir.put(patient(`${id}-${turn}`))
+      await fhir.untilStatus(destination.id, ({ count }) => count('messagesDelivered') === turn)
+    }
+    await deliver(1)
     const elsewhere = await newTopic(kafka.bootstrapServers)
     const parameter = (destination['parameter'] as { name: string }[]).map((each) =>
       each.name === 'kafkaTopic' ? { name: 'kafkaTopic', valueString: elsewhere } : each,
@@ -285,7 +289,7 @@ export const destinationTests: Record<keyof typeof destinationRows, RowTest> = {
     const request = { method: 'PUT', url: path.slice(1) }
     const moved = { ...destination, parameter }
     assert.deepEqual(await contract.batch([{ resource: moved, request }]), ['200'])
-    await fhir.put(patient(`${id}-2`))
+    await deliver(2)
     await fhir.ok(
       'PATCH',
       path,
@@ -294,9 +298,9 @@ export const destinationTests: Record<keyof typeof destinationRows, RowTest> = {
         'content-type': 'application/merge-patch+json',
       },
     )
-    await fhir.put(patient(`${id}-3`))
+    await deliver(3)
     await fhir.put({ ...moved, content: 'empty' })
-    await fhir.put(patient(`${id}-4`))
+    await deliver(4)
     const before = await followed.read(1)
     const after = await readNotifications(kafka.bootstrapServers, elsewhere, 3)
     const shown = [...before, ...after].map(({ event, focus, entry }) => [
@@ -311,6 +315,75 @@ export const destinationTests: Record<keyof typeof destinationRows, RowTest> = {
       shown.map(([eventNumber]) => eventNumber),
       [1, 2, 3, 4],
     )
+  },
+
+  'destination-update-topic': async (contract) => {
+    const id = uniqueName('p')
+    const { fhir } = contract
+    const { destination, ...followed } = await contract.follow(anyPatient, { status: 'off' })
+    const groups = contract.topic({ resource: 'Group' })
+    await fhir.put(groups)
+    await fhir.put(patient(`${id}-1`))
+    await fhir.put({ ...destination, topic: groups['url'] })
+    await fhir.put(patient(`${id}-2`))
+    await fhir.put({ ...group, id })
+    assert.equal((await fhir.status(destination.id)).count('messagesQueued'), 2)
+    await fhir.put({ ...destination, topic: groups['url'], status: 'active' })
+    const notifications = await followed.read(2)
+    assert.deepEqual(
+      notifications.map(({ focus, event, status }) => [focus, event.eventNumber, status['topic']]),
+      [
+        [`Patient/${id}-1`, 1, followed.topic['url']],
+        [`Group/${id}`, 2, groups['url']],
+      ],
+    )
+  },
+
+  'destination-update-kind': async (contract) => {
+    const { destination } = await contract.follow(anyPatient)
+    const path = `AidboxTopicDestination/${destination.id}`
+    const profile = [profiles.since2604['kafka-best-effort']]
+    const other = { ...destination, kind: 'kafka-best-effort', meta: { profile } }
+    const answer = await contract.fhir.request('PUT', `/${path}`, other)
+    assertRefused(answer, 'AidboxTopicDestination.kind')
+    const replaced = await contract.batch([
+      { request: { method: 'DELETE', url: path } },
+      { request: { method: 'POST', url: 'AidboxTopicDestination' }, resource: other },
+    ])
+    assert.deepEqual(replaced, ['204', '201'])
+    const { names } = await contract.fhir.status(destination.id)
+    assert.ok(names.includes('messagesLost'))
+  },
+
+  'destination-strict': async (contract) => {
+    const server = await contract.startServer({ strictAidbox: true })
+    const fhir = new FhirClient(server.url)
+    const topic = contract.topic(anyPatient)
+    const destination = contract.destination(topic, 'records', { status: 'off' })
+    const path = `AidboxTopicDestination/${destination.id}`
+    await fhir.put(topic)
+    await fhir.put({ ...topic, title: 'A topic takes PUT' })
+    await fhir.ok('POST', '/AidboxTopicDestination', destination)
+    const changed = { ...destination, content: 'empty' }
+    const put = { resource: changed, request: { method: 'PUT', url: path } }
+    const patch = [{ op: 'add', path: '/content', value: 'empty' }]
+    assert.equal((await fhir.request('PUT', `/${path}`, changed)).status, 405)
+    assert.equal((await fhir.request('PATCH', `/${path}`, patch)).status, 405)
+    const bundle = (type: string, ...entry: object[]) =>
+      fhir.request('POST', '', { resourceType: 'Bundle', type, entry })
+    const statusesOf = ({ body }: { body: Record<string, unknown> }) =>
+      (body['entry'] as { response: { status: string } }[]).map(({ response }) =>
+        response.status.slice(0, 3),
+      )
+    assert.deepEqual(statusesOf(await bundle('batch', put)), ['405'])
+    assert.equal((await bundle('transaction', put)).status, 405)
+    const stored = await fhir.ok('GET', `/${path}`)
+    assert.deepEqual(withoutVersion(stored), destination, 'nothing has changed')
+    const post = { resource: changed, request: { method: 'POST', url: 'AidboxTopicDestination' } }
+    const replaced = await bundle('batch', { request: { method: 'DELETE', url: path } }, post)
+    assert.deepEqual(statusesOf(replaced), ['204', '201'])
+    assert.deepEqual(withoutVersion(await fhir.ok('GET', `/${path}`)), changed)
+    await server.close()
   },
 
   'destination-replace': async (contract) => {
