@@ -53,6 +53,7 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     markdownTable(
       ['here', 'Aidbox', 'why'],
       Object.values(contractTable)
+        .flatMap((suite) => Object.values(suite))
         .flatMap((area) => Object.values(area))
         .flatMap((row) => (row.verdict === 'same' ? [] : [[row.here, row.statement, row.because]])),
     ),

@@ -107,11 +107,15 @@ export class ContractServer {
     await rm(this.vaultFolder, { recursive: true })
   }
 
-  /** Deletes what was created by the methods here. */
+  /** Deletes what was created by the methods here, as far as it is there. */
   async forget(): Promise<void> {
     const gone = this.#created.splice(0).toReversed()
     if (gone.length === 0) return
-    await this.batch(gone.map((url) => ({ request: { method: 'DELETE', url } })))
+    // One transaction: each commit of topics and destinations answers after a lease.
+    const entry = gone.map((reference) => ({
+      request: { method: 'DELETE', url: reference.replace('/', '?_id=') },
+    }))
+    await this.fhir.ok('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
   }
 
   /** Have `forget` delete this as well: `AidboxTopicDestination/<id>`. */
