@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Pool, type PoolConfig } from 'pg'
+import { Pool } from 'pg'
+import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
@@ -45,11 +46,7 @@ class KafkaTopicDestination implements FhirServerModule {
     this.#options = options
     this.#schema = outboxSchema(options.schema)
     this.#secrets = loadSecretSource(options.vaultConfigPath)
-    this.#pool = new Pool({ ...poolDefaults, ...poolConfig(options.database) })
-    // A connection that breaks while idle is replaced at the next query.
-    this.#pool.on('error', (error) => {
-      options.logger.warn({ err: error }, 'an idle database connection was lost')
-    })
+    this.#pool = openPool(options.database, options.logger)
   }
 
   register(host: FhirHost): void {
@@ -234,18 +231,4 @@ async function closeSources(
   await closeLeftSources(db, schema, leaseMs / 1000).catch((error: unknown) => {
     logger.warn({ err: error }, 'cannot close what a destination has left; will be done later')
   })
-}
-
-/** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */
-const poolDefaults: PoolConfig = {
-  application_name: 'fhir-topic-destination-kafka',
-  connectionTimeoutMillis: 10_000,
-  query_timeout: 120_000,
-  keepAlive: true,
-  // The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it.
-  options: [process.env['PGOPTIONS'], '-c jit=off'].filter(Boolean).join(' '),
-}
-
-function poolConfig(database: ResolvedOptions['database']): PoolConfig {
-  return typeof database === 'string' ? { connectionString: database } : database
 }

@@ -73,7 +73,7 @@ class Address {
         destinationId: row.destinationId,
         topicUrl,
         eventId: randomUUID(),
-        at: new Date(),
+        at: event.at ?? new Date(),
         event,
         error,
       })
@@ -97,6 +97,7 @@ function newEvent(change: Change, topicId: number, body: string | null): NewEven
     ...(change.versionId === undefined ? {} : { versionId: change.versionId }),
     ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
     ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
+    ...(change.at === undefined ? {} : { at: change.at }),
     body,
   }
 }

@@ -1,3 +1,4 @@
+import { TopicDestinationError } from '../errors.ts'
 import type { Change, CommitHooks, CommitUnit, FhirHost, SqlTx } from '../host/types.ts'
 import { enqueueEvents, parkUndecidedEvents } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
@@ -34,8 +35,12 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       await parts.registry.ensureFresh()
-      await applyOwnTypes(unit.changes, tx, parts.schema, parts.registry)
       const changes = unit.changes.filter(({ resourceType }) => !isOwnType(resourceType))
+      const hasOwnTypes = changes.length < unit.changes.length
+      if (hasOwnTypes) {
+        const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
+        await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
+      }
       const matches = await matchChanges(parts.registry.index, changes, tx, (references, inTx) =>
         parts.host.read(references, inTx),
       )
@@ -48,7 +53,7 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
       outcomes.set(unit, {
         bestEffort: addressed.bestEffort,
         topicIds: new Set(addressed.events.map(({ topicId }) => topicId)),
-        hasOwnTypes: changes.length < unit.changes.length,
+        hasOwnTypes,
       })
     },
 
@@ -71,7 +76,7 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
 async function membershipsOf(
   matches: readonly ChangeMatch[],
   unit: CommitUnit,
-  tx: SqlTx,
+  tx: SqlTx | undefined,
   { host, registry }: CommitHookParts,
 ): Promise<ReadonlyMap<Change, Membership>> {
   const asking = matches
@@ -84,12 +89,21 @@ async function membershipsOf(
   return new Map(asking.map((change, index) => [change, memberships[index] as Membership]))
 }
 
+/** @throws TopicDestinationError `KTD_NO_TRANSACTION`, so that the write fails rather than loses an event: an at-least-once destination
+ *  may be there from a node that has SQL transactions */
 async function enqueue(
   { events, undecided }: AddressedEvents,
-  tx: SqlTx,
+  given: SqlTx | undefined,
   schema: OutboxSchema,
 ): Promise<void> {
+  if (events.length + undecided.length === 0) return
+  const tx = required(given, 'An at-least-once destination gets events in SQL transactions only.')
   if (undecided.length > 0) await parkUndecidedEvents(tx, schema, undecided)
   // Last, so that the rows draw their ids as late as possible: after every row lock of the write, shortly before COMMIT.
   if (events.length > 0) await enqueueEvents(tx, schema, events)
+}
+
+function required(tx: SqlTx | undefined, text: string): SqlTx {
+  if (tx) return tx
+  throw new TopicDestinationError('KTD_NO_TRANSACTION', text)
 }

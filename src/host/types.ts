@@ -51,6 +51,8 @@ export interface Change {
   readonly correlationId?: string
   /** W3C `traceparent` of the request. */
   readonly traceparent?: string
+  /** Time of the change, where it is not the time of the transaction that is passed to the hooks. */
+  readonly at?: Date
 }
 
 /** One attempt of one host transaction. The same object is passed to every hook of the attempt. */
@@ -60,8 +62,9 @@ export interface CommitUnit {
 
 export interface CommitHooks {
   /** Inside the transaction, after the host's rows are written and locked, as the last step before COMMIT.
-   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer. */
-  beforeCommit(unit: CommitUnit, tx: SqlTx): Promise<void>
+   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer.
+   *  @param tx undefined where the host has no SQL transactions */
+  beforeCommit(unit: CommitUnit, tx: SqlTx | undefined): Promise<void>
   /** COMMIT has succeeded. The host awaits it before it answers the request; it resolves at once except after a change
    *  of an AidboxSubscriptionTopic or AidboxTopicDestination, where it resolves when every node knows of the change. Never rejects. */
   afterCommit(unit: CommitUnit): Promise<void>

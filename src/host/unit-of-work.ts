@@ -32,10 +32,17 @@ export class UnitOfWork implements CommitUnit {
 
   /** Runs every hook in the transaction. A throw must roll the transaction back.
    *
+   *  A host without SQL transactions calls it without `tx` before it makes its writes permanent: only best-effort destinations
+   *  get them.
+   *
    *  PostgreSQL answers COMMIT of an aborted transaction with the tag ROLLBACK and no error. A host that swallowed the failing
    *  statement would announce changes that never happened, so at least one statement runs here: it fails with 25P02 then. */
-  async beforeCommit(tx: SqlTx): Promise<void> {
+  async beforeCommit(tx?: SqlTx): Promise<void> {
     if (this.changes.length === 0) return
+    if (!tx) {
+      for (const hooks of this.#hooks) await hooks.beforeCommit(this, undefined)
+      return
+    }
     let statements = 0
     const counted: SqlTx = {
       query: (text, values) => {

@@ -13,7 +13,7 @@ export interface OutboxEvent {
   readonly resourceType: string
   readonly resourceId: string
   readonly versionId?: string
-  /** Time of the change: when its transaction began. */
+  /** Time of the change: when its transaction began, unless the host said otherwise. */
   readonly at: Date
   readonly correlationId?: string
   readonly traceparent?: string

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as main from '../../src/index.ts'
+import * as historyTables from '../../src/history-tables/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
+    'OwnTypesHost',
     'TopicDestinationError',
     'UnitOfWork',
     'errorCodes',
@@ -12,5 +14,15 @@ it('exports this and nothing else', () => {
     'isTopicDestinationError',
     'kafkaTopicDestination',
     'outboxMigrationsSql',
+  ])
+})
+
+it('exports this for servers with history tables', () => {
+  assert.deepEqual(Object.keys(historyTables).toSorted(), [
+    'dropHistoryTriggersSql',
+    'historyTablesHost',
+    'historyTriggersSql',
+    'installHistoryTriggers',
+    'uninstallHistoryTriggers',
   ])
 })

@@ -1,9 +1,13 @@
 import { allOk, created, type SearchRequest } from '@medplum/core'
 import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource } from '@medplum/fhirtypes'
-import { isJsonObject } from '../../resources/json-shapes.ts'
-import { badRequestError } from '../http/outcomes.ts'
-import { hasCriteria, parseSearch, parseSearchText } from './parse-search.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
+import {
+  hasCriteria,
+  parsePostedSearch,
+  parseSearch,
+  parseSearchText,
+} from '../../rest/search/parse-search.ts'
 
 /* fhir-router's own handlers parse queries with core, which drops modifiers that it does not know, cuts a query at a second
  * question mark and fails on composite parameters. */
@@ -17,11 +21,7 @@ export const searchByGet: FhirRouteHandler = async (request, repository) => {
 /** POST Type/_search with the criteria as a form. */
 export const searchByPost: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
-  // The HTTP layer has parsed the form; the body of a bundle's entry may be anything.
-  const body: unknown = request.body
-  const form = isJsonObject(body) ? body : {}
-  const query = Object.entries({ ...request.query, ...form }).filter(isFormField)
-  return [allOk, await repository.search(parseSearch(resourceType, Object.fromEntries(query)))]
+  return [allOk, await repository.search(parsePostedSearch(resourceType, request))]
 }
 
 /** POST Type, under the condition of If-None-Exist when there is one. */
@@ -74,10 +74,4 @@ async function deleteMatches(repository: FhirRepository, search: SearchRequest):
       for (const { resourceType, id } of matches) await repository.deleteResource(resourceType, id)
     }
   })
-}
-
-function isFormField(field: [string, unknown]): field is [string, string | string[]] {
-  const [, value] = field
-  const isText = (one: unknown) => typeof one === 'string'
-  return isText(value) || (Array.isArray(value) && value.every(isText))
 }

@@ -14,11 +14,11 @@ import {
 
 const { bootstrapServers } = await testKafka()
 
-function of(organization: string, resource: TestResource): TestResource {
+function of(id: string, resource: TestResource): TestResource {
   const extension = [
     {
       url: 'https://aidbox.app/tenant-organization-id',
-      valueReference: { reference: `Organization/${organization}` },
+      valueReference: { reference: `Organization/${id}` },
     },
   ]
   return { ...resource, meta: { ...(resource['meta'] as object | undefined), extension } }
@@ -54,17 +54,16 @@ describe('topics and destinations of an organization', () => {
         patientsTopic,
         of('b', { ...patientsTopic, id: 'of-b', url: 'http://example.org/topic/of-b' }),
       )
-      const expected: [id: string, topicId: string, organization: string | undefined, string[]][] =
-        [
-          ['all', 'patients', undefined, ['none', 'of-a', 'of-b', 'of-c', 'of-d']],
-          ['in-a', 'patients', 'a', ['of-a', 'of-b', 'of-c']],
-          ['in-b', 'patients', 'b', ['of-b', 'of-c']],
-          ['in-d', 'patients', 'd', ['of-d']],
-          ['topic-b', 'of-b', undefined, ['of-b', 'of-c']],
-          ['topic-b-in-a', 'of-b', 'a', ['of-b', 'of-c']],
-          ['topic-b-in-c', 'of-b', 'c', ['of-c']],
-          ['topic-b-in-d', 'of-b', 'd', []],
-        ]
+      const expected: [id: string, topicId: string, limit: string | undefined, string[]][] = [
+        ['all', 'patients', undefined, ['none', 'of-a', 'of-b', 'of-c', 'of-d']],
+        ['in-a', 'patients', 'a', ['of-a', 'of-b', 'of-c']],
+        ['in-b', 'patients', 'b', ['of-b', 'of-c']],
+        ['in-d', 'patients', 'd', ['of-d']],
+        ['topic-b', 'of-b', undefined, ['of-b', 'of-c']],
+        ['topic-b-in-a', 'of-b', 'a', ['of-b', 'of-c']],
+        ['topic-b-in-c', 'of-b', 'c', ['of-c']],
+        ['topic-b-in-d', 'of-b', 'd', []],
+      ]
       const kafkaTopics = new Map<string, string>()
       for (const [id, topicId, limit] of expected) {
         const kafkaTopic = await newTopic(bootstrapServers)

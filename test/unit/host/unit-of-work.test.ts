@@ -12,7 +12,7 @@ function recordingHooks(calls: string[], name = ''): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       note('before', unit)
-      await tx.query('insert')
+      await tx?.query('insert')
     },
     async afterCommit(unit) {
       note('after', unit)
@@ -75,6 +75,21 @@ describe('UnitOfWork', () => {
     spoken.record(change('a'))
     await spoken.beforeCommit(recordingTx(statements))
     assert.deepEqual(statements, ['select 1', 'insert'])
+  })
+
+  it('passes no transaction on where the host has none', async () => {
+    const given: (SqlTx | undefined)[] = []
+    const hooks: CommitHooks = {
+      ...recordingHooks([]),
+      beforeCommit: (_unit, tx) => {
+        given.push(tx)
+        return Promise.resolve()
+      },
+    }
+    const unit = new UnitOfWork([hooks])
+    unit.record(change('a'))
+    await unit.beforeCommit()
+    assert.deepEqual(given, [undefined])
   })
 
   it('calls nothing for a unit without changes', async () => {
