@@ -75,6 +75,7 @@ class KafkaTopicDestination implements FhirServerModule {
     )
     host.registerOperation(
       statusOperation({
+        host,
         db: parts.db,
         schema: this.#schema,
         registry: parts.registry,

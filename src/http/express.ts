@@ -6,6 +6,8 @@ import { clientBaseUrl } from '../rest/rest-request.ts'
 import { readBody, type ParsedRequest } from './read-body.ts'
 import { sendAnswer } from './send-answer.ts'
 
+export { statusOf } from '../rest/outcomes.ts'
+
 /** What is used of a request of Express 4 or 5; Connect and plain Node have less. */
 export interface HttpRequest extends ParsedRequest {
   body?: unknown

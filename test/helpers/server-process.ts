@@ -22,7 +22,8 @@ export interface ServerProcess {
   stop(): Promise<number | null>
 }
 
-/** Starts `npm start`'s entry, or another one, with these environment variables on a free loopback port, and waits for its line. */
+/** Starts `npm start`'s entry, or another that is configured as it is, with these environment variables on a free loopback port, and
+ *  waits for its line. */
 export async function startServerProcess(
   env: Readonly<Record<string, string>>,
   entry = 'src/server/main.ts',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as main from '../../src/index.ts'
 import * as historyTables from '../../src/history-tables/index.ts'
+import * as testing from '../../src/testing/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
@@ -24,5 +25,13 @@ it('exports this for servers with history tables', () => {
     'historyTriggersSql',
     'installHistoryTriggers',
     'uninstallHistoryTriggers',
+  ])
+})
+
+it('exports this for the authors of hosts', () => {
+  assert.deepEqual(Object.keys(testing).toSorted(), [
+    'HostConformanceError',
+    'hostAbilities',
+    'hostConformance',
   ])
 })

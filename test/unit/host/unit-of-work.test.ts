@@ -77,6 +77,37 @@ describe('UnitOfWork', () => {
     assert.deepEqual(statements, ['select 1', 'insert'])
   })
 
+  it('runs a statement of its own when the last one of a hook failed and was swallowed', async () => {
+    const statements: string[] = []
+    const failing: SqlTx = {
+      query: (text) => {
+        statements.push(text)
+        return text === 'fails' || statements.includes('fails')
+          ? Promise.reject(new Error(`${text} in an aborted transaction`))
+          : Promise.resolve({ rows: [], rowCount: 0 })
+      },
+    }
+    const swallowing: CommitHooks = {
+      ...recordingHooks([]),
+      async beforeCommit(_unit, tx) {
+        await tx?.query('insert')
+        await tx?.query('fails').catch(() => undefined)
+      },
+    }
+    const unit = new UnitOfWork([swallowing])
+    unit.record(change('a'))
+    await assert.rejects(unit.beforeCommit(failing), /select 1 in an aborted transaction/)
+    assert.deepEqual(statements, ['insert', 'fails', 'select 1'])
+  })
+
+  it('takes no change that the hooks would not see', async () => {
+    const unit = new UnitOfWork([recordingHooks([])])
+    await unit.beforeCommit(recordingTx([]))
+    assert.throws(() => {
+      unit.record(change('late'))
+    }, /after beforeCommit/)
+  })
+
   it('passes no transaction on where the host has none', async () => {
     const given: (SqlTx | undefined)[] = []
     const hooks: CommitHooks = {
@@ -98,6 +129,7 @@ describe('UnitOfWork', () => {
     const unit = new UnitOfWork([recordingHooks(calls)])
     await unit.beforeCommit(recordingTx(statements))
     await unit.afterCommit()
+    unit.afterRollback()
     assert.deepEqual([calls, statements], [[], []])
   })
 
