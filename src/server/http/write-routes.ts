@@ -41,8 +41,8 @@ export const conditionalPatch: FhirRouteHandler = async (request, repository) =>
   return [allOk, await ours(repository).conditionalPatch(search, patchBody(request.body))]
 }
 
-/** DELETE Type/id: 404 for what never was. In a batch a missing resource of a module's own type is as good as deleted, because
- *  existing clients replace those by DELETE and POST in one batch, the first time too. */
+/** DELETE Type/id: 404 for what never was. A missing resource of a module's own type is as good as deleted, because existing clients
+ *  replace those by DELETE and POST, the first time too; only a transaction fails, as they expect of it. */
 export function remove(types: ServedResourceTypes): FhirRouteHandler {
   return async (request, repository, _router, options) => {
     const { resourceType = '', id = '' } = request.params
@@ -50,7 +50,7 @@ export function remove(types: ServedResourceTypes): FhirRouteHandler {
       await ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
     } catch (error) {
       const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
-      if (!isMissing || options?.batch !== true || !types.registered.has(resourceType)) throw error
+      if (!isMissing || options?.batch === false || !types.registered.has(resourceType)) throw error
     }
     return [allOk]
   }

@@ -1,5 +1,5 @@
-import { allOk, created } from '@medplum/core'
-import type { FhirRouteHandler } from '@medplum/fhir-router'
+import { allOk, created, type SearchRequest } from '@medplum/core'
+import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource } from '@medplum/fhirtypes'
 import { badRequestError } from '../../rest/outcomes.ts'
 import {
@@ -55,9 +55,23 @@ export const conditionalUpdate: FhirRouteHandler = async (
   return [outcome, resource]
 }
 
-/** DELETE Type?criteria */
+/** DELETE Type?criteria: at most one match; all of them with the header `x-conditional-delete: remove-all`, as Aidbox has it. */
 export const conditionalDelete: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
-  await repository.conditionalDelete(parseSearch(resourceType, request.query))
+  const search = parseSearch(resourceType, request.query)
+  if (request.headers?.['x-conditional-delete'] === 'remove-all')
+    await deleteMatches(repository, search)
+  else await repository.conditionalDelete(search)
   return [allOk]
+}
+
+/** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
+async function deleteMatches(repository: FhirRepository, search: SearchRequest): Promise<void> {
+  await repository.withTransaction(async () => {
+    for (;;) {
+      const matches = await repository.searchResources({ ...search, offset: 0 })
+      if (matches.length === 0) return
+      for (const { resourceType, id } of matches) await repository.deleteResource(resourceType, id)
+    }
+  })
 }
