@@ -75,8 +75,8 @@ export class FhirRouterHost extends OwnTypesHost {
 
   /** Every method: what is not possible answers 405, which the router has no outcome for. */
   #addTo(router: FhirRouter, path: string): void {
-    const handler: FhirRouteHandler = async (request, repository, _router, options) =>
-      this.#respond(path, request, repository, options?.batch === true)
+    const handler: FhirRouteHandler = async (request, repository) =>
+      this.#respond(path, request, repository)
     for (const method of methods) router.add(method, path, handler, 'operation')
   }
 
@@ -84,14 +84,12 @@ export class FhirRouterHost extends OwnTypesHost {
     path: string,
     request: FhirRequest,
     repository: FhirRepository,
-    isBatch: boolean,
   ): Promise<FhirResponse> {
     const transaction = this.#options.transactionOf?.(repository)
     try {
       const { response } = await this.route(restRequestOf(path, request), {
         principal: this.#options.principalOf?.(repository),
         transaction,
-        isBatch,
       })
       const [outcome, resource] = response
       return resource === undefined ? [outcome] : [outcome, resource]

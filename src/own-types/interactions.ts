@@ -29,8 +29,8 @@ export interface RouteCall {
   readonly id?: string
   readonly versionId?: string
   readonly request: RestRequest
-  /** An entry of a batch. */
-  readonly isBatch: boolean
+  /** An entry of a transaction. */
+  readonly isOfTransaction: boolean
   readonly store: OwnTypesStore
 }
 
@@ -181,9 +181,11 @@ async function conditionalPatch(call: RouteCall): Promise<RestResponse> {
   })
 }
 
-/** DELETE Type?criteria: nothing to delete is as good as deleted. */
+/** DELETE Type?criteria: at most one match; all of them with the header `x-conditional-delete: remove-all`, as Aidbox has it. Nothing to
+ *  delete is as good as deleted. */
 async function conditionalDelete(call: RouteCall): Promise<RestResponse> {
   const { store, type, request } = call
+  if (request.headers['x-conditional-delete'] === 'remove-all') return deleteMatches(call)
   return onMatch(call, async (match) => {
     if (match?.id !== undefined)
       await store.resources.delete(type, match.id, writeCondition(request.headers))
@@ -191,20 +193,35 @@ async function conditionalDelete(call: RouteCall): Promise<RestResponse> {
   })
 }
 
-/** DELETE Type/id: 404 for what never was. In a batch a missing resource is as good as deleted, because existing clients replace
- *  resources by DELETE and POST in one batch, the first time too. */
+/** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
+async function deleteMatches({ store, type, request }: RouteCall): Promise<RestResponse> {
+  const search = criteriaOf(type, request)
+  return store.withTransaction(
+    async () => {
+      for (;;) {
+        const matches = await store.searchResources({ ...search, offset: 0 })
+        if (matches.length === 0) return [allOk]
+        for (const { id = '' } of matches) await store.resources.delete(type, id)
+      }
+    },
+    { serializable: true },
+  )
+}
+
+/** DELETE Type/id: a missing resource is as good as deleted, because existing clients replace resources by DELETE and POST, the first
+ *  time too; only a transaction fails, as they expect of it. */
 async function remove({
   store,
   type,
   id = '',
   request,
-  isBatch,
+  isOfTransaction,
 }: RouteCall): Promise<RestResponse> {
   try {
     await store.resources.delete(type, id, writeCondition(request.headers))
   } catch (error) {
     const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
-    if (!isMissing || !isBatch) throw error
+    if (!isMissing || isOfTransaction) throw error
   }
   return [allOk]
 }
@@ -214,13 +231,18 @@ async function onMatch(
   { store, type, request }: RouteCall,
   write: (match: FhirResource | undefined) => Promise<RestResponse>,
 ): Promise<RestResponse> {
+  const search = criteriaOf(type, request)
+  return store.withTransaction(async () => write(await findOne(store, search)), {
+    serializable: true,
+  })
+}
+
+function criteriaOf(type: string, request: RestRequest): SearchRequest {
   const search = parseSearch(type, request.query)
   if (!hasCriteria(search)) {
     throw badRequestError('A write without an id needs search parameters.')
   }
-  return store.withTransaction(async () => write(await findOne(store, search)), {
-    serializable: true,
-  })
+  return search
 }
 
 /** @throws OperationOutcomeError `multiple-matches` (412) */

@@ -65,8 +65,6 @@ export interface RequestOrigin {
   readonly clientBaseUrl?: string | undefined
   /** To write in. Default: each write commits for itself. */
   readonly transaction?: HostTransaction | undefined
-  /** An entry of a batch: a DELETE of what is missing succeeds. */
-  readonly isBatch?: boolean
 }
 
 /** A request below the base URL, as any HTTP server has it. */
@@ -183,7 +181,7 @@ export class OwnTypesHost implements FhirHost {
    *  @throws OperationOutcomeError */
   async route(
     request: RestRequest,
-    { principal, clientBaseUrl = this.#baseUrl, transaction, isBatch = false }: RequestOrigin,
+    { principal, clientBaseUrl = this.#baseUrl, transaction }: RequestOrigin,
   ): Promise<RoutedResponse> {
     const context: RouteContext = {
       types: this.#types,
@@ -192,7 +190,7 @@ export class OwnTypesHost implements FhirHost {
       principal,
       ...(this.#options.authorize ? { authorize: this.#options.authorize } : {}),
     }
-    if (request.segments.length > 0) return routeOwnTypes(request, context, { batch: isBatch })
+    if (request.segments.length > 0) return routeOwnTypes(request, context)
     const bundle = await answerOwnBundle(request, context, {
       basePath: this.#basePath,
       onFailure: (error) => {

@@ -27,14 +27,14 @@ export interface RouteContext {
 
 /** Answers a request for one of the module's own types, or an entry of a bundle. What has no route answers 405 when its path has
  *  routes of other methods, else 404.
- *  @param batch deletes leniently, as an entry of a batch does
+ *  @param batch false: an entry of a transaction
  *  @throws OperationOutcomeError */
 export async function routeOwnTypes(
   request: RestRequest,
   context: RouteContext,
-  { batch = false }: { readonly batch?: boolean } = {},
+  { batch = true }: { readonly batch?: boolean } = {},
 ): Promise<RoutedResponse> {
-  const found = resolve(request, context, batch)
+  const found = resolve(request, context, !batch)
   if (!found) return { response: [notFound], interaction: 'operation' }
   const { routes, call } = found
   const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -57,11 +57,15 @@ interface Found {
 }
 
 /** The routes of a path; undefined when it is no address. */
-function resolve(request: RestRequest, context: RouteContext, isBatch: boolean): Found | undefined {
+function resolve(
+  request: RestRequest,
+  context: RouteContext,
+  isOfTransaction: boolean,
+): Found | undefined {
   const [type = '', second, third, fourth, ...more] = request.segments
   const definition = context.types.get(type)
   if (!definition || more.length > 0) return undefined
-  const call: RouteCall = { type, definition, request, isBatch, store: context.store }
+  const call: RouteCall = { type, definition, request, isOfTransaction, store: context.store }
   if (second === undefined) return { routes: typeRoutes, call }
   if (third === undefined) {
     if (second === '_search') return { routes: searchRoutes, call }
