@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CauseReporter } from './connection-cause.ts'
-import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { describeKafkaCode, isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { CheckpointConsumer, type CheckpointPlace } from './rdkafka-checkpoint.ts'
@@ -55,6 +55,7 @@ export class CheckpointGroup {
   /** The committed checkpoint, asked for until it is answered or `maxBlockMs` is over.
    *
    *  Without Describe on the group it is never answered, which looks like a transaction that is still open; the producer is told at once.
+   *  A topic that does not exist has none.
    *  @param probe writes a checkpoint and takes it back
    *  @throws {@link KafkaFailure} `no-checkpoint`, `retriable` */
   async read(calls: TransactionCalls, probe: () => Promise<void>): Promise<number | undefined> {
@@ -67,8 +68,11 @@ export class CheckpointGroup {
         const failure = nativeFailure(error)
         const refusal = this.refusal(failure)
         if (refusal) throw refusal
+        if (failure.code === kafkaCodes.unknownTopic) return undefined
         if (calls.isPast(deadlineMs)) throw this.#unreadable(failure)
-        if (this.#consumer && attempt % readsPerProbe === 0) await probe()
+        if (this.#consumer && attempt % readsPerProbe === 0 && !(await isThere(probe))) {
+          return undefined
+        }
         await delay(readRetryMs)
       }
     }
@@ -84,5 +88,16 @@ export class CheckpointGroup {
     return new KafkaFailure('retriable', `The checkpoint could not be read. ${cause}`, {
       kafkaCode: code,
     })
+  }
+}
+
+/** False when the topic does not exist: Kafka may create it with the first record. */
+async function isThere(probe: () => Promise<void>): Promise<boolean> {
+  try {
+    await probe()
+    return true
+  } catch (error) {
+    if (isKafkaError(error) && error.kafkaCode === kafkaCodes.unknownTopic) return false
+    throw error
   }
 }

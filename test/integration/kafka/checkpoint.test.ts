@@ -74,6 +74,14 @@ describe('a checkpoint', () => {
     assert.equal(await producer.readCheckpoint(), undefined)
   })
 
+  it('is none where the topic does not exist', async (t) => {
+    const kafkaTopic = uniqueName('nowhere')
+    const { bootstrapServers } = kafka
+    const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
+    await producer.start()
+    assert.equal(await producer.readCheckpoint(), undefined)
+  })
+
   it('must be a number that comes back as it was', async (t) => {
     const values = await topicValues()
     const producer = transactionalProducer(t, values, values.kafkaTopic)
