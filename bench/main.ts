@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises'
+import { benchCapture } from './capture.ts'
 import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
 import { benchWrite } from './write.ts'
 
-const suites = ['write', 'latency', 'drain'] as const
+const suites = ['write', 'latency', 'drain', 'capture'] as const
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
 const json = args.includes('--json')
@@ -38,6 +39,9 @@ try {
   }
   if (wants('drain')) {
     figures.push(...(await benchDrain(services, { rounds, events: quick ? 5000 : 50_000 })))
+  }
+  if (wants('capture')) {
+    figures.push(...(await benchCapture(services, { rounds, sliceMs: quick ? 1000 : 4000 })))
   }
 } finally {
   await services.stop()

@@ -6,8 +6,9 @@ import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-tab
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { serverVariables } from '../src/server/options.ts'
+import { contractTable } from '../test/contract/contract-table.ts'
 
-/** Fills the generated parts of README.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in src/.
+/** Fills the generated parts of README.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in src/ and test/contract/.
  *  With `--check` it writes nothing and exits 1 when one is not in step. */
 const readmePath = new URL('../README.md', import.meta.url)
 
@@ -48,6 +49,14 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       ['code', 'meaning'],
       Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
     ),
+  differences: () =>
+    markdownTable(
+      ['here', 'Aidbox', 'why'],
+      Object.values(contractTable)
+        .flatMap((suite) => Object.values(suite))
+        .flatMap((area) => Object.values(area))
+        .flatMap((row) => (row.verdict === 'same' ? [] : [[row.here, row.statement, row.because]])),
+    ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
 }
 
@@ -72,6 +81,7 @@ async function moduleOptions(): Promise<string[][]> {
 function exampleNotification(): string {
   const text = notificationBundle(
     {
+      topicUrl: 'http://example.org/topic/finished-encounters',
       eventNumber: 1,
       eventId: '4711',
       interaction: 'update',
@@ -90,7 +100,6 @@ function exampleNotification(): string {
     },
     {
       reference: 'AidboxTopicDestination/encounters',
-      topicUrl: 'http://example.org/topic/finished-encounters',
       kafkaTopic: 'encounters',
       keyByResourceId: true,
       content: 'full-resource',
@@ -120,7 +129,7 @@ const wanted = await filled(readme)
 if (!process.argv.includes('--check')) await writeFile(readmePath, wanted)
 else if (readme !== wanted) {
   console.error(
-    'README.md differs from the tables in src/. Run "npm run docs" and commit the result.',
+    'README.md differs from the tables in src/ and test/contract/. Run "npm run docs" and commit the result.',
   )
   process.exitCode = 1
 }

@@ -9,7 +9,11 @@ export const errorCodes = {
   KTD_INVALID_PARAMETER: 'A parameter of a destination cannot be used.',
   KTD_SECRET: 'A secret reference is unknown, out of scope or unreadable.',
   KTD_CRITERIA: 'A fhirPathCriteria could not be evaluated.',
+  KTD_NO_TRANSACTION:
+    'A change that must be written down in the SQL transaction of the write came without one.',
   KTD_STOPPED: 'The module has been stopped.',
+  KTD_HISTORY_TABLES:
+    'The history tables of the server are not as the options say, or cannot be given their triggers.',
 } as const
 export type ErrorCode = keyof typeof errorCodes
 

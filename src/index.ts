@@ -1,6 +1,14 @@
 export { kafkaTopicDestination } from './module.ts'
 export type { ModuleOptions } from './options.ts'
 export { UnitOfWork } from './host/unit-of-work.ts'
+export {
+  OwnTypesHost,
+  type HostTransaction,
+  type OwnTypesHostOptions,
+  type OwnTypesRequest,
+  type RequestOrigin,
+} from './own-types/own-types-host.ts'
+export type { Answer as HttpAnswer } from './rest/answer.ts'
 export { fromKnex, fromPg, type KnexTransactionLike, type PgClientLike } from './host/sql-tx.ts'
 export type {
   Change,

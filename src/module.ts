@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Pool, type PoolConfig } from 'pg'
+import { Pool } from 'pg'
+import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
@@ -16,6 +17,7 @@ import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
+import { closeLeftSources } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
@@ -44,11 +46,7 @@ class KafkaTopicDestination implements FhirServerModule {
     this.#options = options
     this.#schema = outboxSchema(options.schema)
     this.#secrets = loadSecretSource(options.vaultConfigPath)
-    this.#pool = new Pool({ ...poolDefaults, ...poolConfig(options.database) })
-    // A connection that breaks while idle is replaced at the next query.
-    this.#pool.on('error', (error) => {
-      options.logger.warn({ err: error }, 'an idle database connection was lost')
-    })
+    this.#pool = openPool(options.database, options.logger)
   }
 
   register(host: FhirHost): void {
@@ -65,17 +63,19 @@ class KafkaTopicDestination implements FhirServerModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets } = this.#options
+    const { plainSecrets, strictAidbox } = this.#options
     host.registerResourceType(subscriptionTopicType())
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,
         plainSecrets,
+        strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
       }),
     )
     host.registerOperation(
       statusOperation({
+        host,
         db: parts.db,
         schema: this.#schema,
         registry: parts.registry,
@@ -183,16 +183,12 @@ function wireParts(
     schema,
     registry,
     leadership,
-    createProducer: (destination, onError) =>
-      createTransactionalProducer(
-        toProducerConfig(
-          destination.parameters,
-          'at-least-once',
-          `${transactionalIdPrefix}-${installation.id}-${destination.id}`,
-        ),
-        logger,
-        { onError },
-      ),
+    createProducer: ({ id, parameters, kafkaTopic }, onError) => {
+      const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+      const config = toProducerConfig(parameters, 'at-least-once', name)
+      const checkpoint = { group: name, kafkaTopic }
+      return createTransactionalProducer(config, logger, { onError, checkpoint })
+    },
   })
   const hooks = commitHooks({
     schema,
@@ -204,7 +200,10 @@ function wireParts(
     wakeLanes: (topicIds) => {
       lanes.wake(topicIds)
     },
-    announceOwnTypes: () => announce(registry, registryLeaseMs, logger),
+    announceOwnTypes: async () => {
+      await announce(registry, registryLeaseMs, logger)
+      await closeSources(db, schema, registryLeaseMs, logger)
+    },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
   return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor, installation }
@@ -219,16 +218,14 @@ async function announce(registry: Registry, leaseMs: number, logger: Logger): Pr
   await leasePassed
 }
 
-/** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */
-const poolDefaults: PoolConfig = {
-  application_name: 'fhir-topic-destination-kafka',
-  connectionTimeoutMillis: 10_000,
-  query_timeout: 120_000,
-  keepAlive: true,
-  // The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it.
-  options: [process.env['PGOPTIONS'], '-c jit=off'].filter(Boolean).join(' '),
-}
-
-function poolConfig(database: ResolvedOptions['database']): PoolConfig {
-  return typeof database === 'string' ? { connectionString: database } : database
+/** What destinations have left is closed: all nodes know, so nothing that is still to come was meant for them. */
+async function closeSources(
+  db: SqlTx,
+  schema: OutboxSchema,
+  leaseMs: number,
+  logger: Logger,
+): Promise<void> {
+  await closeLeftSources(db, schema, leaseMs / 1000).catch((error: unknown) => {
+    logger.warn({ err: error }, 'cannot close what a destination has left; will be done later')
+  })
 }

@@ -19,12 +19,20 @@ export interface ModuleOptions {
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** PUT and PATCH of a destination answer 405, as in Aidbox; to change one it is deleted and created anew.
+   *  @default false */
+  readonly strictAidbox?: boolean
   /** CloudEvents headers (`ce_*`) on every record, beside content-type, traceparent and correlation id.
    *  @default true */
   readonly cloudEventsHeaders?: boolean
   /** First part of every transactional.id: `<prefix>-<installation>-<destination id>`. Brokers grant rights on it by prefix.
    *  @default 'fhir-topic-destination' */
   readonly transactionalIdPrefix?: string
+  /** Every Kafka transaction carries a checkpoint, so that consumers that read committed records see each event once, also after a
+   *  crash. Needs Read on the consumer group `<prefix>-<installation>-<destination id>` and on the Kafka topic; without that right delivery
+   *  goes on and `$status` says so. false: events under way at a crash come twice.
+   *  @default true */
+  readonly checkpoint?: boolean
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
    *  only after this time, so that every later write is matched on every node.
    *  @default 500  Minimum 50. */
@@ -55,8 +63,10 @@ const defaults: Required<Defaulted> = {
   schema: 'topic_destination',
   logger: silentLogger,
   plainSecrets: 'mask',
+  strictAidbox: false,
   cloudEventsHeaders: true,
   transactionalIdPrefix: 'fhir-topic-destination',
+  checkpoint: true,
   registryLeaseMs: 500,
   pollIntervalMs: 250,
   pageLingerMs: 20,

@@ -117,6 +117,7 @@ function notifications(): Subject[] {
       {
         eventNumber: 1,
         eventId: '4711',
+        topicUrl: 'http://example.org/topic/encounters',
         interaction: 'update',
         resourceType: 'Encounter',
         resourceId: 'e1',
@@ -127,7 +128,6 @@ function notifications(): Subject[] {
       },
       {
         reference: 'AidboxTopicDestination/encounters',
-        topicUrl: 'http://example.org/topic/encounters',
         kafkaTopic: 'encounters',
         keyByResourceId: true,
         content,

@@ -9,11 +9,13 @@ import { flushBestEffortCounters, readDeliveryStatus } from '../outbox/counters.
 import type { NewEvent } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
+import { logDelivery } from './delivery-log.ts'
 import type { RegisteredDestination } from './registry.ts'
 
 /** One event for one best-effort destination. `error`: the criteria could not be decided, so the event is dropped and counted. */
 export interface BestEffortEvent {
   readonly destinationId: number
+  readonly topicUrl: string
   readonly eventId: string
   readonly at: Date
   readonly event: NewEvent
@@ -245,15 +247,20 @@ export class BestEffortDelivery {
     }
     lease.producer.send(record, (failure) => {
       this.#settle(outlet, failure?.message)
+      logDelivery(this.#parts.logger, destination, {
+        topicUrl: event.topicUrl,
+        eventNumbers: [eventNumber, eventNumber],
+        ...(failure ? { error: failure.message } : {}),
+      })
     })
   }
 
   #record(
-    { event, eventId, at }: BestEffortEvent,
+    { event, topicUrl, eventId, at }: BestEffortEvent,
     eventNumber: number,
     destination: TopicDestination,
   ): KafkaRecord {
-    return kafkaRecord({ ...event, eventId, eventNumber, at }, destination, this.#parts)
+    return kafkaRecord({ ...event, topicUrl, eventId, eventNumber, at }, destination, this.#parts)
   }
 
   #settle(outlet: Outlet, lostBecause: string | undefined): void {

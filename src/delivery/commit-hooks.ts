@@ -1,8 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { TopicDestinationError } from '../errors.ts'
 import type { Change, CommitHooks, CommitUnit, FhirHost, SqlTx } from '../host/types.ts'
-import { enqueueEvents, parkUndecidedEvents, type NewEvent } from '../outbox/enqueue.ts'
+import { enqueueEvents, parkUndecidedEvents } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { matchChanges, type ChangeMatch } from '../triggers/match-changes.ts'
+import { readMemberships, type Membership } from '../triggers/organizations.ts'
+import { addressEvents, asksForOrganization, type AddressedEvents } from './address-events.ts'
 import { applyOwnTypes, isOwnType } from './own-types.ts'
 import type { BestEffortEvent } from './best-effort.ts'
 import type { Registry } from './registry.ts'
@@ -33,17 +35,25 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       await parts.registry.ensureFresh()
-      await applyOwnTypes(unit.changes, tx, parts.schema, parts.registry)
       const changes = unit.changes.filter(({ resourceType }) => !isOwnType(resourceType))
+      const hasOwnTypes = changes.length < unit.changes.length
+      if (hasOwnTypes) {
+        const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
+        await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
+      }
       const matches = await matchChanges(parts.registry.index, changes, tx, (references, inTx) =>
         parts.host.read(references, inTx),
       )
-      const sorted = sortMatches(matches, parts.registry)
-      await enqueue(sorted, tx, parts.schema)
+      const addressed = addressEvents(
+        matches,
+        (url) => parts.registry.audiences(url),
+        await membershipsOf(matches, unit, tx, parts),
+      )
+      await enqueue(addressed, tx, parts.schema)
       outcomes.set(unit, {
-        bestEffort: sorted.bestEffort,
-        topicIds: new Set(sorted.events.map(({ topicId }) => topicId)),
-        hasOwnTypes: changes.length < unit.changes.length,
+        bestEffort: addressed.bestEffort,
+        topicIds: new Set(addressed.events.map(({ topicId }) => topicId)),
+        hasOwnTypes,
       })
     },
 
@@ -62,63 +72,38 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
   }
 }
 
-interface SortedMatches {
-  readonly events: NewEvent[]
-  readonly undecided: (NewEvent & { error: string })[]
-  readonly bestEffort: BestEffortEvent[]
+/** Organizations are read only for changes that somebody wants by organization. */
+async function membershipsOf(
+  matches: readonly ChangeMatch[],
+  unit: CommitUnit,
+  tx: SqlTx | undefined,
+  { host, registry }: CommitHookParts,
+): Promise<ReadonlyMap<Change, Membership>> {
+  const asking = matches
+    .filter((match) => asksForOrganization(match, (url) => registry.audiences(url)))
+    .map(({ change }) => change)
+  if (asking.length === 0) return new Map()
+  const memberships = await readMemberships(asking, unit.changes, tx, (references, inTx) =>
+    host.read(references, inTx),
+  )
+  return new Map(asking.map((change, index) => [change, memberships[index] as Membership]))
 }
 
-async function enqueue(sorted: SortedMatches, tx: SqlTx, schema: OutboxSchema): Promise<void> {
-  if (sorted.undecided.length > 0) await parkUndecidedEvents(tx, schema, sorted.undecided)
+/** @throws TopicDestinationError `KTD_NO_TRANSACTION`, so that the write fails rather than loses an event: an at-least-once destination
+ *  may be there from a node that has SQL transactions */
+async function enqueue(
+  { events, undecided }: AddressedEvents,
+  given: SqlTx | undefined,
+  schema: OutboxSchema,
+): Promise<void> {
+  if (events.length + undecided.length === 0) return
+  const tx = required(given, 'An at-least-once destination gets events in SQL transactions only.')
+  if (undecided.length > 0) await parkUndecidedEvents(tx, schema, undecided)
   // Last, so that the rows draw their ids as late as possible: after every row lock of the write, shortly before COMMIT.
-  if (sorted.events.length > 0) await enqueueEvents(tx, schema, sorted.events)
+  if (events.length > 0) await enqueueEvents(tx, schema, events)
 }
 
-/** One row per change and topic, whatever the number of destinations; one best-effort event per destination. */
-function sortMatches(matches: readonly ChangeMatch[], registry: Registry): SortedMatches {
-  const sorted: SortedMatches = { events: [], undecided: [], bestEffort: [] }
-  for (const { change, fired, undecided } of matches) {
-    if (fired.length === 0 && undecided.length === 0) continue
-    const body = change.currentJson ?? (change.current ? JSON.stringify(change.current) : null)
-    for (const topicUrl of fired) {
-      const audience = registry.audience(topicUrl)
-      if (!audience) continue
-      const event = newEvent(change, audience.topicId, body)
-      if (audience.hasAtLeastOnce) sorted.events.push(event)
-      for (const { row } of audience.bestEffort) {
-        sorted.bestEffort.push(bestEffortEvent(row.destinationId, event, undefined))
-      }
-    }
-    for (const { topicUrl, error } of undecided) {
-      const audience = registry.audience(topicUrl)
-      if (!audience) continue
-      const event = newEvent(change, audience.topicId, body)
-      if (audience.hasAtLeastOnce) sorted.undecided.push({ ...event, error })
-      for (const { row } of audience.bestEffort) {
-        sorted.bestEffort.push(bestEffortEvent(row.destinationId, event, error))
-      }
-    }
-  }
-  return sorted
-}
-
-function newEvent(change: Change, topicId: number, body: string | null): NewEvent {
-  return {
-    topicId,
-    interaction: change.interaction,
-    resourceType: change.resourceType,
-    resourceId: change.id,
-    ...(change.versionId === undefined ? {} : { versionId: change.versionId }),
-    ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
-    ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
-    body: change.interaction === 'delete' ? null : body,
-  }
-}
-
-function bestEffortEvent(
-  destinationId: number,
-  event: NewEvent,
-  error: string | undefined,
-): BestEffortEvent {
-  return { destinationId, eventId: randomUUID(), at: new Date(), event, error }
+function required(tx: SqlTx | undefined, text: string): SqlTx {
+  if (tx) return tx
+  throw new TopicDestinationError('KTD_NO_TRANSACTION', text)
 }

@@ -1,13 +1,14 @@
 import type { SqlTx } from '../host/types.ts'
 import type { Leadership } from '../outbox/leadership.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
-import { Lane, type LaneParts } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { LaneParts } from './lane-parts.ts'
 import type { RegisteredDestination, Registry } from './registry.ts'
 import { Signal } from './signal.ts'
 
 export interface LaneSupervisorParts extends Omit<
   LaneParts,
-  'destinationId' | 'epoch' | 'destination'
+  'destinationId' | 'epoch' | 'destination' | 'sourceVersion'
 > {
   readonly db: SqlTx
   readonly schema: OutboxSchema
@@ -17,6 +18,7 @@ export interface LaneSupervisorParts extends Omit<
 
 interface RunningLane {
   readonly lane: Lane
+  /** The queue it reads now. */
   readonly topicId: number
   readonly ended: Promise<void>
 }
@@ -86,9 +88,10 @@ export class LaneSupervisor {
     const wanted = this.#wanted()
     for (const [destinationId, running] of this.#lanes) {
       const registered = wanted.get(destinationId)
-      // Another topic is another queue, under a new epoch: this lane is fenced already.
-      if (registered?.destination && registered.row.topicId === running.topicId) {
-        running.lane.update(registered.destination)
+      if (registered?.destination) {
+        const { topicId, sourceVersion } = registered.row
+        running.lane.update(registered.destination, sourceVersion)
+        this.#lanes.set(destinationId, { ...running, topicId })
       } else running.lane.stop()
     }
   }
@@ -112,8 +115,8 @@ export class LaneSupervisor {
 
   #begin({ row, destination }: RegisteredDestination, epoch: number): void {
     if (!destination) return
-    const { destinationId, topicId, reference } = row
-    const lane = new Lane({ ...this.#parts, destinationId, epoch, destination })
+    const { destinationId, topicId, sourceVersion, reference } = row
+    const lane = new Lane({ ...this.#parts, destinationId, epoch, destination, sourceVersion })
     this.#parts.logger.info({ destination: reference, epoch }, 'leading')
     this.#lanes.set(destinationId, { lane, topicId, ended: this.#run(lane, destinationId) })
   }

@@ -1,37 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isTopicDestinationError } from '../errors.ts'
-import type { SqlTx } from '../host/types.ts'
-import type { KafkaError, KafkaRecord, TransactionalProducer } from '../kafka/producer.ts'
+import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
-import { kafkaRecord } from '../notifications/kafka-record.ts'
-import type { Logger } from '../observability/logger.ts'
-import { EventCursor, type OutboxEvent, type Page } from '../outbox/event-cursor.ts'
-import type { OutboxSchema } from '../outbox/schema.ts'
+import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from './backoff.ts'
-import { PageLimit } from './page-limit.ts'
+import { Checkpoint, isRefusal } from './checkpoint.ts'
+import { logDelivery } from './delivery-log.ts'
+import type { LaneParts } from './lane-parts.ts'
+import { PageRecords } from './page-records.ts'
+import { PoisonEvents } from './poison-events.ts'
 import { Signal } from './signal.ts'
-
-export interface LaneParts {
-  readonly db: SqlTx
-  readonly schema: OutboxSchema
-  readonly destinationId: number
-  readonly epoch: number
-  readonly destination: TopicDestination
-  /** A new producer of this lane's transactional.id, not yet started. `onError` gets causes that are seen outside a call. */
-  readonly createProducer: (
-    destination: TopicDestination,
-    onError: (cause: string) => void,
-  ) => TransactionalProducer
-  readonly baseUrl: string
-  readonly cloudEventsHeaders: boolean
-  readonly maxPageEvents: number
-  readonly maxPageBytes: number
-  readonly pageLingerMs: number
-  readonly pollIntervalMs: number
-  readonly stopTimeoutMs: number
-  readonly logger: Logger
-}
 
 /** After this time without events the cursor is written down, so that slots of the outbox can be emptied. */
 const restAfterMs = 1000
@@ -44,15 +23,19 @@ const restAfterMs = 1000
  *  ends the lane; so does `stop`, which the supervisor calls when leadership is lost.
  *
  *  The transaction of the next page may be open while a page is acknowledged; it is committed only after that.
- *  The page is acknowledged only after its Kafka transaction is committed. A crash between the two sends the page again with the
- *  same event numbers: twice, never zero times. */
+ *  The page is acknowledged only after its Kafka transaction is committed. After a crash between the two the next leader finds the page's
+ *  checkpoint in Kafka and acknowledges it ({@link Checkpoint}); without checkpoints it sends the page again, under the same event numbers. */
 export class Lane {
   readonly #parts: LaneParts
   readonly #work = new Signal()
   readonly #control = new Signal()
-  readonly #limit: PageLimit
-  readonly #poison = new Map<string, string>()
+  readonly #records: PageRecords
+  readonly #checkpoint: Checkpoint
+  readonly #poison: PoisonEvents
   #destination: TopicDestination
+  #sourceVersion: number
+  /** The cursor must be loaded again: the destination reads something else now. */
+  #isCursorOld = false
   #producer: TransactionalProducer | undefined
   #cursor: EventCursor | undefined
   #isStopping = false
@@ -61,8 +44,6 @@ export class Lane {
   #isSending = false
   /** Sent while the page before it is acknowledged; its transaction is committed after that. */
   #following: { readonly page: Page; readonly settling: Promise<void> } | undefined
-  /** The records that were made last. */
-  #made: { page: Page; destination: TopicDestination; records: readonly KafkaRecord[] } | undefined
   #failures = 0
   #lastPageAtMs = Number.NEGATIVE_INFINITY
   /** Shortest time from the begin of the last page to the begin of the next. */
@@ -71,7 +52,16 @@ export class Lane {
   constructor(parts: LaneParts) {
     this.#parts = parts
     this.#destination = parts.destination
-    this.#limit = new PageLimit(parts.maxPageEvents)
+    this.#sourceVersion = parts.sourceVersion
+    const { reference } = parts.destination
+    this.#poison = new PoisonEvents(reference, parts.maxPageEvents, parts.logger)
+    this.#records = new PageRecords(parts)
+    this.#checkpoint = new Checkpoint({
+      isWanted: parts.checkpoint,
+      record: (areKept, reason) =>
+        this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
+      logger: parts.logger,
+    })
   }
 
   /** There may be something to send. */
@@ -81,7 +71,12 @@ export class Lane {
 
   /** Takes a changed destination between two pages; a changed connection gets a new producer. The same destination again does nothing:
    *  it must not cut a back-off short. */
-  update(destination: TopicDestination): void {
+  update(destination: TopicDestination, sourceVersion: number): void {
+    if (sourceVersion !== this.#sourceVersion) {
+      this.#sourceVersion = sourceVersion
+      this.#isCursorOld = true
+      this.#work.raise()
+    }
     const before = this.#destination
     if (destination === before || isDeepStrictEqual(destination, before)) return
     this.#destination = destination
@@ -100,8 +95,7 @@ export class Lane {
   /** Without this a call that waits for a dead cluster would go on for minutes. */
   #recall(): void {
     this.#isRecalled = true
-    // A larger maxRequestSize may let them through.
-    this.#poison.clear()
+    this.#poison.forget()
     void this.#producer?.close(this.#isSending ? this.#parts.stopTimeoutMs : 0)
   }
 
@@ -131,7 +125,9 @@ export class Lane {
       return
     }
     const producer = this.#producer ?? (await this.#open())
-    const cursor = (this.#cursor ??= await this.#load())
+    if (this.#isCursorOld) await this.#dropCursor()
+    const cursor = (this.#cursor ??= await this.#loadSettled(producer))
+    await this.#checkpoint.retry(producer)
     await this.#linger()
     if (this.#mustEnd()) return
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
@@ -157,7 +153,15 @@ export class Lane {
       this.#noteCause(cause)
     })
     this.#producer = producer
-    await producer.start()
+    try {
+      await producer.start()
+    } catch (error) {
+      const { topicUrl } = this.#destination
+      if (isKafkaError(error) && !this.#mustEnd()) {
+        logDelivery(this.#parts.logger, this.#destination, { topicUrl, error: error.message })
+      }
+      throw error
+    }
     return producer
   }
 
@@ -166,17 +170,22 @@ export class Lane {
     return EventCursor.load(db, schema, destinationId, epoch)
   }
 
+  /** What Kafka has and the row does not know of must not be sent again. */
+  async #loadSettled(producer: TransactionalProducer): Promise<EventCursor> {
+    const cursor = await this.#load()
+    await this.#checkpoint.settle(producer, cursor)
+    return cursor
+  }
+
   async #send(producer: TransactionalProducer, cursor: EventCursor, page: Page): Promise<void> {
     const settle = this.#settleFormer(cursor, page)
-    if (this.#poison.size > 0) await settle()
-    const poisoned = page.events.findIndex(({ id }) => this.#poison.has(id))
-    if (poisoned === 0) {
-      await this.#setAside(cursor, page)
+    if (this.#poison.areNamed) await settle()
+    const events = this.#poison.sendable(page)
+    if (events.length === 0) {
+      await this.#poison.setAside(cursor, page)
       return
     }
-    const limit = this.#limit.current
-    const events = page.events.slice(0, poisoned > 0 ? Math.min(poisoned, limit) : limit)
-    const records = this.#recordsOf(page).slice(0, events.length)
+    const records = this.#records.of(page, this.#destination).slice(0, events.length)
     this.#lastPageAtMs = performance.now()
     this.#isSending = true
     let following: Promise<Page | undefined> | undefined
@@ -185,12 +194,22 @@ export class Lane {
         await settle()
         // What fails in there fails again in its turn.
         following = this.#prepareNext(cursor, page).catch(() => undefined)
+        return this.#checkpoint.of(cursor, events.length)
       })
       await settle()
+      this.#logAttempt(page, events.length)
     } catch (error) {
       await settle()
+      // Before anything is sent again Kafka is asked what it has.
+      this.#isCursorOld = true
+      if (isRefusal(error)) {
+        await this.#checkpoint.giveUp(error)
+        return
+      }
+      if (isKafkaError(error) && !this.#mustEnd()) this.#logAttempt(page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
-      await this.#afterPoison(error, cursor, events)
+      this.#poison.learn(error, events)
+      await cursor.recordFailure(1, error.message)
       return
     } finally {
       this.#isSending = false
@@ -201,7 +220,7 @@ export class Lane {
     const next = events.length === page.events.length ? await following : undefined
     const isDrained = !page.more && events.length === page.events.length
     this.#lingerMs = isDrained ? this.#lingerAfter(performance.now() - this.#lastPageAtMs) : 0
-    this.#limit.widen()
+    this.#poison.widen()
     if (next) {
       this.#following = { page: next, settling }
       return
@@ -214,7 +233,7 @@ export class Lane {
   async #prepareNext(cursor: EventCursor, page: Page): Promise<Page | undefined> {
     const { maxPageEvents, maxPageBytes } = this.#parts
     const next = await cursor.readAhead(page, maxPageEvents, maxPageBytes)
-    if (next && !this.#isRecalled) this.#recordsOf(next)
+    if (next && !this.#isRecalled) this.#records.of(next, this.#destination)
     return next
   }
 
@@ -239,51 +258,25 @@ export class Lane {
     this.#following = undefined
     await following?.settling.catch(() => undefined)
     this.#cursor = undefined
+    this.#isCursorOld = false
   }
 
-  #recordsOf(page: Page): readonly KafkaRecord[] {
-    const destination = this.#destination
-    if (this.#made?.page === page && this.#made.destination === destination)
-      return this.#made.records
-    const records = page.events.map((event, index) => {
-      const eventNumber = page.firstEventNumber + index
-      return kafkaRecord({ ...event, eventId: event.id, eventNumber }, destination, this.#parts)
+  #logAttempt(page: Page, eventCount: number, failure?: KafkaError): void {
+    const { firstEventNumber, events } = page
+    logDelivery(this.#parts.logger, this.#destination, {
+      topicUrl: events[0]?.topicUrl ?? this.#destination.topicUrl,
+      eventNumbers: [firstEventNumber, firstEventNumber + eventCount - 1],
+      ...(failure ? { error: failure.message } : {}),
     })
-    this.#made = { page, destination, records }
-    return records
-  }
-
-  /** The first event of the page can never be delivered: it keeps its number, its neighbours go on. */
-  async #setAside(cursor: EventCursor, page: Page): Promise<void> {
-    const [event] = page.events
-    if (!event) return
-    const cause = this.#poison.get(event.id) ?? 'Kafka refuses this record.'
-    await cursor.deadLetter(page, 0, cause)
-    this.#poison.delete(event.id)
-    this.#parts.logger.error(
-      { destination: this.#destination.reference, eventId: event.id, cause },
-      'an event was set aside as dead letter',
-    )
-  }
-
-  /** Named records are set aside at the next step. Where Kafka does not say which record it was, the page shrinks until it is alone. */
-  async #afterPoison(
-    error: KafkaError,
-    cursor: EventCursor,
-    events: readonly OutboxEvent[],
-  ): Promise<void> {
-    const named = events.length === 1 ? [0] : error.poisonIndexes
-    for (const index of named) {
-      const event = events[index]
-      if (event) this.#poison.set(event.id, error.message)
-    }
-    if (named.length === 0) this.#limit.narrow(events.length)
-    await cursor.recordFailure(1, error.message)
   }
 
   async #afterError(error: unknown): Promise<void> {
     if (isFenced(error)) {
       this.#end(error)
+      return
+    }
+    if (error instanceof SourcesChanged) {
+      await this.#dropCursor()
       return
     }
     // A recalled producer gives its call up; the destination is not at fault.
@@ -314,14 +307,17 @@ export class Lane {
     )
   }
 
-  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
   async #recordFailure(failedCount: number, cause: string): Promise<void> {
+    await this.#note((cursor) => cursor.recordFailure(failedCount, cause))
+  }
+
+  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
+  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<void> {
     try {
-      const cursor = this.#cursor ?? (await this.#load())
-      await cursor.recordFailure(failedCount, cause)
+      await write(this.#cursor ?? (await this.#load()))
     } catch (error) {
       if (isFenced(error)) this.#end(error)
-      else this.#parts.logger.warn({ err: error }, 'cannot write an error of delivery down')
+      else this.#parts.logger.warn({ err: error }, 'cannot write down how delivery goes')
     }
   }
 
@@ -346,7 +342,7 @@ export class Lane {
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
-    this.#made = undefined
+    this.#records.forget()
     if (performance.now() - this.#lastPageAtMs > restAfterMs) await cursor.rest()
     await this.#work.wait(this.#parts.pollIntervalMs)
   }

@@ -4,6 +4,7 @@ import type { Change, SqlTx } from '../host/types.ts'
 import { putDestination, removeDestination } from '../outbox/destinations.ts'
 import { recordRegistryChange } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { organizationOf } from '../resources/organization.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import type { Registry } from './registry.ts'
 
@@ -48,6 +49,7 @@ function destinationRow(change: Change, reference: string): Parameters<typeof pu
         ? 'kafka-best-effort'
         : 'kafka-at-least-once',
     topicUrl: String(change.current?.['topic']),
+    organization: organizationOf(change.current) ?? '',
   }
 }
 

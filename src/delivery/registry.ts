@@ -20,9 +20,11 @@ export interface RegisteredDestination {
   readonly fault: string | undefined
 }
 
-/** Who wants the events of one topic. */
+/** Who reads one queue of the log. A topic has one for all, and one for each organization that a destination is limited to. */
 export interface Audience {
   readonly topicId: number
+  /** An event must belong to all of these, itself or through an organization above its own: the topic's, then the destination's. */
+  readonly organizations: readonly string[]
   readonly hasAtLeastOnce: boolean
   readonly bestEffort: readonly RegisteredDestination[]
 }
@@ -53,7 +55,8 @@ export class Registry {
   readonly #topics = new Map<string, SubscriptionTopic>()
   readonly #stored = new Map<string, FhirResource>()
   #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
-  #audiences: ReadonlyMap<string, Audience> = new Map()
+  #audiences: ReadonlyMap<string, readonly Audience[]> = new Map()
+  #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
   #snapshot: string | undefined
@@ -102,14 +105,13 @@ export class Registry {
     return this.#destinations
   }
 
-  audience(topicUrl: string): Audience | undefined {
-    return this.#audiences.get(topicUrl)
+  audiences(topicUrl: string): readonly Audience[] {
+    return this.#audiences.get(topicUrl) ?? []
   }
 
   /** The stored topic with this url, active or not. */
   topicByUrl(url: string): SubscriptionTopic | undefined {
-    for (const topic of this.#topics.values()) if (topic.url === url) return topic
-    return undefined
+    return this.#topicsByUrl.get(url)
   }
 
   /** Resolves when the view is at most one lease old, or contains everything committed before this call.
@@ -212,18 +214,8 @@ export class Registry {
   #rebuild(rows: readonly DestinationRow[]): boolean {
     const before = this.#destinations
     this.#destinations = new Map(rows.map((row) => [row.reference, this.#register(row)]))
-    const audiences = new Map<string, Audience>()
-    for (const registered of this.#destinations.values()) {
-      const { topicUrl, topicId, kind } = registered.row
-      const others = audiences.get(topicUrl)
-      const isBestEffort = kind === 'kafka-best-effort'
-      audiences.set(topicUrl, {
-        topicId,
-        hasAtLeastOnce: (others?.hasAtLeastOnce ?? false) || !isBestEffort,
-        bestEffort: [...(others?.bestEffort ?? []), ...(isBestEffort ? [registered] : [])],
-      })
-    }
-    this.#audiences = audiences
+    this.#topicsByUrl = new Map([...this.#topics.values()].map((topic) => [topic.url, topic]))
+    this.#audiences = groupAudiences([...this.#destinations.values()], this.#topicsByUrl)
     this.#reindex()
     return (
       before.size !== this.#destinations.size ||
@@ -272,6 +264,34 @@ export class Registry {
     }
     this.#indexed = wanted
   }
+}
+
+function groupAudiences(
+  destinations: readonly RegisteredDestination[],
+  topics: ReadonlyMap<string, SubscriptionTopic>,
+): ReadonlyMap<string, readonly Audience[]> {
+  const queues = new Map<number, RegisteredDestination[]>()
+  for (const registered of destinations) {
+    const { topicId } = registered.row
+    const readers = queues.get(topicId)
+    if (readers) readers.push(registered)
+    else queues.set(topicId, [registered])
+  }
+  const audiences = new Map<string, Audience[]>()
+  for (const [topicId, readers] of queues) {
+    const [{ row }] = readers as [RegisteredDestination]
+    const wanted = [topics.get(row.topicUrl)?.organization ?? '', row.organization]
+    const audience = {
+      topicId,
+      organizations: wanted.filter((each) => each !== ''),
+      hasAtLeastOnce: readers.some((each) => each.row.kind === 'kafka-at-least-once'),
+      bestEffort: readers.filter((each) => each.row.kind === 'kafka-best-effort'),
+    }
+    const others = audiences.get(row.topicUrl)
+    if (others) others.push(audience)
+    else audiences.set(row.topicUrl, [audience])
+  }
+  return audiences
 }
 
 function staleView(): OperationOutcomeError {

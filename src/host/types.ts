@@ -34,38 +34,46 @@ export interface FhirResource {
 export const interactions = ['create', 'update', 'delete'] as const
 export type Interaction = (typeof interactions)[number]
 
-/** One committed-to-be change of one resource. A write that changes nothing is not a change. */
+/** One committed-to-be change of one resource. A write that changes nothing, apart from `meta.versionId` and `meta.lastUpdated`, is
+ *  not a change; one of `meta.tag` or `meta.security` is. */
 export interface Change {
   readonly interaction: Interaction
   readonly resourceType: string
   readonly id: string
   /** Version written by this change: of the new version on create and update, of the deletion (if the host numbers it) on delete. */
   readonly versionId?: string
-  /** The resource as stored, with `meta.versionId` and `meta.lastUpdated`; absent on delete. Never mutated by the module. */
+  /** The resource as stored, with `meta.versionId` and `meta.lastUpdated`; absent on delete. Never mutated by the module, nor by the
+   *  host once it is recorded. */
   readonly current?: FhirResource
   /** JSON text of `current` exactly as stored, so that it is not serialised twice. Optional. */
   readonly currentJson?: string
-  /** The version before this change, read under the row lock; absent on create. */
+  /** The version before this change, read under the row lock (`SELECT … FOR UPDATE`) of the write's transaction; absent on create, also
+   *  on one that brings a deleted resource back. */
   readonly previous?: FhirResource
   /** Value of the request's correlation header; opaque. */
   readonly correlationId?: string
   /** W3C `traceparent` of the request. */
   readonly traceparent?: string
+  /** Time of the change, where it is not the time of the transaction that is passed to the hooks. */
+  readonly at?: Date
 }
 
 /** One attempt of one host transaction. The same object is passed to every hook of the attempt. */
 export interface CommitUnit {
+  /** In the order of the writes; those of a savepoint that was rolled back are not here. Complete when `beforeCommit` is called. */
   readonly changes: readonly Change[]
 }
 
 export interface CommitHooks {
   /** Inside the transaction, after the host's rows are written and locked, as the last step before COMMIT.
-   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer. */
-  beforeCommit(unit: CommitUnit, tx: SqlTx): Promise<void>
+   *  A throw must roll the transaction back; throw `OperationOutcomeError` to choose the answer.
+   *  @param tx undefined where the host has no SQL transactions */
+  beforeCommit(unit: CommitUnit, tx: SqlTx | undefined): Promise<void>
   /** COMMIT has succeeded. The host awaits it before it answers the request; it resolves at once except after a change
    *  of an AidboxSubscriptionTopic or AidboxTopicDestination, where it resolves when every node knows of the change. Never rejects. */
   afterCommit(unit: CommitUnit): Promise<void>
-  /** ROLLBACK is done, or the attempt is about to be repeated under another unit. Never throws. */
+  /** The attempt does not commit: it was rolled back, or is about to be repeated under another unit. Called before the request is
+   *  answered, once, and only for a unit with changes. Never throws. */
   afterRollback(unit: CommitUnit): void
 }
 
@@ -91,7 +99,8 @@ export interface ResourceTypeDefinition {
   readonly definition: StructureDefinition
   readonly profiles: readonly StructureDefinition[]
   readonly searchParameters: readonly SearchParameter[]
-  /** Interactions the host serves. Any other answers 405 `method-not-allowed`, also as an entry of a bundle. */
+  /** Interactions the host serves; a create keeps the id that the client sends. Any other answers 405 `method-not-allowed`, also as an
+   *  entry of a bundle. */
   readonly interactions: readonly ResourceInteraction[]
   /** Called before the host writes, with the version it replaces. Issues of severity `error` refuse the write with 422.
    *  The resource is the client's body with `resourceType` and `id` set; the host has not validated it. */
@@ -137,10 +146,12 @@ export interface FhirHost {
   addCommitHooks(hooks: CommitHooks): void
   /** All current resources of one of the module's own types, as stored. */
   list(resourceType: string): Promise<FhirResource[]>
-  /** Current resources by relative reference (`Patient/123`), as stored; missing and deleted ones are absent from the map.
-   *  With `tx`, as that open transaction sees them. Used for `resolve()` in criteria and to reload the module's own types. */
+  /** Current resources by relative reference (`Patient/123`), as stored; missing and deleted ones, and those of a type the host does not
+   *  know, are absent from the map. With `tx`, as that open transaction sees them.
+   *  Used for `resolve()` in criteria and to reload the module's own types. */
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
-  /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. */
+  /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. Operations ask with their code
+   *  (`status`). Absent: whoever reaches an operation may call it. */
   authorize?(principal: Principal | undefined, action: string, reference: string): Promise<void>
 }
 

@@ -33,6 +33,7 @@ export const kafkaCodes = {
   messageTooLarge: 10,
   batchTooLarge: 18,
   topicAuthorization: 29,
+  groupAuthorization: 30,
   outOfOrderSequence: 45,
   invalidProducerEpoch: 47,
   invalidRecord: 87,

@@ -16,8 +16,9 @@ export interface KafkaRecord {
  *  - `retriable`: nothing of this attempt is committed; try again after back-off, for ever (broker down, unknown topic, missing right, quota).
  *  - `poison`: `poisonIndexes` of the records can never be delivered (too large, invalid); the others can.
  *  - `fenced`: another producer with the same transactional.id took over.
- *  - `fatal`: this producer is dead; make a new one. Outcome of the attempt unknown. */
-export const kafkaErrorKinds = ['retriable', 'poison', 'fenced', 'fatal'] as const
+ *  - `fatal`: this producer is dead; make a new one. Outcome of the attempt unknown.
+ *  - `no-checkpoint`: the principal may not keep a checkpoint; nothing of this attempt is committed, without one it can be. */
+export const kafkaErrorKinds = ['retriable', 'poison', 'fenced', 'fatal', 'no-checkpoint'] as const
 export type KafkaErrorKind = (typeof kafkaErrorKinds)[number]
 
 /** Thrown or reported by producers. `message` names the cause in words for an operator; never a secret, never a payload. */
@@ -46,15 +47,22 @@ export interface TransactionalProducer {
   /** Writes all records in one Kafka transaction; resolves when it is committed.
    *
    *  `beforeCommit` is called once all records are handed over, and possibly again when the attempt is repeated. The transaction is
-   *  committed when it resolves; when it rejects, it is aborted and the rejection passed on.
+   *  committed when it resolves; when it rejects, it is aborted and the rejection passed on. It answers the checkpoint that is to be
+   *  committed with the records: a whole number below 2^53; undefined for none.
    *
-   *  On a rejection of kind `retriable` or `poison` the transaction was aborted and the producer can be used again;
+   *  On a rejection of kind `retriable`, `poison` or `no-checkpoint` the transaction was aborted and the producer can be used again;
    *  after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
    *  @throws {@link KafkaError} */
   sendTransaction(
     records: readonly KafkaRecord[],
-    beforeCommit?: () => Promise<void>,
+    beforeCommit?: () => Promise<number | undefined>,
   ): Promise<void>
+  /** The checkpoint that was committed last; undefined when there is none. Waits for a transaction of another producer that is still open.
+   *  @throws {@link KafkaError} `no-checkpoint`, or `retriable` when the cluster does not answer */
+  readCheckpoint(): Promise<number | undefined>
+  /** Whether checkpoints can be written: writes one and aborts it. Needs a producer that was started.
+   *  @throws {@link KafkaError} `no-checkpoint` */
+  probeCheckpoint(): Promise<void>
   /** May come at any time: a call under way has `timeoutMs`, then it is given up as `fatal`. A later call can only shorten the time. Never rejects. */
   close(timeoutMs: number): Promise<void>
 }

@@ -2,18 +2,11 @@ import type { DeliveryReport, LibrdKafkaError, MessageHeader, Producer } from 'n
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import { connectionCause, type CauseReporter, type RdkafkaLog } from './connection-cause.ts'
 import { describeKafkaCode } from './kafka-error.ts'
+import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
 import { codeOfReport, rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
-
-/** A failure as librdkafka tells it. In delivery reports only `text` is its own, `code` is looked up. */
-export interface NativeError {
-  readonly code: number | undefined
-  readonly text: string
-  readonly isFatal: boolean
-  readonly isRetriable: boolean
-  readonly requiresAbort: boolean
-}
+import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 
 export interface DeliveryOutcome {
   readonly error: NativeError | undefined
@@ -110,6 +103,21 @@ export class RdkafkaClient {
     })
   }
 
+  /** One slice of adding a checkpoint to the open transaction.
+   *  @throws {@link NativeFailure} */
+  async sendCheckpoint(
+    consumer: CheckpointConsumer,
+    offset: number,
+    timeoutMs: number,
+  ): Promise<void> {
+    // node-rdkafka takes anything for an offset, says that it went well, and stores nothing or 0.
+    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError('not an offset')
+    await this.#call('request', (done) => {
+      const offsets = [{ ...consumer.partition, offset }]
+      this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
+    })
+  }
+
   /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.
    *  What is still queued is dropped without a report. */
   async disconnect(): Promise<void> {
@@ -138,43 +146,6 @@ export class RdkafkaClient {
         })
       })
     })
-  }
-}
-
-/** Thrown by {@link RdkafkaClient}; callers turn it into a KafkaError with words for an operator. */
-export class NativeFailure extends Error implements NativeError {
-  override readonly name: string = 'NativeFailure'
-  readonly code: number | undefined
-  readonly text: string
-  readonly isFatal: boolean
-  readonly isRetriable: boolean
-  readonly requiresAbort: boolean
-
-  constructor(error: NativeError) {
-    super(error.text)
-    this.code = error.code
-    this.text = error.text
-    this.isFatal = error.isFatal
-    this.isRetriable = error.isRetriable
-    this.requiresAbort = error.requiresAbort
-  }
-}
-
-export function nativeFailure(error: unknown): NativeFailure {
-  return error instanceof NativeFailure ? error : new NativeFailure(nativeError(error))
-}
-
-function nativeError(error: unknown): NativeError {
-  const raw: Partial<LibrdKafkaError> =
-    typeof error === 'object' && error !== null ? error : { message: String(error) }
-  const text = raw.message ?? 'unknown error'
-  return {
-    // -1 is node-rdkafka's "no code".
-    code: raw.code === undefined || raw.code === -1 ? codeOfReport(text) : raw.code,
-    text,
-    isFatal: raw.isFatal === true,
-    isRetriable: raw.isRetriable === true,
-    requiresAbort: raw.isTxnRequiresAbort === true,
   }
 }
 

@@ -4,12 +4,8 @@ import { CauseReporter } from './connection-cause.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
-import {
-  nativeFailure,
-  RdkafkaClient,
-  recordBytes,
-  type DeliveryOutcome,
-} from './rdkafka-client.ts'
+import { nativeFailure } from './native-failure.ts'
+import { RdkafkaClient, recordBytes, type DeliveryOutcome } from './rdkafka-client.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 
 /** Connects by itself, for as long as it takes. @param config made with kind `best-effort` */

@@ -2,17 +2,13 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Logger } from '../observability/logger.ts'
 import { CauseReporter } from './connection-cause.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, TransactionalProducer } from './producer.ts'
-import {
-  isLargerThan,
-  nativeFailure,
-  RdkafkaClient,
-  recordBytes,
-  type DeliveryOutcome,
-  type NativeFailure,
-  type TransactionCall,
-} from './rdkafka-client.ts'
+import { CheckpointGroup } from './checkpoint-group.ts'
+import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
+import { isLargerThan, RdkafkaClient, recordBytes, type DeliveryOutcome } from './rdkafka-client.ts'
+import { TransactionCalls } from './transaction-calls.ts'
 import {
   abortedFailure,
   isPoisonSuspected,
@@ -24,9 +20,11 @@ import {
 export interface ProducerOptions {
   /** Gets causes seen outside a call, in words, the same at most once a minute. */
   readonly onError?: (message: string) => void
+  /** Where checkpoints are kept; absent: there are none. */
+  readonly checkpoint?: CheckpointPlace
 }
 
-type BeforeCommit = (() => Promise<void>) | undefined
+type BeforeCommit = (() => Promise<number | undefined>) | undefined
 
 /** @param config made with kind `at-least-once` and a transactional.id */
 export function createTransactionalProducer(
@@ -38,13 +36,6 @@ export function createTransactionalProducer(
 }
 
 const connectTimeoutMs = 3000
-/** A blocking call holds a thread, so it comes back soon and is resumed. An abort after a failed record always uses its whole slice. */
-const sliceMs: Readonly<Record<TransactionCall, number>> = {
-  initTransactions: 1000,
-  beginTransaction: 0,
-  commitTransaction: 500,
-  abortTransaction: 300,
-}
 const pollIntervalMs = 20
 const reportWaitMs = 250
 const reportPollMs = 5
@@ -60,18 +51,21 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   readonly #config: ProducerConfig
   readonly #logger: Logger
   readonly #causes: CauseReporter
+  readonly #calls: TransactionCalls
+  readonly #group: CheckpointGroup
   readonly #failed: DeliveryOutcome[] = []
   #client: RdkafkaClient | undefined
   #dead: string | undefined = 'It was not started.'
   #underWay: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
-  #giveUpAtMs = Number.POSITIVE_INFINITY
   #polling: NodeJS.Timeout | undefined
 
-  constructor(config: ProducerConfig, logger: Logger, { onError }: ProducerOptions) {
+  constructor(config: ProducerConfig, logger: Logger, { onError, checkpoint }: ProducerOptions) {
     this.#config = config
     this.#logger = logger
     this.#causes = new CauseReporter((message) => onError?.(message))
+    this.#calls = new TransactionCalls(config, this.#causes)
+    this.#group = new CheckpointGroup(config, checkpoint, this.#causes)
   }
 
   async start(): Promise<void> {
@@ -85,11 +79,16 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
           () => this.#closing !== undefined,
         )
         this.#client = client
+        this.#calls.use(client)
       } catch (error) {
         throw this.#connectFailure(nativeFailure(error))
       }
       this.#poll()
-      await this.#resumed('initTransactions', this.#config.maxBlockMs)
+      try {
+        await this.#calls.run('initTransactions', this.#config.maxBlockMs)
+      } catch (error) {
+        throw this.#calls.failureOf('initTransactions', nativeFailure(error))
+      }
       this.#dead = undefined
     })
   }
@@ -124,7 +123,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async close(timeoutMs: number): Promise<void> {
-    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + timeoutMs)
+    this.#calls.giveUpAt(performance.now() + timeoutMs)
     this.#closing ??= this.#close()
     await this.#closing
   }
@@ -136,6 +135,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
     await this.#client?.disconnect()
+    await this.#group.disconnect()
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
@@ -192,21 +192,23 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
         throw await this.#abortAfter(nativeFailure(error), records, index)
       }
     }
+    let checkpoint: number | undefined
     try {
-      await beforeCommit?.()
+      checkpoint = await beforeCommit?.()
     } catch (error) {
       const refusal = await this.#abort()
       if (refusal) this.#dead = refusal.text
       throw error
     }
+    if (checkpoint !== undefined) await this.#sendCheckpoint(checkpoint, records)
     try {
-      await this.#slices('commitTransaction', this.#config.transactionTimeoutMs)
+      await this.#calls.run('commitTransaction', this.#config.transactionTimeoutMs)
       this.#causes.forget()
     } catch (error) {
       const failure = nativeFailure(error)
       const verdict = transactionVerdict(failure)
       if (verdict === 'abort') throw await this.#abortAfter(failure, records)
-      throw this.#failureOf(
+      throw this.#calls.failureOf(
         'commitTransaction',
         failure,
         'Whether the transaction was committed is unknown.',
@@ -214,12 +216,57 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
+  /** Whoever notices it first says that a right is missing: a record that may not be written has its own report. */
+  async #sendCheckpoint(offset: number, records: readonly KafkaRecord[]): Promise<void> {
+    try {
+      const consumer = await this.#group.connected()
+      await this.#calls.sendCheckpoint(consumer, offset, this.#config.transactionTimeoutMs)
+    } catch (error) {
+      const failure = nativeFailure(error)
+      const refused = this.#group.refusal(failure)
+      if (!refused || (await this.#isRecordRefused(failure, records))) {
+        throw await this.#abortAfter(failure, records)
+      }
+      throw this.#unlessDead(refused, await this.#abort())
+    }
+  }
+
+  async readCheckpoint(): Promise<number | undefined> {
+    let checkpoint: number | undefined
+    await this.#exclusively(async () => {
+      checkpoint = await this.#group.read(this.#calls, () => this.#probeCheckpoint())
+    })
+    return checkpoint
+  }
+
+  async #isRecordRefused(
+    { code }: NativeFailure,
+    records: readonly KafkaRecord[],
+  ): Promise<boolean> {
+    if (code !== kafkaCodes.topicAuthorization || records.length === 0) return false
+    await this.#awaitReports()
+    return this.#failed.some(({ error }) => error?.code === code)
+  }
+
+  async probeCheckpoint(): Promise<void> {
+    await this.#exclusively(() => this.#probeCheckpoint())
+  }
+
+  async #probeCheckpoint(): Promise<void> {
+    if (this.#dead !== undefined) return
+    this.#failed.length = 0
+    await this.#begin()
+    await this.#sendCheckpoint(0, [])
+    const refusal = await this.#abort()
+    if (refusal) this.#dead = refusal.text
+  }
+
   /** begin's error carries no flags, only a code. */
   async #begin(): Promise<void> {
     try {
-      await this.#slices('beginTransaction', 0)
+      await this.#calls.run('beginTransaction', 0)
     } catch (error) {
-      throw this.#failureOf('beginTransaction', nativeFailure(error))
+      throw this.#calls.failureOf('beginTransaction', nativeFailure(error))
     }
   }
 
@@ -235,7 +282,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async #produce(record: KafkaRecord, deadlineMs: number): Promise<void> {
-    while (!this.#isPast(deadlineMs)) {
+    while (!this.#calls.isPast(deadlineMs)) {
       this.#client?.poll()
       await nextTurn()
       if (this.#isProduced(record)) return
@@ -271,7 +318,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     if (!refusal) return aborted
     this.#logger.debug({ code: refusal.code }, 'the abort was refused, the producer is dead')
     const isFenced = transactionVerdict(refusal) === 'fenced'
-    if (isFenced) return this.#failureOf('abortTransaction', refusal)
+    if (isFenced) return this.#calls.failureOf('abortTransaction', refusal)
     this.#dead = aborted.message
     if (aborted.kind === 'poison') return aborted
     return new KafkaFailure('fatal', aborted.message, {
@@ -282,7 +329,7 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
 
   async #abort(): Promise<NativeFailure | undefined> {
     try {
-      await this.#slices('abortTransaction', this.#config.transactionTimeoutMs)
+      await this.#calls.run('abortTransaction', this.#config.transactionTimeoutMs)
       return undefined
     } catch (error) {
       return nativeFailure(error)
@@ -292,60 +339,14 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
   /** Reports reach JavaScript a little after the call they belong to. */
   async #awaitReports(): Promise<void> {
     const deadlineMs = performance.now() + reportWaitMs
-    while (this.#failed.length === 0 && !this.#isPast(deadlineMs)) {
+    while (this.#failed.length === 0 && !this.#calls.isPast(deadlineMs)) {
       this.#client?.poll()
       await delay(reportPollMs)
     }
   }
 
-  async #resumed(name: TransactionCall, budgetMs: number): Promise<void> {
-    try {
-      await this.#slices(name, budgetMs)
-    } catch (error) {
-      throw this.#failureOf(name, nativeFailure(error))
-    }
-  }
-
-  /** Makes the same call again while librdkafka says so, until `budgetMs` is over. */
-  async #slices(name: TransactionCall, budgetMs: number): Promise<void> {
-    const deadlineMs = performance.now() + budgetMs
-    for (;;) {
-      try {
-        await this.#client?.transaction(name, sliceMs[name])
-        return
-      } catch (error) {
-        const isOver = this.#isPast(Math.min(deadlineMs, this.#giveUpAtMs))
-        if (isOver || transactionVerdict(nativeFailure(error)) !== 'again') throw error
-      }
-    }
-  }
-
-  #isPast(timeMs: number): boolean {
-    return performance.now() >= Math.min(timeMs, this.#giveUpAtMs)
-  }
-
   #connectFailure(failure: NativeFailure): KafkaFailure {
     const message = this.#causes.last ?? describeKafkaCode(failure.code, failure.text)
     return new KafkaFailure('fatal', message, { kafkaCode: failure.code })
-  }
-
-  #failureOf(name: TransactionCall, failure: NativeFailure, outcome = ''): KafkaFailure {
-    const kind = transactionVerdict(failure) === 'fenced' ? 'fenced' : 'fatal'
-    const { transactionalId } = this.#config
-    const cause =
-      failure.code === kafkaCodes.timedOut
-        ? this.#timeoutCause(name)
-        : describeKafkaCode(failure.code, failure.text, { transactionalId })
-    return new KafkaFailure(kind, outcome === '' ? cause : `${cause} ${outcome}`, {
-      kafkaCode: failure.code,
-    })
-  }
-
-  #timeoutCause(name: TransactionCall): string {
-    const broker = this.#causes.last === undefined ? '' : ` ${this.#causes.last}`
-    if (name !== 'initTransactions') {
-      return `Timeout expired after ${this.#config.transactionTimeoutMs}ms while awaiting ${name}.${broker}`
-    }
-    return `Timeout expired after ${this.#config.maxBlockMs}ms while awaiting InitProducerId: the transaction coordinator did not answer. On a cluster of fewer than three brokers transaction.state.log.replication.factor must not exceed their number.${broker}`
   }
 }

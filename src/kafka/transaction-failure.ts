@@ -1,6 +1,7 @@
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { KafkaErrorKind, KafkaRecord } from './producer.ts'
-import type { DeliveryOutcome, NativeError } from './rdkafka-client.ts'
+import type { NativeError } from './native-failure.ts'
+import type { DeliveryOutcome } from './rdkafka-client.ts'
 
 /** What to do with the producer after a transactional call failed. */
 export type TransactionVerdict = 'again' | 'abort' | 'fenced' | 'fatal'

@@ -6,6 +6,8 @@ export interface NotificationEvent {
   readonly eventNumber: number
   /** Names the event for ever, also over redelivery. */
   readonly eventId: string
+  /** Url of the topic that selected it. */
+  readonly topicUrl: string
   readonly interaction: Interaction
   readonly resourceType: string
   readonly resourceId: string
@@ -21,7 +23,6 @@ export interface NotificationEvent {
 export interface NotificationTarget {
   /** `AidboxTopicDestination/<id>`. */
   readonly reference: string
-  readonly topicUrl: string
   readonly kafkaTopic: string
   readonly keyByResourceId: boolean
   readonly content: 'full-resource' | 'id-only' | 'empty'
@@ -74,7 +75,7 @@ function statusEntry(event: NotificationEvent, target: NotificationTarget): stri
   return (
     '{"resource":{"resourceType":"AidboxSubscriptionStatus","status":"active","type":"event-notification",' +
     `"notificationEvent":[{"eventNumber":${event.eventNumber},"focus":{"reference":${focus}}${correlationId}}],` +
-    `"topic":${JSON.stringify(target.topicUrl)},"topic-destination":{"reference":${JSON.stringify(target.reference)}}}}`
+    `"topic":${JSON.stringify(event.topicUrl)},"topic-destination":{"reference":${JSON.stringify(target.reference)}}}}`
   )
 }
 

@@ -1,14 +1,19 @@
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
+import { isInStretch } from './sources.ts'
 
-/** SQL after `from`: the events `e` of the destination `d` that no number in its row contains. Without a backlog count these are the
- *  unsettled ones. Index: `event_topic_id_id`. */
+/** SQL after `from`: ids `e.id` of the events of the destination `d` that no number in its row contains. Without a backlog count these
+ *  are the unsettled ones. Index: `event_topic_id_id`; `offset 0` keeps the planner from joining the sources with the whole log. */
 export function uncountedEvents(schema: OutboxSchema): string {
-  return `${schema.event} e
-     where e.topic_id = d.topic_id and e.id > case when d.count_snap is null then d.low else d.count_low end
-       and case when d.count_snap is null
-           then not ((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
-                  or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))
-           else not (e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap)) end`
+  return `${schema.source} s, lateral (
+     select e.id from ${schema.event} e
+      where e.topic_id = s.topic_id and e.id > case when d.count_snap is null then d.low else d.count_low end
+        and ${isInStretch}
+        and case when d.count_snap is null
+            then not ((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
+                   or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))
+            else not (e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap)) end
+     offset 0) e
+     where s.destination_id = d.id`
 }
 
 /** Counts long queues further, so that reading their length stays quick. Call it each second, outside of a transaction.
@@ -36,7 +41,7 @@ export async function countBacklogs(
  *  was the last drawn id before `count_mark_xid` was assigned. When no older transaction is open any more, whatever is
  *  still to come has a higher id, and a new mark is set.
  *
- *  A destination that was changed meanwhile (epoch) or counted by another node (count_snap) is left for the next second;
+ *  A destination that was changed meanwhile (epoch, source_version) or counted by another node (count_snap) is left for the next second;
  *  acknowledgements meanwhile do no harm, because what is counted here is the log, not the queue. */
 async function countBacklog(
   db: Queryable,
@@ -61,7 +66,7 @@ async function countBacklog(
             count_mark_xid = case when before.is_marking then pg_current_xact_id() else before.count_mark_xid end,
             count_mark_id = case when before.is_marking then now.last_id else before.count_mark_id end
        from before, now
-      where d.id = before.id and d.epoch = before.epoch and d.count_snap::text is not distinct from before.count_snap::text`,
+      where d.id = before.id and d.epoch = before.epoch and d.source_version = before.source_version and d.count_snap::text is not distinct from before.count_snap::text`,
     [destinationId, schema.lockKey, lockKeys.janitor],
   )
 }

@@ -25,9 +25,9 @@ export async function cleanOutbox(db: Queryable, schema: OutboxSchema): Promise<
  *  `lock_timeout`: readers queue up behind a waiting exclusive lock, so it gives up quickly (also before pg_dump). */
 async function emptySlot(db: Queryable, schema: OutboxSchema, slot: string): Promise<void> {
   const isNeeded = `exists (
-    select from ${schema.destination} d
+    select from ${schema.destination} d join ${schema.source} s on s.destination_id = d.id
      where d.kind = 'kafka-at-least-once'
-       and exists (select from ${slot} e where e.topic_id = d.topic_id and e.id > ${settledTo}))`
+       and exists (select from ${slot} e where e.topic_id = s.topic_id and e.id > ${settledTo}))`
   const block = `begin
   if not pg_try_advisory_xact_lock(${schema.lockKey}, ${lockKeys.janitor}) then return; end if;
   if not exists (select from ${slot}) or ${isNeeded} then return; end if;
@@ -50,7 +50,9 @@ export async function deleteSettledEvents(
   const { rows } = await db.query<{ slot: string }>(
     `with settled as materialized (
        select t.id as topic_id, min(${settledTo}) as low
-         from ${schema.topic} t left join ${schema.destination} d on d.topic_id = t.id and d.kind = 'kafka-at-least-once'
+         from ${schema.topic} t
+         left join (${schema.source} s join ${schema.destination} d on d.id = s.destination_id and d.kind = 'kafka-at-least-once')
+           on s.topic_id = t.id
         group by t.id),
      old as materialized (
        select e.topic_id, e.id from settled s join ${schema.event} e on e.topic_id = s.topic_id
@@ -66,8 +68,8 @@ export async function deleteSettledEvents(
   // Undecided events wait for their destinations; nobody is left to want these.
   await db.query(
     `delete from ${schema.undecidedEvent} u
-      where not exists (select from ${schema.destination} d
-                         where d.topic_id = u.topic_id and d.kind = 'kafka-at-least-once')`,
+      where not exists (select from ${schema.source} s join ${schema.destination} d on d.id = s.destination_id
+                         where s.topic_id = u.topic_id and d.kind = 'kafka-at-least-once')`,
   )
 }
 

@@ -22,6 +22,10 @@ export interface DeliveryStatus {
   readonly dead: number
   /** Events of this topic set aside since the start because the criteria could not be decided. */
   readonly undecided: number
+  /** At least once: whether Kafka keeps checkpoints, so that a crash sends nothing twice; undefined before the first delivery. */
+  readonly exactlyOnce: boolean | undefined
+  /** Why not. */
+  readonly exactlyOnceFault: string | undefined
   /** Best effort: dropped, or in the memory of a process that died. */
   readonly lost: number
   readonly startedAt: Date
@@ -49,6 +53,8 @@ interface StatusRow {
   readonly queued: string
   readonly dead: string
   readonly undecided: string
+  readonly exactly_once: boolean | null
+  readonly note: string | null
   readonly lost: string
   readonly started_at: Date
   readonly errors: readonly { message: string; timestamp: string }[]
@@ -65,7 +71,7 @@ export async function readDeliveryStatus(
 ): Promise<DeliveryStatus | undefined> {
   const { rows } = await db.query<StatusRow>(
     `select d.kind, d.delivered + n.delivered as delivered, d.failed_attempts,
-            d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at,
+            d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at, d.exactly_once, d.note,
             case when d.kind = 'kafka-at-least-once' then
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
@@ -136,6 +142,8 @@ function toStatus(row: StatusRow): DeliveryStatus {
     queued: Number(row.queued),
     dead: Number(row.dead),
     undecided: Number(row.undecided),
+    exactlyOnce: row.exactly_once ?? undefined,
+    exactlyOnceFault: row.note ?? undefined,
     lost: Number(row.lost),
     startedAt: row.started_at,
     lastErrors: row.errors.map(({ message, timestamp }) => ({

@@ -2,10 +2,11 @@ import { randomInt } from 'node:crypto'
 import { TopicDestinationError } from '../errors.ts'
 import { prependError } from './error-list.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { parseSource, sourceJson, type Source, type SourceJson } from './sources.ts'
 
 /** What the row said when it was read. */
 export interface CursorState {
-  readonly topicId: number
+  readonly sources: readonly Source[]
   readonly low: bigint
   readonly position: bigint
   /** Text of a snapshot. */
@@ -16,7 +17,8 @@ export interface CursorState {
 }
 
 interface Columns {
-  readonly topic_id: number
+  readonly sources: readonly SourceJson[]
+  readonly source_version: number
   readonly low: string
   readonly pos: string
   readonly snap: string
@@ -24,6 +26,18 @@ interface Columns {
   readonly round_pos: string | null
   readonly token: string
   readonly event_no: string
+}
+
+/** The destination reads other sources since the cursor was loaded. Load it again: nothing is lost, nothing was counted twice. */
+export class SourcesChanged extends Error {
+  constructor(destinationId: number) {
+    super(`the sources of destination ${destinationId} have changed`)
+  }
+}
+
+interface UpdateOptions {
+  /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then. */
+  readonly onlyAtSources: boolean
 }
 
 /** The row of one destination, for the one who leads it under one epoch.
@@ -36,6 +50,7 @@ export class CursorRow {
   readonly #schema: OutboxSchema
   readonly #destinationId: number
   readonly #epoch: number
+  readonly #sourceVersion: number
   #token: number
 
   private constructor(
@@ -49,9 +64,10 @@ export class CursorRow {
     this.#schema = schema
     this.#destinationId = destinationId
     this.#epoch = epoch
+    this.#sourceVersion = columns.source_version
     this.#token = Number(columns.token)
     this.initial = {
-      topicId: columns.topic_id,
+      sources: columns.sources.map((source) => parseSource(source)),
       low: BigInt(columns.low),
       position: BigInt(columns.pos),
       settled: columns.snap,
@@ -69,8 +85,10 @@ export class CursorRow {
     epoch: number,
   ): Promise<CursorRow> {
     const { rows } = await db.query<Columns>(
-      `select topic_id, low, pos, snap::text, round_snap::text, round_pos, token, event_no
-         from ${schema.destination} where id = $1 and epoch = $2`,
+      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version,
+              (select coalesce(json_agg(${sourceJson} order by s.id), '[]')
+                 from ${schema.source} s join ${schema.topic} t on t.id = s.topic_id where s.destination_id = d.id) as sources
+         from ${schema.destination} d where id = $1 and epoch = $2`,
       [destinationId, epoch],
     )
     const [columns] = rows
@@ -82,25 +100,49 @@ export class CursorRow {
     return this.#token
   }
 
-  /** `assignments` may use `$5` upwards. */
+  /** `assignments` may use `$5` upwards.
+   *  @throws TopicDestinationError `KTD_FENCED`
+   *  @throws {@link SourcesChanged} and changes nothing */
   async update<Row>(
     assignments: string,
     values: readonly unknown[],
     complete: (update: string) => string = (update) => `${update} returning 1`,
     from = '',
+    { onlyAtSources }: UpdateOptions = { onlyAtSources: false },
   ): Promise<Row> {
     const token = 2 ** 31 + randomInt(2 ** 31)
     const { rows } = await this.#db.query<Row>(
       complete(
         `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
-          where d.id = $1 and d.epoch = $2 and d.token = $3`,
+          where d.id = $1 and d.epoch = $2 and d.token = $3${onlyAtSources ? ` and d.source_version = ${this.#sourceVersion}` : ''}`,
       ),
       [this.#destinationId, this.#epoch, this.#token, token, ...values],
     )
     const [row] = rows
-    if (!row) throw fenced(this.#destinationId)
+    if (!row) throw await this.#refusal()
     this.#token = token
     return row
+  }
+
+  /** Why an update found no row. */
+  async #refusal(): Promise<Error> {
+    const { rows } = await this.#db.query<{ source_version: number }>(
+      `select source_version from ${this.#schema.destination} where id = $1 and epoch = $2 and token = $3`,
+      [this.#destinationId, this.#epoch, this.#token],
+    )
+    const [row] = rows
+    return row && row.source_version !== this.#sourceVersion
+      ? new SourcesChanged(this.#destinationId)
+      : fenced(this.#destinationId)
+  }
+
+  /** Keeps for $status whether Kafka holds checkpoints of this destination, and why not. */
+  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
+    const { rowCount } = await this.#db.query(
+      `update ${this.#schema.destination} set exactly_once = $3, note = $4 where id = $1 and epoch = $2`,
+      [this.#destinationId, this.#epoch, areKept, reason ?? null],
+    )
+    if (rowCount !== 1) throw fenced(this.#destinationId)
   }
 
   /** Counts failed attempts and keeps the error; the cursor, and so the token, stays as it is. */
@@ -114,6 +156,20 @@ export class CursorRow {
     )
     if (rowCount !== 1) throw fenced(this.#destinationId)
   }
+}
+
+/** Most events behind one state of the row that a checkpoint can tell. */
+const checkpointUnit = 2 ** 20
+
+/** One number for a state of the row and a count of events behind it, exact as a JavaScript number: token * 2^20 + count < 2^52. */
+export function checkpointOf(token: number, eventCount: number): number {
+  if (!(eventCount >= 1 && eventCount < checkpointUnit)) throw new RangeError('no such count')
+  return token * checkpointUnit + eventCount
+}
+
+/** How many events the checkpoint says are behind this state; 0 when it is about another one. */
+export function eventsBehind(token: number, checkpoint: number): number {
+  return Math.floor(checkpoint / checkpointUnit) === token ? checkpoint % checkpointUnit : 0
 }
 
 function fenced(destinationId: number): TopicDestinationError {

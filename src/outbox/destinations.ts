@@ -1,5 +1,6 @@
 import type { SqlTx } from '../host/types.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { changeSource } from './sources.ts'
 
 export type DestinationKind = 'kafka-best-effort' | 'kafka-at-least-once'
 
@@ -10,6 +11,10 @@ export interface DestinationRow {
   readonly kind: DestinationKind
   readonly topicId: number
   readonly topicUrl: string
+  /** Reference of the organization whose events, and those of organizations below it, are wanted; '' for all. */
+  readonly organization: string
+  /** Rises with every change of what the destination reads. */
+  readonly sourceVersion: number
   readonly startedAt: Date
 }
 
@@ -17,29 +22,40 @@ export interface NewDestination {
   readonly reference: string
   readonly kind: DestinationKind
   readonly topicUrl: string
+  /** @default '' */
+  readonly organization?: string
 }
 
 /** Makes the outbox serve a destination, in the transaction that writes the resource.
  *
- *  A new one gets the events of transactions that were not committed yet. One whose topic or kind has changed starts again at now
- *  in the same way: what was queued under the old topic is dropped, counters and event numbers go on. An unchanged one is not touched,
- *  so that its leader never waits for the host's transaction. */
+ *  A new one gets the events of transactions that were not committed yet. One whose topic or organization has changed goes on with its
+ *  queue, counters and event numbers and gets the other events from now on ({@link changeSource}). An unchanged one is not touched, so
+ *  that its leader never waits for the host's transaction. The kind never changes: a queue has no place in best effort. */
 export async function putDestination(
   tx: SqlTx,
   schema: OutboxSchema,
-  { reference, kind, topicUrl }: NewDestination,
+  { reference, kind, topicUrl, organization = '' }: NewDestination,
 ): Promise<void> {
-  const topicId = await putTopic(tx, schema, topicUrl)
-  // The new epoch fences the leader that runs on the old cursor, and a count of the old queue.
-  await tx.query(
-    `insert into ${schema.destination} as d (reference, kind, topic_id, low, pos, snap)
+  const topicId = await putTopic(tx, schema, topicUrl, organization)
+  const inserted = await tx.query<{ id: number }>(
+    `insert into ${schema.destination} (reference, kind, topic_id, low, pos, snap)
      values ($1, $2, $3, 0, ${schema.lastEventId}, pg_current_snapshot())
-     on conflict (reference) do update
-       set kind = excluded.kind, topic_id = excluded.topic_id, low = 0, pos = excluded.pos, snap = excluded.snap,
-           round_snap = null, round_pos = null, token = excluded.token, epoch = d.epoch + 1, in_process = 0, count_snap = null
-     where (d.kind, d.topic_id) is distinct from (excluded.kind, excluded.topic_id)`,
+     on conflict (reference) do nothing returning id`,
     [reference, kind, topicId],
   )
+  const [created] = inserted.rows
+  if (created) {
+    await tx.query(`insert into ${schema.source} (destination_id, topic_id) values ($1, $2)`, [
+      created.id,
+      topicId,
+    ])
+    return
+  }
+  const { rows } = await tx.query<{ id: number }>(
+    `select id from ${schema.destination} where reference = $1 and topic_id <> $2 for update`,
+    [reference, topicId],
+  )
+  for (const { id } of rows) await changeSource(tx, schema, id, topicId)
 }
 
 /** Forgets a destination with its queue, counters and dead letters. */
@@ -57,7 +73,7 @@ export async function listDestinationRows(
 ): Promise<readonly DestinationRow[]> {
   const { rows } = await db.query<DestinationRow>(
     `select d.id as "destinationId", d.reference, d.kind, d.topic_id as "topicId", t.url as "topicUrl",
-            d.started_at as "startedAt"
+            t.organization, d.source_version as "sourceVersion", d.started_at as "startedAt"
        from ${schema.destination} d join ${schema.topic} t on t.id = d.topic_id
       order by d.id`,
   )
@@ -65,14 +81,22 @@ export async function listDestinationRows(
 }
 
 /** Rows of topics are never deleted: an id stays valid in events however often destinations come and go. */
-async function putTopic(tx: SqlTx, schema: OutboxSchema, url: string): Promise<number> {
-  const find = (): Promise<{ rows: { id: number }[] }> =>
-    tx.query<{ id: number }>(`select id from ${schema.topic} where url = $1`, [url])
-  const [known] = (await find()).rows
+async function putTopic(
+  tx: SqlTx,
+  schema: OutboxSchema,
+  url: string,
+  organization: string,
+): Promise<number> {
+  const found = await tx.query<{ id: number }>(
+    `select id from ${schema.topic} where url = $1 and organization = $2`,
+    [url, organization],
+  )
+  const [known] = found.rows
   if (known) return known.id
   const inserted = await tx.query<{ id: number }>(
-    `insert into ${schema.topic} (url) values ($1) on conflict (url) do update set url = excluded.url returning id`,
-    [url],
+    `insert into ${schema.topic} (url, organization) values ($1, $2)
+     on conflict (url, organization) do update set url = excluded.url returning id`,
+    [url, organization],
   )
   const [topic] = inserted.rows
   if (!topic) throw new Error('the topic was not written')

@@ -12,13 +12,16 @@ export interface NewEvent {
   readonly traceparent?: string
   /** JSON text of the resource as it will be sent; null on delete. */
   readonly body: string | null
+  /** Time of the change. Default: when its transaction began. */
+  readonly at?: Date
 }
 
 const maxRowsPerStatement = 500
 
 const eventColumns =
-  'topic_id, interaction, resource_type, resource_id, version_id, correlation_id, traceparent, body'
-const eventColumnCount = 8
+  'topic_id, interaction, resource_type, resource_id, version_id, correlation_id, traceparent, body, at'
+const eventColumnCount = 9
+const atColumn = 8
 
 /** Writes the events in the caller's transaction, in the given order: up to 500 in one statement.
  *
@@ -69,6 +72,7 @@ function columnsOf(event: NewEvent): unknown[] {
     event.correlationId ?? null,
     event.traceparent ?? null,
     event.body,
+    event.at ?? null,
   ]
 }
 
@@ -82,10 +86,15 @@ function insertText(schema: OutboxSchema, rowCount: number): string {
     `insert into ${schema.event} (${eventColumns}) values ${rows(rowCount, eventColumnCount)}`)
 }
 
-/** `($1,$2),($3,$4)` for two rows of two columns. */
+/** `($1,$2),($3,$4)` for two rows of two columns; the time is now unless it is given. */
 function rows(rowCount: number, columnCount: number): string {
+  const place = (index: number, column: number): string =>
+    column === atColumn ? `coalesce($${index}::timestamptz,now())` : `$${index}`
   return Array.from({ length: rowCount }, (_row, row) => {
     const first = row * columnCount + 1
-    return `(${Array.from({ length: columnCount }, (_column, column) => `$${first + column}`).join(',')})`
+    const places = Array.from({ length: columnCount }, (_column, column) =>
+      place(first + column, column),
+    )
+    return `(${places.join(',')})`
   }).join(',')
 }

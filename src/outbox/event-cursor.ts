@@ -1,10 +1,12 @@
-import { CursorRow } from './cursor-row.ts'
+import { checkpointOf, CursorRow, eventsBehind, SourcesChanged } from './cursor-row.ts'
 import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
 import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { parseSnapshot, type Snapshot } from './snapshot.ts'
+import type { Source } from './sources.ts'
 
 export type { OutboxEvent } from './event-page.ts'
+export { SourcesChanged } from './cursor-row.ts'
 
 /** Events in the order of their delivery; never empty. */
 export interface Page {
@@ -60,13 +62,17 @@ const maxPageEvents = 100_000
  *  and names exactly this state of the row, also after the row was restored from a backup or created anew, so it can be written
  *  to Kafka beside the events and compared later. Zero rows updated: somebody else has changed the row, this cursor is dead.
  *
+ *  **Other sources.** What is settled is said of the sources that the cursor has loaded. The destination may have got another one
+ *  meanwhile, whose events a snapshot of now contains and this cursor has not read. So whatever writes `snap` or a round's
+ *  snapshot does it only while the sources are the same; a page is acknowledged all the same, within its round.
+ *
  *  After any error the cursor is spent, because the UPDATE may or may not have happened: load it again.
  *  Not for concurrent use: one call at a time, `readAhead` excepted. */
 export class EventCursor {
   readonly #db: Queryable
   readonly #schema: OutboxSchema
   readonly #row: CursorRow
-  readonly #topicId: number
+  readonly #sources: readonly Source[]
   readonly #lateIds: LateIds
   #position: bigint
   #settled: Snapshot
@@ -80,14 +86,16 @@ export class EventCursor {
   #ahead: Ahead | undefined
   /** Events of the page that are settled already. */
   #settledCount = 0
+  /** Other sources than those that were loaded are to be read. */
+  #areSourcesOld: SourcesChanged | undefined
 
   private constructor(db: Queryable, schema: OutboxSchema, row: CursorRow) {
-    const { topicId, low, position, settled, roundSnapshot, roundPosition, eventNumber } =
+    const { sources, low, position, settled, roundSnapshot, roundPosition, eventNumber } =
       row.initial
     this.#db = db
     this.#schema = schema
     this.#row = row
-    this.#topicId = topicId
+    this.#sources = sources
     this.#durableLow = low
     this.#lateIds = new LateIds(low)
     this.#position = position
@@ -112,12 +120,33 @@ export class EventCursor {
     return this.#row.token
   }
 
+  /** What a Kafka transaction with the next `eventCount` unsettled events is to carry. */
+  checkpoint(eventCount: number): number {
+    return checkpointOf(this.#row.token, eventCount)
+  }
+
+  /** Settles the events that Kafka has committed with this checkpoint, when it is about the present state of the row. Call it
+   *  after loading, before anything is read.
+   *  @returns how many were settled */
+  async settleCheckpoint(checkpoint: number): Promise<number> {
+    const count = eventsBehind(this.#row.token, checkpoint)
+    // Nothing is sent before its round is opened.
+    if (count === 0 || !this.#round) return 0
+    const page = await this.nextPage(count, Number.MAX_SAFE_INTEGER)
+    // Events cannot go missing; if they do, twice is better than never.
+    if (page?.events.length !== count) return 0
+    await this.acknowledge(page)
+    return count
+  }
+
   /** The next unsettled events; undefined when there is none that was committed before this call. Until the page is
    *  acknowledged, the same events again.
    *
-   *  `maxBytes` limits the sum of the bodies; a single larger event comes alone. */
+   *  `maxBytes` limits the sum of the bodies; a single larger event comes alone.
+   *  @throws {@link SourcesChanged} load the cursor again */
   async nextPage(maxEvents: number, maxBytes: number): Promise<Page | undefined> {
     if (!(maxEvents >= 1)) throw new RangeError('maxEvents must be at least 1')
+    if (this.#areSourcesOld) throw this.#areSourcesOld
     if (this.#page) return this.#restOfPage(this.#page, maxEvents)
     for (;;) {
       const isFresh = !this.#round
@@ -188,19 +217,24 @@ export class EventCursor {
       throw new RangeError('only the first unsettled event can be set aside')
     await this.#row.update(
       'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
-      [event.id, error],
-      (update) => `with d as (${update} returning d.id, d.event_no, d.topic_id)
-        insert into ${this.#schema.deadLetter} (destination_id, event_no, event_id, interaction, resource_type, resource_id,
+      [event.id, error, event.topicId],
+      (update) => `with d as (${update} returning d.id, d.event_no)
+        insert into ${this.#schema.deadLetter} (destination_id, event_no, event_id, topic_id, interaction, resource_type, resource_id,
                version_id, at, correlation_id, traceparent, body, error)
-        select d.id, d.event_no, e.id, e.interaction, e.resource_type, e.resource_id,
+        select d.id, d.event_no, e.id, e.topic_id, e.interaction, e.resource_type, e.resource_id,
                e.version_id, e.at, e.correlation_id, e.traceparent, e.body, $6
-          from d join ${this.#schema.event} e on e.topic_id = d.topic_id and e.id = $5
+          from d join ${this.#schema.event} e on e.topic_id = $7 and e.id = $5
         returning 1`,
     )
     moveOn(this.#openedRound(), BigInt(event.id), 1)
     this.#lastEventNumber++
     this.#settledCount++
     if (this.#unsettled(page).length === 0) this.#page = undefined
+  }
+
+  /** Keeps for $status whether Kafka holds checkpoints, and why not; nothing of the cursor changes. */
+  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
+    await this.#row.recordCheckpoints(areKept, reason)
   }
 
   /** Counts failed attempts and keeps the error; nothing of the cursor changes. */
@@ -244,7 +278,7 @@ export class EventCursor {
     maxBytes: number,
   ): Promise<EventPage> {
     return readEventPage(this.#db, this.#schema, {
-      topicId: this.#topicId,
+      sources: this.#sources,
       snapshot: round.snapshot,
       after,
       position: this.#position,
@@ -324,10 +358,19 @@ export class EventCursor {
 
   async #closeRound(round: Round, lastId: bigint, count: number): Promise<void> {
     this.#endRound(round, lastId)
-    const next = await this.#writePosition(
-      `round_snap = pg_current_snapshot(), round_pos = null, ${settle('$8')}`,
-      [count],
-    )
+    let next: string | null
+    try {
+      next = await this.#writePosition(
+        `round_snap = pg_current_snapshot(), round_pos = null, ${settle('$8')}`,
+        [count],
+      )
+    } catch (error) {
+      if (!(error instanceof SourcesChanged)) throw error
+      // The round stays open for the one who loads the cursor with its new sources.
+      await this.#advanceRound(round, lastId, count, 0)
+      this.#areSourcesOld = error
+      return
+    }
     if (next !== null) this.#round = this.#beginRound(parseSnapshot(next))
   }
 
@@ -343,6 +386,7 @@ export class EventCursor {
         ${update}
         returning d.round_snap::text, head.last_id, pg_current_xact_id()::text as xid`,
       'from head',
+      { onlyAtSources: true },
     )
     this.#lateIds.noteUpdate(BigInt(row.xid), BigInt(row.last_id))
     this.#durableLow = low

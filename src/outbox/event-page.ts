@@ -1,15 +1,19 @@
 import type { Interaction } from '../host/types.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
+import { isInStretch, isWholeTopic, type Source } from './sources.ts'
 
 export interface OutboxEvent {
   /** Rises in the order of delivery per resource; unique in the outbox. */
   readonly id: string
+  /** Queue of the log that it stands in. */
+  readonly topicId: number
+  readonly topicUrl: string
   readonly interaction: Interaction
   readonly resourceType: string
   readonly resourceId: string
   readonly versionId?: string
-  /** Time of the change: when its transaction began. */
+  /** Time of the change: when its transaction began, unless the host said otherwise. */
   readonly at: Date
   readonly correlationId?: string
   readonly traceparent?: string
@@ -18,7 +22,7 @@ export interface OutboxEvent {
 
 /** What is to be read: under `snapshot`, after id `after`. */
 export interface PageRequest {
-  readonly topicId: number
+  readonly sources: readonly Source[]
   readonly snapshot: Snapshot
   readonly after: bigint
   /** Up to `position`, what `settled` contains was read before. */
@@ -53,30 +57,63 @@ const interactionsByCode: Readonly<Record<string, Interaction>> = {
   d: 'delete',
 }
 
-/** Reads events in id order, until `maxEvents` or until their bodies exceed `maxBytes`. A single larger event comes alone.
- *
- *  The sum of sizes runs over the rows without reading large bodies: `octet_length` of a TOASTed value knows its size. The first
- *  row beyond the limit comes without its body, to tell a cut page from the end. Index: `event_topic_id_id`.
- *
- *  `limit (select …)`: the log is never analysed, so the planner takes a backlog of a million rows for some hundreds. Told a limit above
- *  that, it sorts the whole backlog for each page (5 s); a limit that it does not know makes it walk the index. */
+/** Reads events of all sources in id order, until `maxEvents` or until their bodies exceed `maxBytes`. A single larger event comes alone. */
 export async function readEventPage(
   db: Queryable,
   schema: OutboxSchema,
   request: PageRequest,
 ): Promise<EventPage> {
-  const { topicId, snapshot, after, position, settled, maxEvents, maxBytes } = request
-  const values: unknown[] = [topicId, String(after), snapshot.text, maxEvents, maxBytes]
+  const pages: EventPage[] = []
+  for (const source of request.sources) pages.push(await readSource(db, schema, source, request))
+  const [first] = pages
+  return first && pages.length === 1 ? first : mergePages(pages, request)
+}
+
+/** Behind the end of a page that was cut there may be more of its source, so the merged page ends there as well. */
+function mergePages(pages: readonly EventPage[], { maxEvents, maxBytes }: PageRequest): EventPage {
+  const ends = pages
+    .filter(({ isCut }) => isCut)
+    .map(({ events }) => BigInt(events.at(-1)?.id ?? 0))
+  const inOrder = pages
+    .flatMap(({ events }) => events)
+    .filter(({ id }) => ends.every((end) => BigInt(id) <= end))
+    .toSorted((a, b) => Number(BigInt(a.id) - BigInt(b.id)))
+  let bytes = 0
+  const fitting = inOrder.findIndex(({ body }, index) => {
+    bytes += Buffer.byteLength(body ?? '')
+    return index === maxEvents || (index > 0 && bytes > maxBytes)
+  })
+  return fitting < 0
+    ? { events: inOrder, isCut: ends.length > 0 }
+    : { events: inOrder.slice(0, fitting), isCut: true }
+}
+
+/** The sum of sizes runs over the rows without reading large bodies: `octet_length` of a TOASTed value knows its size. The first
+ *  row beyond the limit comes without its body, to tell a cut page from the end. Index: `event_topic_id_id`.
+ *
+ *  `limit (select …)`: the log is never analysed, so the planner takes a backlog of a million rows for some hundreds. Told a limit above
+ *  that, it sorts the whole backlog for each page (5 s); a limit that it does not know makes it walk the index. */
+async function readSource(
+  db: Queryable,
+  schema: OutboxSchema,
+  source: Source,
+  { snapshot, after, position, settled, maxEvents, maxBytes }: PageRequest,
+): Promise<EventPage> {
+  const values: unknown[] = [source.topicId, String(after), snapshot.text, maxEvents, maxBytes]
   // Only the stretch that is looked through again needs the comparison with what was read before.
   const isAgain = after < position
   if (isAgain) values.push(String(position), settled.text)
+  const isWhole = isWholeTopic(source)
+  const first = values.length
+  if (!isWhole) values.push(source.since?.text ?? null, source.fromXid, source.untilXid)
   const { rows } = await db.query<EventRow>(
     `select id, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent,
             case when is_within then body end as body, not is_within as is_beyond
        from (select *, bytes <= $5 or place = 1 as is_within, bytes - coalesce(octet_length(body), 0) <= $5 as is_reached
                from (select *, sum(coalesce(octet_length(body), 0)) over in_order as bytes, row_number() over in_order as place
-                       from ${schema.event}
+                       from ${schema.event} ${isWhole ? '' : `e, (select $${first + 1}::pg_snapshot as since, $${first + 2}::xid8 as from_xid, $${first + 3}::xid8 as until_xid) s`}
                       where topic_id = $1 and id > $2 and pg_visible_in_snapshot(xid, $3::pg_snapshot)
+                        ${isWhole ? '' : `and ${isInStretch}`}
                         ${isAgain ? 'and (id > $6 or not pg_visible_in_snapshot(xid, $7::pg_snapshot))' : ''}
                      window in_order as (order by id rows unbounded preceding)
                       order by id limit (select $4::int)) summed) measured
@@ -84,14 +121,16 @@ export async function readEventPage(
       order by id`,
     values,
   )
-  const events = rows.filter((row) => !row.is_beyond).map(toEvent)
+  const events = rows.filter((row) => !row.is_beyond).map((row) => toEvent(row, source))
   const isOversized = Buffer.byteLength(events[0]?.body ?? '') > maxBytes
   return { events, isCut: rows.length >= maxEvents || events.length < rows.length || isOversized }
 }
 
-function toEvent(row: EventRow): OutboxEvent {
+function toEvent(row: EventRow, { topicId, topicUrl }: Source): OutboxEvent {
   const event: { -readonly [Key in keyof OutboxEvent]: OutboxEvent[Key] } = {
     id: row.id,
+    topicId,
+    topicUrl,
     interaction: interactionsByCode[row.interaction] ?? 'update',
     resourceType: row.resource_type,
     resourceId: row.resource_id,

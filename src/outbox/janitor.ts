@@ -3,6 +3,7 @@ import { countBacklogs } from './backlog-count.ts'
 import { cleanOutbox, deleteSettledEvents, foldSilentNodes } from './cleanup.ts'
 import { pruneRegistryChanges } from './registry-changes.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { closeLeftSources, dropDrainedSources } from './sources.ts'
 
 export interface JanitorParts {
   /** A pool: each statement is a transaction of its own. */
@@ -13,6 +14,8 @@ export interface JanitorParts {
 
 const intervalMs = 1000
 const roundsPerSweep = 60
+/** Longer than any lease: the node that should have closed it has died. */
+const abandonedSeconds = 120
 
 /** Keeps the outbox small: empties slots and counts backlogs each second, sweeps the rest each minute. Every node runs one;
  *  advisory locks keep them out of each other's way. */
@@ -59,5 +62,7 @@ export class OutboxJanitor {
     await deleteSettledEvents(db, schema)
     await pruneRegistryChanges(db, schema)
     await foldSilentNodes(db, schema)
+    await closeLeftSources(db, schema, abandonedSeconds)
+    await dropDrainedSources(db, schema)
   }
 }

@@ -1,11 +1,17 @@
 import type pg from 'pg'
 import { TopicDestinationError } from '../errors.ts'
 import { createTables } from './migrations/0001-outbox.ts'
+import { createSources } from './migrations/0002-sources.ts'
+import { createOwnTypes } from './migrations/0003-own-types.ts'
 import { rebaseAfterRestore } from './restore.ts'
 import { lockKeys, type OutboxSchema } from './schema.ts'
 
 /** Forward only: a migration that was released is never edited, a new one is appended. The version is the place in the list. */
-const migrations: readonly ((schema: OutboxSchema) => string)[] = [createTables]
+const migrations: readonly ((schema: OutboxSchema) => string)[] = [
+  createTables,
+  createSources,
+  createOwnTypes,
+]
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.
  *  @throws TopicDestinationError `KTD_SCHEMA_TOO_NEW` when a newer version of this module has written the schema */

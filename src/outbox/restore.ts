@@ -38,6 +38,12 @@ export async function rebaseAfterRestore(
         set low = coalesce((select min(e.id) - 1 from ${uncountedEvents(schema)}), greatest(d.pos, d.round_pos))`,
   )
   await client.query(`update ${schema.event} set xid = pg_current_xact_id()`)
+  // What a destination had left and not read to the end, it reads to the end of the dump.
+  await client.query(
+    `update ${schema.source}
+        set since = null, from_xid = '0',
+            until_xid = case when left_at is not null then (pg_current_xact_id()::text::bigint + 1)::text::xid8 end`,
+  )
   // Above low everything counts as new, whatever its number.
   await client.query(
     `update ${schema.destination}

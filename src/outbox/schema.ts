@@ -14,6 +14,7 @@ export interface OutboxSchema {
   readonly quotedName: string
   readonly event: string
   readonly destination: string
+  readonly source: string
   readonly topic: string
   readonly deadLetter: string
   readonly undecidedEvent: string
@@ -21,6 +22,10 @@ export interface OutboxSchema {
   readonly bestEffortCounter: string
   readonly cluster: string
   readonly migration: string
+  /** Current resources of the module's own types, for hosts that cannot store them. */
+  readonly ownResource: string
+  /** Every version of them. */
+  readonly ownResourceHistory: string
   /** SQL expression: the last id drawn by any transaction, committed or not; 0 before the first.
    *  Not `SELECT last_value`: that is a scan whose cost estimate can switch the JIT compiler on. */
   readonly lastEventId: string
@@ -53,13 +58,14 @@ export function outboxSchema(
       'schema must be 1 to 63 bytes long and must not start with pg_.',
     )
   }
-  const quotedName = `"${name.replaceAll('"', '""')}"`
+  const quotedName = identifier(name)
   const table = (tableName: string): string => `${quotedName}.${tableName}`
   return {
     name,
     quotedName,
     event: table('event'),
     destination: table('destination'),
+    source: table('source'),
     topic: table('topic'),
     deadLetter: table('dead_letter'),
     undecidedEvent: table('undecided_event'),
@@ -67,11 +73,18 @@ export function outboxSchema(
     bestEffortCounter: table('best_effort_counter'),
     cluster: table('cluster'),
     migration: table('migration'),
+    ownResource: table('own_resource'),
+    ownResourceHistory: table('own_resource_history'),
     lastEventId: `coalesce(pg_sequence_last_value(${literal(table('event_id_seq'))}::regclass), 0)`,
     lockKey: createHash('sha256').update(`fhir-topic-destination ${name}`).digest().readInt32BE(0),
     slotEvents,
     slot: (index) => table(`event_${index}`),
   }
+}
+
+/** A quoted identifier of SQL. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** A string constant of SQL. */

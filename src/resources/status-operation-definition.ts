@@ -53,6 +53,13 @@ export const statusOperationDefinition: OperationDefinition = {
       'At least once: events that can never be delivered and were set aside.',
     ),
     out('messagesUndecided', 0, 'decimal', 'Changes whose criteria could not be evaluated.'),
+    out(
+      'exactlyOnce',
+      0,
+      'boolean',
+      'At least once: consumers of committed records get each event once, also after a crash.',
+    ),
+    out('exactlyOnceFault', 0, 'string', 'Why exactlyOnce is false.'),
     out('statusReason', 0, 'string', 'Why the status is error.'),
   ],
 }

@@ -2,6 +2,7 @@ import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceTypeDefinition } from '../host/types.ts'
 import { checkTopicTriggers } from '../triggers/check-topic-triggers.ts'
 import { maxIssues } from './issue.ts'
+import { organizationIssues } from './organization.ts'
 import { topicSearchParameters } from './search-parameters.ts'
 import { structureIssues } from './structure-check.ts'
 import { topicDefinition } from './type-definitions.ts'
@@ -15,7 +16,10 @@ export function subscriptionTopicType(): ResourceTypeDefinition {
     interactions: resourceInteractions,
     validate(resource) {
       const structure = structureIssues(resource, topicDefinition)
-      const issues = structure.length > 0 ? structure : checkTopicTriggers(resource)
+      const issues =
+        structure.length > 0
+          ? structure
+          : [...organizationIssues(resource), ...checkTopicTriggers(resource)]
       // Errors first: what is cut off must not be what refuses the write.
       return issues.toSorted((a, b) => rank(a) - rank(b)).slice(0, maxIssues)
     },

@@ -8,6 +8,7 @@ import { profileNames } from './canonical-urls.ts'
 import { isDestinationKind } from './destination-kinds.ts'
 import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
+import { organizationIssues } from './organization.ts'
 import { destinationProfiles } from './profile-definitions.ts'
 import { readParameters, valueIssues } from './read-parameters.ts'
 import { destinationSearchParameters } from './search-parameters.ts'
@@ -22,6 +23,9 @@ interface TopicDestinationTypeOptions {
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** Whether PUT and PATCH answer 405, as Aidbox does.
+   *  @default false */
+  readonly strictAidbox?: boolean
   /** Whether the host commits in SQL transactions; without them only best effort can be promised.
    *  @default true */
   readonly sqlTransactions?: boolean
@@ -29,17 +33,24 @@ interface TopicDestinationTypeOptions {
 
 /** AidboxTopicDestination as a host registers it. Whether the topic exists is checked in the transaction of the write, not here. */
 export function topicDestinationType(options: TopicDestinationTypeOptions): ResourceTypeDefinition {
-  const { secrets, plainSecrets = 'mask', sqlTransactions = true } = options
+  const { secrets, plainSecrets = 'mask', strictAidbox = false, sqlTransactions = true } = options
   return {
     definition: destinationDefinition,
     profiles: destinationProfiles,
     searchParameters: destinationSearchParameters,
-    interactions: resourceInteractions,
+    interactions: strictAidbox
+      ? resourceInteractions.filter((each) => each !== 'update' && each !== 'patch')
+      : resourceInteractions,
     validate(resource, previous) {
       const structure = structureIssues(resource, destinationDefinition)
       if (!isJsonObject(resource)) return structure
       const { values, issues = [] } = readParameters(keepSecrets(resource, previous), secrets)
-      const found = [...structure, ...kindIssues(resource, sqlTransactions), ...issues]
+      const found = [
+        ...structure,
+        ...kindIssues(resource, sqlTransactions, previous?.['kind']),
+        ...organizationIssues(resource),
+        ...issues,
+      ]
       return found.length === 0 && values ? [...valueIssues(values)] : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,
@@ -47,14 +58,22 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
   }
 }
 
-/** Kind and profile say the same, and the host can keep what the kind promises. */
-function kindIssues(resource: FhirResource, sqlTransactions: boolean): OperationOutcomeIssue[] {
+/** Kind and profile say the same, the host can keep what the kind promises, and an existing destination keeps its kind. */
+function kindIssues(
+  resource: FhirResource,
+  sqlTransactions: boolean,
+  previousKind: unknown,
+): OperationOutcomeIssue[] {
   const kind = resource['kind']
   if (!isDestinationKind(kind)) return []
   const issues: OperationOutcomeIssue[] = []
   if (kind === 'kafka-at-least-once' && !sqlTransactions) {
     const text = 'Write kafka-best-effort; this server has no SQL transactions to keep events in.'
     issues.push(refusal('not-supported', text, `${destinationTypeName}.kind`))
+  }
+  if (isDestinationKind(previousKind) && previousKind !== kind) {
+    const text = `Write ${previousKind}; the events that wait for this destination would be lost. Delete it and create it anew, or create another one.`
+    issues.push(refusal('business-rule', text, `${destinationTypeName}.kind`))
   }
   const written: unknown = resource.meta?.profile
   const names: unknown[] = Array.isArray(written) ? written : []

@@ -4,15 +4,16 @@ import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
-import { createApp, type Caller } from './http/app.ts'
+import type { Caller } from '../rest/routing.ts'
+import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
 import { HttpListener } from './http/http-listener.ts'
 import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
 import { checkedInteger, readServerSettings } from './options.ts'
 import { ReferenceHost } from './reference-host.ts'
-import { basePath } from './http/request-url.ts'
-import { createRouter, dispatch } from './http/routes.ts'
+import { basePath } from './http/base-path.ts'
+import { createRouter, dispatch, toFhirRequest } from './http/routes.ts'
 import { ServedResourceTypes } from './http/served-types.ts'
 import { migrateServer } from './storage/schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
@@ -105,7 +106,7 @@ class Server implements ReferenceServer {
       route: async (request, caller) => {
         const repository = new KnexRepository(this.#context, caller)
         this.#callers.set(repository, caller)
-        return dispatch(this.#router, this.#types, request, repository)
+        return dispatch(this.#router, this.#types, toFhirRequest(request), repository)
       },
     })
     this.#listener = await HttpListener.bind(app, host, port)

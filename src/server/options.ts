@@ -41,6 +41,7 @@ export interface ServerSettings {
   readonly outboxSchema: string
   readonly vaultConfigPath: string | undefined
   readonly plainSecrets: 'mask' | 'echo'
+  readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
   readonly logLevel: string
@@ -137,6 +138,12 @@ const variables = {
     default: 'mask',
     allowed: ['mask', 'echo'],
     doc: 'What reads answer for a secret that stands in the resource itself: `mask` or `echo`.',
+  },
+  strictAidbox: {
+    name: 'STRICT_AIDBOX',
+    kind: 'boolean',
+    default: false,
+    doc: 'Whether PUT and PATCH of a destination answer 405, as in Aidbox.',
   },
   cloudEventsHeaders: {
     name: 'CLOUD_EVENTS_HEADERS',

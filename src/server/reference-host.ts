@@ -1,4 +1,5 @@
 import type { FhirRepository, FhirRouter } from '@medplum/fhir-router'
+import { fromKnex } from '../host/sql-tx.ts'
 import type {
   CommitHooks,
   FhirHost,
@@ -9,10 +10,9 @@ import type {
   SqlTx,
 } from '../host/types.ts'
 import type { Authenticator } from './http/auth.ts'
-import { indexResourceType } from './index-resource-type.ts'
-import type { RepositoryContext } from './storage/knex-repository.ts'
+import { indexResourceType } from '../rest/index-resource-type.ts'
+import { storedVersions, type RepositoryContext } from './storage/knex-repository.ts'
 import { addOperationRoutes } from './http/operation-routes.ts'
-import { listResources, readResources } from './storage/stored-resources.ts'
 
 export interface ReferenceHostParts {
   readonly context: RepositoryContext
@@ -50,11 +50,11 @@ export class ReferenceHost implements FhirHost {
   }
 
   list(resourceType: string): Promise<FhirResource[]> {
-    return listResources(this.#parts.context.knex, resourceType)
+    return storedVersions.list(fromKnex(this.#parts.context.knex), resourceType)
   }
 
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>> {
-    return readResources(this.#parts.context.knex, references, tx)
+    return storedVersions.read(tx ?? fromKnex(this.#parts.context.knex), references)
   }
 
   authorize(principal: Principal | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 import { allOk, notFound } from '@medplum/core'
-import type { Operation, SqlTx } from '../host/types.ts'
+import type { FhirHost, Operation, SqlTx } from '../host/types.ts'
 import { readDeliveryStatus } from '../outbox/counters.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { Registry } from '../delivery/registry.ts'
@@ -8,6 +8,8 @@ import { destinationTypeName } from '../resources/type-names.ts'
 import { statusParameters, type DestinationState } from './status-parameters.ts'
 
 export interface StatusOperationParts {
+  /** Asked first whether the caller may know. */
+  readonly host: Pick<FhirHost, 'authorize'>
   readonly db: SqlTx
   readonly schema: OutboxSchema
   readonly registry: Registry
@@ -23,9 +25,10 @@ export function statusOperation(parts: StatusOperationParts): Operation {
     level: 'instance',
     methods: ['GET', 'POST'],
     definition: statusOperationDefinition,
-    async handle({ id }) {
-      const { db, schema, registry, flushBestEffort } = parts
+    async handle({ id, principal }) {
+      const { host, db, schema, registry, flushBestEffort } = parts
       const reference = `${destinationTypeName}/${id ?? ''}`
+      await host.authorize?.(principal, 'status', reference)
       // Another node may have answered a change just now.
       await registry.ensureFresh()
       await flushBestEffort()

@@ -13,6 +13,19 @@ function dateTime(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
 }
 
+function exactlyOnce({
+  exactlyOnce: isKept,
+  exactlyOnceFault,
+}: DeliveryStatus): ParametersParameter[] {
+  if (isKept === undefined) return []
+  return [
+    { name: 'exactlyOnce', valueBoolean: isKept },
+    ...(exactlyOnceFault === undefined
+      ? []
+      : [{ name: 'exactlyOnceFault', valueString: exactlyOnceFault }]),
+  ]
+}
+
 /** The answer of $status: Aidbox's parameters first, in its order and with its types, ours after them.
  *  Source: the tables of response parameters on Aidbox's "Kafka AidboxTopicDestination" page. */
 export function statusParameters(counted: DeliveryStatus, state: DestinationState): Parameters {
@@ -40,7 +53,11 @@ export function statusParameters(counted: DeliveryStatus, state: DestinationStat
         ],
       })),
       ...(isAtLeastOnce
-        ? [decimal('messagesDead', counted.dead), decimal('messagesUndecided', counted.undecided)]
+        ? [
+            decimal('messagesDead', counted.dead),
+            decimal('messagesUndecided', counted.undecided),
+            ...exactlyOnce(counted),
+          ]
         : []),
       ...(state.reason === undefined ? [] : [{ name: 'statusReason', valueString: state.reason }]),
     ],

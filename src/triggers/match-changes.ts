@@ -1,5 +1,6 @@
-import type { Change, FhirHost, FhirResource, SqlTx } from '../host/types.ts'
+import type { Change, FhirHost, SqlTx } from '../host/types.ts'
 import { criteriaLimits } from './criteria-language.ts'
+import { readReferences, resourcesAfter } from './read-references.ts'
 import type { MatchResult, TopicIndex, UndecidedTopic } from './topic-index.ts'
 
 export interface ChangeMatch {
@@ -38,7 +39,7 @@ async function resolvePending(
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
 ): Promise<void> {
-  const resolved = resourcesOf(changes)
+  const resolved = resourcesAfter(changes)
   for (let round = 0; ; round++) {
     for (const [i, change] of changes.entries()) {
       if (results[i]?.pending.length) results[i] = index.match(change, resolved)
@@ -49,53 +50,12 @@ async function resolvePending(
       giveUp(results, `resolve() needs more than ${round} rounds of reading.`)
       return
     }
-    const failure = await readInto(resolved, missing, tx, read)
+    const failure = await readReferences(resolved, missing, tx, read)
     if (failure !== undefined) {
       giveUp(results, failure)
       return
     }
   }
-}
-
-/** What the unit itself leaves behind; a deleted resource is known to be absent. */
-function resourcesOf(changes: readonly Change[]): Map<string, FhirResource | undefined> {
-  return new Map(
-    changes.map(({ interaction, resourceType, id, current }) => [
-      `${resourceType}/${id}`,
-      interaction === 'delete' ? undefined : current,
-    ]),
-  )
-}
-
-/** Answers why the read failed.
- *
- *  A statement that fails inside PostgreSQL aborts the whole transaction, and its COMMIT would silently be a ROLLBACK.
- *  Hence the savepoint: the user's write outlives the read that was only needed to decide on a notification. */
-async function readInto(
-  resolved: Map<string, FhirResource | undefined>,
-  references: readonly string[],
-  tx: SqlTx | undefined,
-  read: FhirHost['read'] | undefined,
-): Promise<string | undefined> {
-  if (!read) return 'This server cannot resolve references.'
-  await tx?.query('savepoint topic_destination_resolve')
-  try {
-    const found = await read(references, tx)
-    for (const reference of references) resolved.set(reference, found.get(reference))
-  } catch (error) {
-    await tx?.query('rollback to savepoint topic_destination_resolve')
-    await tx?.query('release savepoint topic_destination_resolve')
-    return `The references could not be read for resolve() (${errorName(error)}).`
-  }
-  await tx?.query('release savepoint topic_destination_resolve')
-  return undefined
-}
-
-/** SQLSTATE or the error's class. Not its message, which may quote a row. */
-function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error'
-  const { code } = error as Error & { code?: unknown }
-  return typeof code === 'string' && /^[A-Z0-9_]{2,40}$/.test(code) ? code : error.name
 }
 
 function giveUp(results: MatchResult[], error: string): void {

@@ -1,6 +1,7 @@
 import { TopicDestinationError } from '../errors.ts'
 import { interactions, type FhirResource, type Interaction } from '../host/types.ts'
 import { isJsonObject } from '../resources/json-shapes.ts'
+import { organizationOf } from '../resources/organization.ts'
 
 /** One trigger of a topic, as the index needs it. */
 export interface TopicTrigger {
@@ -19,6 +20,8 @@ export interface SubscriptionTopic {
   /** Code as stored; only `active` topics belong into the index. */
   readonly status: string
   readonly triggers: readonly TopicTrigger[]
+  /** Reference of the organization to which, or below which, an event must belong; absent: every event will do. */
+  readonly organization?: string
 }
 
 /** Prefix of the urls that name a FHIR type where a type name would do as well. */
@@ -29,6 +32,7 @@ export const typeUrlPrefix = 'http://hl7.org/fhir/StructureDefinition/'
  *  @throws {@link TopicDestinationError} `KTD_CRITERIA` when the topic has no url. */
 export function parseSubscriptionTopic(resource: FhirResource): SubscriptionTopic {
   const { url, status, trigger } = resource
+  const organization = organizationOf(resource)
   const reference = `${resource.resourceType}/${resource.id ?? ''}`
   if (typeof url !== 'string') {
     throw new TopicDestinationError('KTD_CRITERIA', `${reference} has no url.`, {
@@ -40,6 +44,7 @@ export function parseSubscriptionTopic(resource: FhirResource): SubscriptionTopi
     url,
     status: typeof status === 'string' ? status : '',
     triggers: Array.isArray(trigger) ? trigger.map(parseTrigger) : [],
+    ...(organization === undefined ? {} : { organization }),
   }
 }
 

@@ -22,11 +22,13 @@ export interface ServerProcess {
   stop(): Promise<number | null>
 }
 
-/** Starts `npm start`'s entry with these environment variables on a free loopback port, and waits for its line. */
+/** Starts `npm start`'s entry, or another that is configured as it is, with these environment variables on a free loopback port, and
+ *  waits for its line. */
 export async function startServerProcess(
   env: Readonly<Record<string, string>>,
+  entry = 'src/server/main.ts',
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/server/main.ts'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', entry], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HOST: '127.0.0.1', PORT: '0', ...env },

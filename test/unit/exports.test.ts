@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as main from '../../src/index.ts'
+import * as historyTables from '../../src/history-tables/index.ts'
+import * as testing from '../../src/testing/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
+    'OwnTypesHost',
     'TopicDestinationError',
     'UnitOfWork',
     'errorCodes',
@@ -12,5 +15,23 @@ it('exports this and nothing else', () => {
     'isTopicDestinationError',
     'kafkaTopicDestination',
     'outboxMigrationsSql',
+  ])
+})
+
+it('exports this for servers with history tables', () => {
+  assert.deepEqual(Object.keys(historyTables).toSorted(), [
+    'dropHistoryTriggersSql',
+    'historyTablesHost',
+    'historyTriggersSql',
+    'installHistoryTriggers',
+    'uninstallHistoryTriggers',
+  ])
+})
+
+it('exports this for the authors of hosts', () => {
+  assert.deepEqual(Object.keys(testing).toSorted(), [
+    'HostConformanceError',
+    'hostAbilities',
+    'hostConformance',
   ])
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -34,7 +34,7 @@ export interface PostgresServer {
   readonly processId: number
   /** Fast shutdown: open transactions are rolled back. Removes a temporary data directory. Idempotent. */
   stop(): Promise<void>
-  /** SIGKILL, as in a crash. Keeps the data directory. */
+  /** SIGKILL for the server and its sessions, as in a crash. Keeps the data directory. */
   kill(): Promise<void>
 }
 
@@ -123,6 +123,30 @@ async function startServer(cluster: Cluster, options: PostgresOptions): Promise<
   }
 }
 
+/** A session on its own would serve until it notices that the server is gone. */
+async function kill(server: ChildProcess): Promise<void> {
+  const sessions = childrenOf(server.pid)
+  await end(server, 'SIGKILL')
+  for (const processId of sessions) {
+    try {
+      process.kill(processId, 'SIGKILL')
+    } catch {
+      // It was faster.
+    }
+  }
+}
+
+/** None where there is no `ps`. */
+function childrenOf(parentId: number | undefined): number[] {
+  try {
+    const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=']).toString().trim().split('\n')
+    const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number))
+    return pairs.flatMap(([id = 0, parent]) => (parent === parentId ? [id] : []))
+  } catch {
+    return []
+  }
+}
+
 /** Undefined when the attempt is worth repeating: another process took the port meanwhile, or children of a killed server
  *  have not ended yet. */
 async function tryStart(
@@ -147,7 +171,7 @@ async function tryStart(
         connectionString,
         port,
         processId: child.pid,
-        kill: () => end(child, 'SIGKILL'),
+        kill: () => kill(child),
         async stop() {
           await end(child, 'SIGINT')
           if (cluster.temporary) await rm(cluster.directory, { recursive: true, force: true })

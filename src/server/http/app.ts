@@ -1,33 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { OperationOutcomeError } from '@medplum/core'
-import type { FhirRequest, HttpMethod } from '@medplum/fhir-router'
 import type { CapabilityStatement } from '@medplum/fhirtypes'
 import express, { type Express, type Request, type Response } from 'express'
-import type { Principal } from '../../host/types.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { answerOf, answerOfOutcome, type Answer } from './answer.ts'
+import { answerOf, answerOfOutcome, type Answer } from '../../rest/answer.ts'
 import type { Authenticator } from './auth.ts'
-import type { RoutedResponse } from './routes.ts'
+import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.ts'
+import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
+import { sendAnswer } from '../../http/send-answer.ts'
 import {
   badRequestError,
   outcomeOfError,
   payloadTooLarge,
   unavailable,
   unsupportedMediaType,
-} from './outcomes.ts'
-import { normalizeIfMatch, normalizeIfNoneExist } from './preconditions.ts'
-import { parseFormBody, parseJsonBody } from './request-body.ts'
-import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
-import { basePath, parseTarget, type RequestTarget } from './request-url.ts'
-
-/** Who asks, and what their request says for the events it causes. */
-export interface Caller {
-  readonly principal?: Principal
-  readonly correlationId?: string
-  readonly traceparent?: string
-  /** The base URL that the client used, for the links of a searchset. */
-  readonly clientBaseUrl: string
-}
+} from '../../rest/outcomes.ts'
+import type { RequestTarget } from '../../rest/request-url.ts'
+import { basePath, parseTargetBelowBase } from './base-path.ts'
 
 export interface AppParts {
   readonly bodyLimitBytes: number
@@ -40,7 +29,7 @@ export interface AppParts {
   /** False until the server listens and once it closes: requests answer 503 then. */
   readonly isOpen: () => boolean
   readonly capabilityStatement: () => CapabilityStatement
-  readonly route: (request: FhirRequest, caller: Caller) => Promise<RoutedResponse>
+  readonly route: (request: RestRequest, caller: Caller) => Promise<RoutedResponse>
 }
 
 /** The HTTP side of the server: reads a request, has it routed, writes the answer. Every answer is JSON, every error an OperationOutcome. */
@@ -58,7 +47,7 @@ export function createApp(parts: AppParts): Express {
     const answer = await answerRequest(parts, readBody, request, response).catch((error: unknown) =>
       answerOfFailure(parts, error, requestId),
     )
-    send(response, answer)
+    sendAnswer(response, answer)
     // Paths and queries name patients; they are not logged.
     const durationMs = Math.round(performance.now() - startedMs)
     const { method } = request
@@ -79,17 +68,17 @@ async function answerRequest(
   response: Response,
 ): Promise<Answer> {
   if (!parts.isOpen()) return answerOfOutcome(unavailable('The server is starting or stopping.'))
-  const target = parseTarget(request.url)
+  const target = parseTargetBelowBase(request.url)
   if (isMetadata(request, target))
     return { status: 200, headers: {}, body: parts.capabilityStatement() }
   const principal = parts.authenticator.authenticate(request.headers.authorization)
   const body = await readBody(request, response)
-  const fhirRequest = toFhirRequest(request, target, body)
+  const restRequest = toRestRequest(request, target, body && { bytes: body })
   const {
     response: fhirResponse,
     interaction,
     allow,
-  } = await parts.route(fhirRequest, {
+  } = await parts.route(restRequest, {
     ...callerOf(parts, request),
     ...(principal ? { principal } : {}),
   })
@@ -103,74 +92,12 @@ function isMetadata(request: Request, { segments }: RequestTarget): boolean {
   )
 }
 
-/** The request as routes read it: decoded path, parsed body, conditions in their headers. */
-function toFhirRequest(
-  request: Request,
-  target: RequestTarget,
-  body: Buffer | undefined,
-): FhirRequest {
-  const { segments, search } = target
-  const isSearch = request.method === 'POST' && segments.at(-1) === '_search'
-  const hasBody = ['POST', 'PUT', 'PATCH'].includes(request.method)
-  const contentType = request.headers['content-type']
-  const ifMatch = normalizeIfMatch(request.headers['if-match'])
-  const ifNoneExist = conditionalCreateQuery(request, target)
-  const headers = { ...request.headers }
-  delete headers['if-match']
-  delete headers['if-none-exist']
-  return {
-    // The router answers for methods that it has no route of, whatever they are called.
-    method: request.method as HttpMethod,
-    url: segments.join('/') + (search === '' ? '' : `?${search}`),
-    pathname: '',
-    params: {},
-    query: target.query,
-    body: isSearch
-      ? { ...target.query, ...parseFormBody(body, contentType) }
-      : hasBody
-        ? parseJsonBody(body, contentType)
-        : undefined,
-    headers: {
-      ...headers,
-      ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-      ...(ifNoneExist === undefined ? {} : { 'if-none-exist': ifNoneExist }),
-    },
-    config: { transactions: true },
-  }
-}
-
-/** The condition of a create: header If-None-Exist, or the query of `POST /Patient?identifier=…`. */
-function conditionalCreateQuery(
-  request: Request,
-  { segments, search }: RequestTarget,
-): string | undefined {
-  const header = request.headers['if-none-exist']
-  if (header !== undefined) return normalizeIfNoneExist(Array.isArray(header) ? header[0] : header)
-  if (request.method !== 'POST' || segments.length !== 1 || segments[0]?.startsWith('$'))
-    return undefined
-  return hasCriteria(parseSearchText(segments[0] ?? '', search)) ? search : undefined
-}
-
 function callerOf(parts: AppParts, request: Request): Caller {
-  const correlationId = request.get(parts.correlationHeader)
-  const traceparent = request.get('traceparent')
+  const { protocol, host } = request
   return {
-    clientBaseUrl: clientBaseUrl(request, parts.baseUrl()),
-    ...(correlationId === undefined || correlationId === '' ? {} : { correlationId }),
-    ...(traceparent === undefined ? {} : { traceparent }),
+    ...tracesOf(request.headers, parts.correlationHeader),
+    clientBaseUrl: clientBaseUrl(parts.baseUrl(), { protocol, host, path: `/${basePath}` }),
   }
-}
-
-function clientBaseUrl(request: Request, baseUrl: string): string {
-  // Behind a proxy that speaks TLS the scheme is known from the configured base URL alone.
-  const { host, protocol } = request
-  if (
-    !/^https?$/.test(protocol) ||
-    !/^[A-Za-z0-9.\-_]+(?::\d+)?$|^\[[0-9a-f:]+\](?::\d+)?$/i.test(host) ||
-    host === new URL(baseUrl).host
-  )
-    return baseUrl
-  return `${protocol}://${host}/${basePath}`
 }
 
 function bodyReader(limitBytes: number): BodyReader {
@@ -205,20 +132,4 @@ function answerOfFailure(parts: AppParts, error: unknown, requestId: string): An
     ...answer,
     headers: { ...answer.headers, 'www-authenticate': parts.authenticator.challenges },
   }
-}
-
-function send(response: Response, { status, headers, body }: Answer): void {
-  if (response.destroyed) return
-  response.status(status)
-  for (const [name, value] of Object.entries(headers)) {
-    response.setHeader(name, typeof value === 'string' ? value : [...value])
-  }
-  if (body === undefined) {
-    response.end()
-    return
-  }
-  const text = JSON.stringify(body)
-  response.setHeader('content-type', 'application/fhir+json; charset=utf-8')
-  response.setHeader('content-length', Buffer.byteLength(text))
-  response.end(text)
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { OperationOutcomeError } from '@medplum/core'
 import { TopicDestinationError } from '../../errors.ts'
 import type { Principal } from '../../host/types.ts'
-import { errorOutcome } from './outcomes.ts'
+import { errorOutcome } from '../../rest/outcomes.ts'
 
 export interface Credentials {
   /** Accepted as `Authorization: Bearer <token>`. */

@@ -76,7 +76,7 @@ function restResource(type: string, input: CapabilityInput): CapabilityStatement
     conditionalCreate: interactions.includes('create'),
     conditionalUpdate: interactions.includes('update'),
     conditionalRead: 'full-support',
-    conditionalDelete: interactions.includes('delete') ? 'single' : 'not-supported',
+    conditionalDelete: interactions.includes('delete') ? 'multiple' : 'not-supported',
     searchParam: input.searchParameters(type).map(searchParam),
     operation: [validateOperation, ...operationsOf(type, input.operations)],
   }

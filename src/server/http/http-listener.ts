@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { errorOutcome } from './outcomes.ts'
+import { errorOutcome } from '../../rest/outcomes.ts'
 
 /** Longer than the idle time of the usual load balancers and clients, so that they, not we, close an idle connection. */
 const keepAliveTimeoutMs = 75_000

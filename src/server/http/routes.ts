@@ -3,18 +3,18 @@ import {
   FhirRouter,
   type FhirRepository,
   type FhirRequest,
-  type FhirResponse,
   type FhirRouteHandler,
   type FhirRouteOptions,
   type HttpMethod,
-  type RestInteraction,
 } from '@medplum/fhir-router'
 import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
-import { processBundle, type BundleContext } from '../bundles/bundle.ts'
-import { badRequestError, errorOutcome, methodNotAllowed } from './outcomes.ts'
-import { idRule, isId } from '../storage/resource-id.ts'
-import { hasCriteria, parseSearch } from '../search/parse-search.ts'
+import { processBundle } from '../../rest/bundles/bundle.ts'
+import type { BundleContext } from '../../rest/bundles/bundle-context.ts'
+import { badRequestError, errorOutcome, methodNotAllowed } from '../../rest/outcomes.ts'
+import { completedBody } from '../../rest/resource-body.ts'
+import { isId } from '../../rest/resource-id.ts'
+import { hasCriteria, parseSearch } from '../../rest/search/parse-search.ts'
 import {
   conditionalDelete,
   conditionalUpdate,
@@ -22,16 +22,13 @@ import {
   searchByGet,
   searchByPost,
 } from '../search/search-routes.ts'
+import { asJson } from '../../rest/resource-shapes.ts'
+import type { RestInteraction, RestRequest, RoutedResponse } from '../../rest/routing.ts'
+import type { Isolation } from '../../rest/storage/transactions.ts'
+import { basePath } from './base-path.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 import { validateRoute } from './validate-route.ts'
 import { conditionalPatch, patch, remove, update } from './write-routes.ts'
-
-export interface RoutedResponse {
-  readonly response: FhirResponse
-  readonly interaction: RestInteraction
-  /** For the Allow header of a 405. */
-  readonly allow?: readonly string[]
-}
 
 /** The routes of fhir-router, with what it leaves to its host: unknown types, interactions that a type does not offer,
  *  bodies without resourceType, and conditions that would match everything. They hold for entries of bundles too. */
@@ -83,12 +80,40 @@ function bundleRoute(
       throw badRequestError('Only a Bundle of type batch or transaction can be posted here.')
     const bundle = await processBundle(body, {
       types,
-      repository,
-      request,
-      route: async (entry, options) => dispatch(router, types, entry, repository, options),
+      store: bundleStore(repository),
+      headers: request.headers ?? {},
+      basePath,
+      route: async (entry, options) =>
+        dispatch(router, types, toFhirRequest(entry), repository, options),
       onFailure,
     })
     return [allOk, bundle]
+  }
+}
+
+function bundleStore(repository: FhirRepository): BundleContext['store'] {
+  return {
+    generateId: () => repository.generateId(),
+    searchResources: async (search) => (await repository.searchResources(search)).map(asJson),
+    withTransaction: async (work, isolation) =>
+      repository.withTransaction(work, withResourceTypes(isolation)),
+  }
+}
+
+/** From 5.1 on fhir-router asks for the types a transaction will touch, too; the repository here has no use for them. */
+function withResourceTypes(isolation: Isolation): Isolation & { resourceTypes: [] } {
+  return { ...isolation, resourceTypes: [] }
+}
+
+/** A request as fhir-router takes it. */
+export function toFhirRequest({ segments, search, body, ...rest }: RestRequest): FhirRequest {
+  return {
+    ...rest,
+    body,
+    url: segments.join('/') + (search === '' ? '' : `?${search}`),
+    pathname: '',
+    params: {},
+    config: { transactions: true },
   }
 }
 
@@ -176,24 +201,6 @@ function served(types: ServedResourceTypes, handler: FhirRouteHandler): FhirRout
       ),
     ]
   }
-}
-
-/** A client may leave out resourceType, and the id of an update: the URL says both.
- *  @throws OperationOutcomeError `bad-request` when body and URL disagree */
-function completedBody(body: unknown, resourceType: string, id: string | undefined): object {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw badRequestError('The body must be a resource.', 'structure')
-  }
-  const given: { resourceType?: unknown; id?: unknown } = body
-  if (given.resourceType !== undefined && given.resourceType !== resourceType) {
-    throw badRequestError(`The body must be a resource of the type in the URL, ${resourceType}.`)
-  }
-  if (id === undefined) return { resourceType, ...body }
-  if (!isId(id)) throw badRequestError(idRule, 'value')
-  if (given.id !== undefined && given.id !== id) {
-    throw badRequestError(`The id in the body must be the one in the URL, ${id}.`)
-  }
-  return { resourceType, id, ...body }
 }
 
 function isBundle(body: unknown): body is Bundle {

@@ -35,6 +35,10 @@ export class ServedResourceTypes {
     return this.registered.get(resourceType)?.interactions ?? resourceInteractions
   }
 
+  keepsId(resourceType: string): boolean {
+    return this.registered.has(resourceType)
+  }
+
   names(): string[] {
     return [...new Set([...this.#standard, ...this.registered.keys()])]
   }

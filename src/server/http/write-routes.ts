@@ -1,9 +1,10 @@
 import { allOk, created, notFound, OperationOutcomeError } from '@medplum/core'
-import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
+import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
 import type { KnexRepository } from '../storage/knex-repository.ts'
-import { badRequestError } from './outcomes.ts'
-import { parseSearch } from '../search/parse-search.ts'
+import { writeCondition } from '../../rest/preconditions.ts'
+import { patchBody } from '../../rest/resource-body.ts'
+import { parseSearch } from '../../rest/search/parse-search.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 
 /** PUT Type/id: 201 when it creates. */
@@ -11,17 +12,25 @@ export const update: FhirRouteHandler = async (request, repository) => {
   const { id = '' } = request.params
   // guarded() has made the body a resource with the type and the id of the URL.
   const resource = request.body as Resource & { id: string }
-  const stored = await ours(repository).updateResource({ ...resource, id }, ifMatch(request))
+  const stored = await ours(repository).updateResource(
+    { ...resource, id },
+    writeCondition(request.headers),
+  )
   return [ours(repository).wasCreated(stored) ? created : allOk, stored]
 }
 
 /** PATCH Type/id, in any form that the repository takes. */
 export const patch: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '', id = '' } = request.params
-  const body = patchOf(request)
+  const body = patchBody(request.body)
   return [
     allOk,
-    await ours(repository).patchResource(resourceType as ResourceType, id, body, ifMatch(request)),
+    await ours(repository).patchResource(
+      resourceType as ResourceType,
+      id,
+      body,
+      writeCondition(request.headers),
+    ),
   ]
 }
 
@@ -29,41 +38,25 @@ export const patch: FhirRouteHandler = async (request, repository) => {
 export const conditionalPatch: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
   const search = parseSearch(resourceType, request.query)
-  return [allOk, await ours(repository).conditionalPatch(search, patchOf(request))]
+  return [allOk, await ours(repository).conditionalPatch(search, patchBody(request.body))]
 }
 
-/** DELETE Type/id: 404 for what never was. In a batch a missing resource of a module's own type is as good as deleted, because
- *  existing clients replace those by DELETE and POST in one batch, the first time too. */
+/** DELETE Type/id: 404 for what never was. A missing resource of a module's own type is as good as deleted, because existing clients
+ *  replace those by DELETE and POST, the first time too; only a transaction fails, as they expect of it. */
 export function remove(types: ServedResourceTypes): FhirRouteHandler {
   return async (request, repository, _router, options) => {
     const { resourceType = '', id = '' } = request.params
     try {
-      await ours(repository).deleteResource(resourceType, id, ifMatch(request))
+      await ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
     } catch (error) {
       const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
-      if (!isMissing || options?.batch !== true || !types.registered.has(resourceType)) throw error
+      if (!isMissing || options?.batch === false || !types.registered.has(resourceType)) throw error
     }
     return [allOk]
   }
 }
 
-type Patch = Parameters<KnexRepository['patchResource']>[2]
-
 /** The one repository that this server's routes are ever called with. */
 function ours(repository: FhirRepository): KnexRepository {
   return repository as KnexRepository
-}
-
-function patchOf({ body }: FhirRequest): Patch {
-  const given: unknown = body
-  if (typeof given === 'object' && given !== null) return given as Patch
-  throw badRequestError(
-    'The body must be a JSON Patch, a merge patch or Parameters of a FHIRPath Patch.',
-    'structure',
-  )
-}
-
-function ifMatch({ headers }: FhirRequest): { ifMatch?: string } {
-  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
-  return version === undefined ? {} : { ifMatch: version }
 }

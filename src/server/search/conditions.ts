@@ -1,11 +1,11 @@
 import { getResourceTypes } from '@medplum/core'
-import { badRequestError } from '../http/outcomes.ts'
-import { isId } from '../storage/resource-id.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
+import { isId } from '../../rest/resource-id.ts'
 import { compiledParameters, type CompiledParameter } from './compiled-parameters.ts'
 import { dateCondition, updatedCondition } from './date-conditions.ts'
-import { shown, splitUnescaped, unescape, type Criterion } from './parse-search.ts'
+import { shown, splitUnescaped, unescape, type Criterion } from '../../rest/search/parse-search.ts'
 import { searchTermTable } from './search-index.ts'
-import type { SqlValues } from './sql-values.ts'
+import type { SqlValues } from '../../rest/search/sql-values.ts'
 import { foldText, indexable, splitCanonical } from './term-values.ts'
 
 export interface ConditionContext {

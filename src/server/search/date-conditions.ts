@@ -1,6 +1,6 @@
-import { badRequestError } from '../http/outcomes.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
 import { toDateRange, type DateRange } from './date-range.ts'
-import type { SqlValues } from './sql-values.ts'
+import type { SqlValues } from '../../rest/search/sql-values.ts'
 
 interface DateContext {
   readonly values: SqlValues

@@ -1,9 +1,13 @@
-import { allOk, created } from '@medplum/core'
-import type { FhirRouteHandler } from '@medplum/fhir-router'
+import { allOk, created, type SearchRequest } from '@medplum/core'
+import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource } from '@medplum/fhirtypes'
-import { isJsonObject } from '../../resources/json-shapes.ts'
-import { badRequestError } from '../http/outcomes.ts'
-import { hasCriteria, parseSearch, parseSearchText } from './parse-search.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
+import {
+  hasCriteria,
+  parsePostedSearch,
+  parseSearch,
+  parseSearchText,
+} from '../../rest/search/parse-search.ts'
 
 /* fhir-router's own handlers parse queries with core, which drops modifiers that it does not know, cuts a query at a second
  * question mark and fails on composite parameters. */
@@ -17,11 +21,7 @@ export const searchByGet: FhirRouteHandler = async (request, repository) => {
 /** POST Type/_search with the criteria as a form. */
 export const searchByPost: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
-  // The HTTP layer has parsed the form; the body of a bundle's entry may be anything.
-  const body: unknown = request.body
-  const form = isJsonObject(body) ? body : {}
-  const query = Object.entries({ ...request.query, ...form }).filter(isFormField)
-  return [allOk, await repository.search(parseSearch(resourceType, Object.fromEntries(query)))]
+  return [allOk, await repository.search(parsePostedSearch(resourceType, request))]
 }
 
 /** POST Type, under the condition of If-None-Exist when there is one. */
@@ -55,15 +55,23 @@ export const conditionalUpdate: FhirRouteHandler = async (
   return [outcome, resource]
 }
 
-/** DELETE Type?criteria */
+/** DELETE Type?criteria: at most one match; all of them with the header `x-conditional-delete: remove-all`, as Aidbox has it. */
 export const conditionalDelete: FhirRouteHandler = async (request, repository) => {
   const { resourceType = '' } = request.params
-  await repository.conditionalDelete(parseSearch(resourceType, request.query))
+  const search = parseSearch(resourceType, request.query)
+  if (request.headers?.['x-conditional-delete'] === 'remove-all')
+    await deleteMatches(repository, search)
+  else await repository.conditionalDelete(search)
   return [allOk]
 }
 
-function isFormField(field: [string, unknown]): field is [string, string | string[]] {
-  const [, value] = field
-  const isText = (one: unknown) => typeof one === 'string'
-  return isText(value) || (Array.isArray(value) && value.every(isText))
+/** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
+async function deleteMatches(repository: FhirRepository, search: SearchRequest): Promise<void> {
+  await repository.withTransaction(async () => {
+    for (;;) {
+      const matches = await repository.searchResources({ ...search, offset: 0 })
+      if (matches.length === 0) return
+      for (const { resourceType, id } of matches) await repository.deleteResource(resourceType, id)
+    }
+  })
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   notFound,
   OperationOutcomeError,
@@ -16,25 +15,20 @@ import type { Bundle, Reference, Resource } from '@medplum/fhirtypes'
 import type { Knex } from 'knex'
 import type { Operation } from 'rfc6902'
 import { fromKnex } from '../../host/sql-tx.ts'
-import type { CommitHooks, FhirResource, ResourceTypeDefinition, SqlTx } from '../../host/types.ts'
-import type { Caller } from '../http/app.ts'
-import { historyBundle } from './history-bundle.ts'
-import { badRequestError } from '../http/outcomes.ts'
-import { applyAnyPatch, type Patch } from '../patch/patch.ts'
-import { asJson, asResource } from './resource-shapes.ts'
-import {
-  createStored,
-  currentContent,
-  deleteStored,
-  patchStored,
-  prepareCandidate,
-  updateStored,
-  type WriteContext,
-} from './resource-writes.ts'
+import type { CommitHooks, ResourceTypeDefinition } from '../../host/types.ts'
+import { badRequestError } from '../../rest/outcomes.ts'
+import type { Patch } from '../../rest/patch/patch.ts'
+import { asJson, asResource } from '../../rest/resource-shapes.ts'
+import type { Caller } from '../../rest/routing.ts'
+import { ResourceRepository } from '../../rest/storage/resource-repository.ts'
+import type { SearchIndex } from '../../rest/storage/resource-writes.ts'
+import { StoredVersions } from '../../rest/storage/stored-versions.ts'
+import type { Isolation } from '../../rest/storage/transactions.ts'
+import { removeFromSearchIndex, writeSearchIndex } from '../search/search-index.ts'
 import { searchResources } from '../search/search-resources.ts'
-import { readResources } from './stored-resources.ts'
-import { readCurrent, readHistoryRows, readVersionRow } from './stored-versions.ts'
-import { runNested, runTransaction, type Isolation, type Session } from './transactions.ts'
+import { knexTransactions } from './knex-transactions.ts'
+import { resourceTables } from './schema.ts'
+import { assertValidR4 } from './validation.ts'
 
 /** What all repositories of one server share. */
 export interface RepositoryContext {
@@ -44,25 +38,29 @@ export interface RepositoryContext {
   readonly types: Map<string, ResourceTypeDefinition>
 }
 
-const defaultHistoryCount = 100
-const maxHistoryCount = 1000
+export const storedVersions: StoredVersions = new StoredVersions(resourceTables)
 
-/** The resources of one server, for one request.
- *
- *  A write outside `withTransaction` is a transaction of its own. Inside, everything that is called on this same object takes
- *  part in the open transaction. */
+const searchIndex: SearchIndex = { write: writeSearchIndex, remove: removeFromSearchIndex }
+
+/** The resources of one server, for one request, as fhir-router wants them. */
 export class KnexRepository extends FhirRepository {
-  readonly #context: RepositoryContext
   readonly #caller: Caller
-  readonly #writes: WriteContext
+  readonly #resources: ResourceRepository
   readonly #created = new WeakSet<object>()
-  #session: Session | undefined
 
-  constructor(context: RepositoryContext, caller: Caller) {
+  constructor({ knex, hooks, types }: RepositoryContext, caller: Caller) {
     super()
-    this.#context = context
     this.#caller = caller
-    this.#writes = { types: context.types, caller }
+    this.#resources = new ResourceRepository({
+      db: fromKnex(knex),
+      begin: knexTransactions(knex),
+      hooks,
+      types,
+      versions: storedVersions,
+      caller,
+      assertValidStandard: assertValidR4,
+      searchIndex,
+    })
   }
 
   setMode(): void {
@@ -70,7 +68,7 @@ export class KnexRepository extends FhirRepository {
   }
 
   generateId(): string {
-    return randomUUID()
+    return this.#resources.generateId()
   }
 
   /** Whether that answer of `updateResource` is of a resource that was not there before. */
@@ -82,26 +80,19 @@ export class KnexRepository extends FhirRepository {
     resource: T,
     { assignedId = false }: CreateResourceOptions = {},
   ): Promise<WithId<T>> {
-    const keepsId = assignedId || this.#context.types.has(resource.resourceType)
-    const id = (keepsId ? resource.id : undefined) ?? this.generateId()
-    const candidate = prepareCandidate(this.#writes, asJson(resource), id)
-    const stored = await this.#write(async (session) =>
-      createStored(this.#writes, session, candidate),
-    )
-    return this.#answer<T>(stored)
+    return asResource<T>(await this.#resources.create(asJson(resource), assignedId))
   }
 
   async updateResource<T extends Resource>(
     resource: T,
     { ifMatch }: UpdateResourceOptions = {},
   ): Promise<WithId<T>> {
-    const candidate = prepareCandidate(this.#writes, asJson(resource), resource.id)
-    const { stored, isCreated } = await this.#write(async (session) =>
-      updateStored(this.#writes, session, candidate, ifMatch),
+    const { stored, isCreated } = await this.#resources.update(
+      asJson(resource),
+      conditionOf(ifMatch),
     )
-    const answer = this.#answer<T>(stored)
-    if (isCreated) this.#created.add(answer)
-    return answer
+    if (isCreated) this.#created.add(stored)
+    return asResource<T>(stored)
   }
 
   async patchResource<T extends Resource>(
@@ -110,11 +101,7 @@ export class KnexRepository extends FhirRepository {
     patch: Patch,
     { ifMatch }: UpdateResourceOptions = {},
   ): Promise<WithId<T>> {
-    const apply = (resource: FhirResource): FhirResource => applyAnyPatch(resource, patch)
-    const { stored } = await this.#write(async (session) =>
-      patchStored(this.#writes, session, { resourceType, id }, apply, ifMatch),
-    )
-    return this.#answer<T>(stored)
+    return asResource<T>(await this.#resources.patch(resourceType, id, patch, conditionOf(ifMatch)))
   }
 
   override async conditionalPatch(search: SearchRequest, patch: Patch): Promise<WithId<Resource>> {
@@ -127,14 +114,11 @@ export class KnexRepository extends FhirRepository {
     id: string,
     { ifMatch }: UpdateResourceOptions = {},
   ): Promise<void> {
-    await this.#write(async (session) =>
-      deleteStored(this.#writes, session, { resourceType, id }, ifMatch),
-    )
+    await this.#resources.delete(resourceType, id, conditionOf(ifMatch))
   }
 
   async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
-    const row = await readCurrent(this.#tx, resourceType, id)
-    return this.#answer<T>(currentContent(this.#writes, resourceType, row))
+    return asResource<T>(await this.#resources.read(resourceType, id))
   }
 
   async readReference<T extends Resource>({ reference }: Reference<T>): Promise<WithId<T>> {
@@ -149,10 +133,12 @@ export class KnexRepository extends FhirRepository {
     references: readonly Reference<T>[],
   ): Promise<(T | Error)[]> {
     const names = references.map(({ reference = '' }) => reference)
-    const found = await readResources(this.#context.knex, names, this.#tx)
+    const found = await storedVersions.read(this.#resources.tx, names)
     return names.map((name) => {
       const stored = found.get(name)
-      return stored ? this.#answer<T>(stored) : new OperationOutcomeError(notFound)
+      return stored
+        ? asResource<T>(this.#resources.toAnswer(stored))
+        : new OperationOutcomeError(notFound)
     })
   }
 
@@ -161,21 +147,7 @@ export class KnexRepository extends FhirRepository {
     id: string,
     options: ReadHistoryOptions = {},
   ): Promise<Bundle<WithId<T>>> {
-    const offset = checkedCount('_offset', options.offset ?? 0)
-    const limit = Math.min(
-      checkedCount('_count', options.limit ?? defaultHistoryCount),
-      maxHistoryCount,
-    )
-    const current = await readCurrent(this.#tx, resourceType, id)
-    if (!current) throw new OperationOutcomeError(notFound)
-    const rows = await readHistoryRows(this.#tx, resourceType, id, { offset, limit })
-    const baseUrl = this.#caller.clientBaseUrl
-    // Versions are numbered without gaps.
-    const total = current.version_id
-    return historyBundle(
-      { resourceType, id, baseUrl, total, offset, limit, rows },
-      this.#toAnswer,
-    ) as Bundle<WithId<T>>
+    return (await this.#resources.readHistory(resourceType, id, options)) as Bundle<WithId<T>>
   }
 
   async readVersion<T extends Resource>(
@@ -183,17 +155,13 @@ export class KnexRepository extends FhirRepository {
     id: string,
     vid: string,
   ): Promise<WithId<T>> {
-    // No more digits than a version can have.
-    const row = /^[1-9]\d{0,8}$/.test(vid)
-      ? await readVersionRow(this.#tx, resourceType, id, Number(vid))
-      : undefined
-    return this.#answer<T>(currentContent(this.#writes, resourceType, row))
+    return asResource<T>(await this.#resources.readVersion(resourceType, id, vid))
   }
 
   async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
-    const bundle = await searchResources(this.#tx, request, {
+    const bundle = await searchResources(this.#resources.tx, request, {
       clientBaseUrl: this.#caller.clientBaseUrl,
-      toAnswer: this.#toAnswer,
+      toAnswer: this.#resources.toAnswer,
     })
     return bundle as Bundle<WithId<T>>
   }
@@ -216,40 +184,12 @@ export class KnexRepository extends FhirRepository {
    *  a savepoint. */
   async withTransaction<Result>(
     callback: (repository: this) => Promise<Result>,
-    options: Isolation = {},
+    isolation: Isolation = {},
   ): Promise<Result> {
-    const outer = this.#session
-    const work = async (session: Session): Promise<Result> => {
-      this.#session = session
-      try {
-        return await callback(this)
-      } finally {
-        this.#session = outer
-      }
-    }
-    return outer
-      ? runNested(outer, work, options)
-      : runTransaction(this.#context.knex, this.#context.hooks, work, options)
+    return this.#resources.withTransaction(async () => callback(this), isolation)
   }
-
-  get #tx(): SqlTx {
-    return this.#session?.tx ?? fromKnex(this.#context.knex)
-  }
-
-  async #write<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    if (this.#session) return work(this.#session)
-    return runTransaction(this.#context.knex, this.#context.hooks, work)
-  }
-
-  #answer<T extends Resource>(stored: FhirResource): WithId<T> {
-    return asResource(this.#toAnswer(stored))
-  }
-
-  readonly #toAnswer = (stored: FhirResource): FhirResource =>
-    this.#context.types.get(stored.resourceType)?.toAnswer?.(stored) ?? stored
 }
 
-function checkedCount(name: string, count: number): number {
-  if (Number.isSafeInteger(count) && count >= 0) return count
-  throw badRequestError(`${name} must be a whole number from 0.`, 'value')
+function conditionOf(ifMatch: string | undefined): { ifMatch?: string } {
+  return ifMatch === undefined ? {} : { ifMatch }
 }

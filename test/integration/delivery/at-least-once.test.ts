@@ -38,6 +38,7 @@ describe('at least once', () => {
       status: 'active',
       messagesDead: 0,
       messagesUndecided: 0,
+      exactlyOnce: true,
       errors: [],
     })
   })
@@ -50,7 +51,9 @@ describe('at least once', () => {
     await host.put(destination('d', { kafkaTopic, bootstrapServers }))
     const writers = Array.from({ length: 8 }, async (_writer, writer) => {
       for (let n = 0; n < 25; n++)
-        await host.put(patient(`p${(writer + n) % 5}`, { birthDate: `2000-01-${10 + (n % 20)}` }))
+        await host.put(
+          patient(`p${(writer + n) % 5}`, { birthDate: `200${writer}-01-${10 + (n % 20)}` }),
+        )
     })
     await Promise.all(writers)
     const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 200)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, it, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Lane } from '../../../src/delivery/lane.ts'
@@ -45,6 +46,10 @@ class ScriptedKafka {
   /** The first event number of each committed page. */
   readonly commits: number[] = []
   readonly closes: number[] = []
+  /** That of the last commit. */
+  checkpoint: number | undefined
+  /** The right to keep checkpoints is missing. */
+  refusal: KafkaFailure | undefined
   readonly #script: Fate[]
   readonly #changed = new Signal()
   #producers = 0
@@ -60,7 +65,7 @@ class ScriptedKafka {
       start: () => Promise.resolve(),
       sendTransaction: async (
         records: readonly KafkaRecord[],
-        beforeCommit?: () => Promise<void>,
+        beforeCommit?: () => Promise<number | undefined>,
       ) => {
         this.attempts.push(`${name}: ${records.map(numbered).join(', ')}`)
         const givenUp = new Promise<void>((_resolve, reject) => {
@@ -70,10 +75,18 @@ class ScriptedKafka {
         this.#changed.raise()
         const fate = this.#script.shift()
         if (fate instanceof KafkaFailure) throw fate
-        await beforeCommit?.()
+        const checkpoint = await beforeCommit?.()
         if (fate) await Promise.race([fate, givenUp])
-        else this.commits.push(Number(/\d+/.exec(numbered(records[0]))?.[0]))
+        else {
+          this.commits.push(Number(/\d+/.exec(numbered(records[0]))?.[0]))
+          this.checkpoint = checkpoint ?? this.checkpoint
+        }
       },
+      readCheckpoint: () => {
+        if (this.refusal) return Promise.reject(this.refusal)
+        return Promise.resolve(this.checkpoint)
+      },
+      probeCheckpoint: () => (this.refusal ? Promise.reject(this.refusal) : Promise.resolve()),
       close: (timeoutMs: number) => {
         this.closes.push(timeoutMs)
         giveUp(new KafkaFailure('fatal', 'It was closed.'))
@@ -95,7 +108,11 @@ function numbered(record: KafkaRecord | undefined): string {
 async function startLane(
   t: TestContext,
   kafka: ScriptedKafka,
-  { events, db = (outbox) => outbox.db }: { events: number; db?: (outbox: Outbox) => SqlTx },
+  {
+    events,
+    db = (outbox) => outbox.db,
+    checkpoint = true,
+  }: { events: number; db?: (outbox: Outbox) => SqlTx; checkpoint?: boolean },
 ) {
   // Before the database goes: what is registered first runs first.
   let stop = (): Promise<void> => Promise.resolve()
@@ -109,9 +126,11 @@ async function startLane(
     destinationId,
     epoch: 0,
     destination,
+    sourceVersion: 0,
     createProducer: kafka.createProducer,
     baseUrl: 'https://fhir.example.org/fhir',
     cloudEventsHeaders: true,
+    checkpoint,
     maxPageEvents: 100,
     maxPageBytes: 1e6,
     pageLingerMs: 0,
@@ -188,10 +207,11 @@ describe('a page that is sent while the one before it is acknowledged', () => {
     assert.deepEqual(kafka.commits, [1])
   })
 
-  it('is given up with the page before it when the database fails, and both come again under their numbers', async (t) => {
+  it('is given up with the page before it when the database fails; without checkpoints both come again under their numbers', async (t) => {
     const kafka = new ScriptedKafka([])
     const { status } = await startLane(t, kafka, {
       events: 150,
+      checkpoint: false,
       db: (outbox) =>
         meetingFirstAcknowledgement(outbox, () => Promise.reject(new Error('connection lost'))),
     })
@@ -204,7 +224,7 @@ describe('a page that is sent while the one before it is acknowledged', () => {
   })
 })
 
-it('a lane backs off ever longer while acknowledgements fail, although its page is committed each time', async (t) => {
+it('a lane without checkpoints backs off ever longer while acknowledgements fail, although its page is committed each time', async (t) => {
   t.mock.method(Math, 'random', () => 0.999)
   const waits: number[] = []
   const wait = globalThis.setTimeout
@@ -216,6 +236,7 @@ it('a lane backs off ever longer while acknowledgements fail, although its page 
   const kafka = new ScriptedKafka([])
   const { status } = await startLane(t, kafka, {
     events: 150,
+    checkpoint: false,
     db: ({ db }) => ({
       query: async (text, values) => {
         if (text.includes('delivered = delivered +') && failures-- > 0) {
@@ -232,6 +253,85 @@ it('a lane backs off ever longer while acknowledgements fail, although its page 
     [100, 200, 400, 800],
   )
   assert.deepEqual(kafka.commits, [1, 1, 1, 1, 1, 101])
+})
+
+describe('a lane with checkpoints', () => {
+  const noRight = (): KafkaFailure => new KafkaFailure('no-checkpoint', 'No right.')
+
+  it('settles a page whose acknowledgement failed, and sends none of it again', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { status } = await startLane(t, kafka, {
+      events: 250,
+      db: (outbox) =>
+        meetingFirstAcknowledgement(outbox, () => Promise.reject(new Error('connection lost'))),
+    })
+    await eventually(async () => (await status()).delivered === 250)
+    assert.deepEqual(kafka.commits, [1, 101, 201])
+  })
+
+  it('sends a page again that it acknowledged and whose row was put back', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { lane, outbox, status } = await startLane(t, kafka, { events: 2 })
+    await eventually(async () => (await status()).delivered === 2)
+    const { destination: table } = outbox.schema
+    await outbox.pool.query(
+      `update ${table} set low = 0, pos = 0, snap = '1:1:', round_snap = null, round_pos = null, event_no = 0,
+              token = 2147483648, source_version = source_version + 1`,
+    )
+    lane.update(destination, 1)
+    await kafka.until(2)
+    assert.deepEqual(kafka.attempts, ['1: 1 p1, 2 p2', '1: 1 p1, 2 p2'])
+  })
+
+  it('asks Kafka after every failed attempt before it sends again', async (t) => {
+    const kafka = new ScriptedKafka([retriable()])
+    // Committed by somebody in the name of this lane, as far as it can tell, although the attempt failed.
+    const { outbox, status } = await startLane(t, kafka, { events: 2 })
+    await kafka.until(1)
+    const { rows } = await outbox.pool.query<{ token: string }>(
+      `select token from ${outbox.schema.destination}`,
+    )
+    kafka.checkpoint = Number(rows[0]?.token) * 2 ** 20 + 2
+    await eventually(async () => (await status()).delivered === 2)
+    assert.deepEqual(kafka.commits, [])
+  })
+
+  it('goes on without when the right is missing, says so, and begins again when it is there', async (t) => {
+    const kafka = new ScriptedKafka([])
+    kafka.refusal = noRight()
+    const { lane, outbox, topicId, status } = await startLane(t, kafka, { events: 2 })
+    await eventually(async () => (await status()).delivered === 2)
+    const guarantee = async (): Promise<unknown> => {
+      const { rows } = await outbox.pool.query<object>(
+        `select exactly_once, note from ${outbox.schema.destination}`,
+      )
+      return rows[0]
+    }
+    assert.deepEqual(await guarantee(), { exactly_once: false, note: 'No right.' })
+    assert.equal(kafka.checkpoint, undefined)
+    kafka.refusal = undefined
+    const now = performance.now.bind(performance)
+    t.mock.method(performance, 'now', () => now() + 10_000)
+    lane.wake()
+    await eventually(async () =>
+      isDeepStrictEqual(await guarantee(), { exactly_once: true, note: null }),
+    )
+    await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, 1))
+    lane.wake()
+    await eventually(async () => (await status()).delivered === 3)
+    assert.notEqual(kafka.checkpoint, undefined)
+  })
+
+  it('goes on without when the right is taken away between two pages', async (t) => {
+    const kafka = new ScriptedKafka([undefined, noRight()])
+    const { lane, outbox, topicId, status } = await startLane(t, kafka, { events: 1 })
+    await eventually(async () => (await status()).delivered === 1)
+    kafka.refusal = noRight()
+    await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, 1))
+    lane.wake()
+    await eventually(async () => (await status()).delivered === 2)
+    assert.equal((await status()).failedAttempts, 0)
+  })
 })
 
 describe('Lane', () => {
@@ -294,7 +394,7 @@ describe('Lane', () => {
     assert.deepEqual([delivered, dead], [2, 2])
   })
 
-  it('goes on after an error of the database: the page is sent again under the same numbers', async (t) => {
+  it('goes on after an error of the database: without checkpoints the page is sent again under the same numbers', async (t) => {
     const kafka = new ScriptedKafka([])
     let failures = 1
     const failing = ({ db }: Outbox): SqlTx => ({
@@ -305,7 +405,11 @@ describe('Lane', () => {
         return db.query(text, values)
       },
     })
-    const { lane, ended, status } = await startLane(t, kafka, { events: 2, db: failing })
+    const { lane, ended, status } = await startLane(t, kafka, {
+      events: 2,
+      db: failing,
+      checkpoint: false,
+    })
     await kafka.until(2)
     lane.stop()
     await ended
@@ -322,11 +426,11 @@ describe('Lane', () => {
     while ((await status()).failedAttempts < 6) await nextTurn()
     for (let times = 0; times < 20; times++) {
       lane.wake()
-      lane.update({ ...destination, parameters: { ...destination.parameters } })
+      lane.update({ ...destination, parameters: { ...destination.parameters } }, 0)
       await status()
     }
     assert.equal(kafka.attempts.length, 6)
-    lane.update({ ...destination, includeEntryAction: true })
+    lane.update({ ...destination, includeEntryAction: true }, 0)
     await kafka.until(7)
   })
 
@@ -335,8 +439,8 @@ describe('Lane', () => {
     const kafka = new ScriptedKafka([never, never])
     const { lane, ended, status } = await startLane(t, kafka, { events: 1 })
     await kafka.until(1)
-    lane.update({ ...destination, status: 'off' })
-    lane.update(destination)
+    lane.update({ ...destination, status: 'off' }, 0)
+    lane.update(destination, 0)
     await kafka.until(2)
     lane.stop()
     await ended

@@ -10,6 +10,7 @@ import type {
   SqlTx,
 } from '../../../src/host/types.ts'
 import { UnitOfWork } from '../../../src/host/unit-of-work.ts'
+import { isSameContent } from '../../../src/rest/resource-shapes.ts'
 
 type Stored = FhirResource & { readonly id: string }
 
@@ -126,12 +127,15 @@ export class PgHost implements FhirHost {
     )
     const [before] = rows
     const previous = before?.body ?? undefined
+    if (!written && !previous) return
     const versionId = String((before?.version ?? 0) + 1)
     const type = this.#types.get(resourceType)
     const issues = written && type ? await type.validate(written, previous) : []
     if (issues.length > 0) throw new Error(JSON.stringify(issues))
     const stored = written && (type?.toStored?.(written, previous) ?? written)
-    const current = stored && { ...stored, meta: { ...stored.meta, versionId } }
+    if (stored && previous && isSameContent(stored, previous)) return
+    const lastUpdated = new Date().toISOString()
+    const current = stored && { ...stored, meta: { ...stored.meta, versionId, lastUpdated } }
     await client.query(
       'update resource set version = version + 1, body = $2 where reference = $1',
       [reference, current],

@@ -99,27 +99,6 @@ describe('two nodes', () => {
     })
   }
 
-  it('a destination moved to another topic drops the old queue and is led again', async (t) => {
-    const { a, b } = await twoNodes(t)
-    const kafkaTopic = await newTopic(bootstrapServers)
-    const others = {
-      ...patientsTopic,
-      id: 'others',
-      url: 'http://example.org/topic/others',
-      trigger: [{ resource: 'Group' }],
-    }
-    await a.host.put(patientsTopic, others)
-    const options = { kafkaTopic, bootstrapServers }
-    await a.host.put(destination('d', options))
-    await a.host.put(patient('a'))
-    await untilStatus(b, 'd', (now) => now['messagesDelivered'] === 1)
-    await b.host.put(destination('d', { ...options, topicId: 'others' }))
-    await a.host.put(patient('unwanted'))
-    await a.host.put({ resourceType: 'Group', id: 'wanted' })
-    const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
-    assert.deepEqual(lines(events), ['1 Patient/a', '2 Group/wanted'])
-  })
-
   it('a leader that has lost its database session hands over', async (t) => {
     const { a, b, pool } = await twoNodes(t)
     const kafkaTopic = await newTopic(bootstrapServers)

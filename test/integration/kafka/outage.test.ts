@@ -55,7 +55,7 @@ describe('producers while the broker is away', () => {
     const broker = await privateKafka(t)
     const { bootstrapServers } = broker
     const kafkaTopic = await newTopic(bootstrapServers)
-    const values: KafkaParameterValues = { kafkaTopic, bootstrapServers, deliveryTimeoutMs: 1000 }
+    const values: KafkaParameterValues = { kafkaTopic, bootstrapServers, deliveryTimeoutMs: 4000 }
     const producer = transactionalProducer(t, values, kafkaTopic)
     await producer.start()
     // Loses a record of its own later than the transaction does, and says so.
@@ -115,7 +115,7 @@ describe('producers while the broker is away', () => {
     const broker = await privateKafka(t)
     const { bootstrapServers } = broker
     const kafkaTopic = await newTopic(bootstrapServers)
-    const values: KafkaParameterValues = { kafkaTopic, bootstrapServers, deliveryTimeoutMs: 1000 }
+    const values: KafkaParameterValues = { kafkaTopic, bootstrapServers, deliveryTimeoutMs: 4000 }
     const causes = new Causes()
     const producer = idempotentProducer(t, values, causes)
     await sent(producer, record(kafkaTopic, 'before'))

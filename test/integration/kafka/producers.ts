@@ -46,7 +46,11 @@ export function transactionalProducer(
   causes: Causes = new Causes(),
 ): TransactionalProducer {
   const config = toProducerConfig(values, 'at-least-once', transactionalId)
-  const producer = createTransactionalProducer(config, silentLogger, causes)
+  const checkpoint = { group: transactionalId, kafkaTopic: values.kafkaTopic }
+  const producer = createTransactionalProducer(config, silentLogger, {
+    onError: causes.onError,
+    checkpoint,
+  })
   t.after(() => producer.close(5000))
   return producer
 }
@@ -70,10 +74,16 @@ export async function sent(
   producer: Pick<IdempotentProducer, 'send'>,
   record: KafkaRecord,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    producer.send(record, (error) => {
-      if (error) reject(error)
-      else resolve()
+  // A producer's own timers let the process end.
+  const alive = setInterval(() => undefined, 60_000)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      producer.send(record, (error) => {
+        if (error) reject(error)
+        else resolve()
+      })
     })
-  })
+  } finally {
+    clearInterval(alive)
+  }
 }

@@ -50,7 +50,7 @@ describe('transactional producer', () => {
     let calls = 0
     await producer.sendTransaction([record(kafkaTopic, 'kept')], () => {
       calls++
-      return Promise.resolve()
+      return Promise.resolve(undefined)
     })
     const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length > 0)
     assert.deepEqual([keysOf(records), calls], [['kept'], 1])

@@ -58,10 +58,27 @@ it('every column of an event comes back as it was written', async (t) => {
   await enqueueEvents(outbox.db, outbox.schema, events)
   const page = await (await takeOver(outbox, destinationId)).nextPage(10, 1e9)
   assert.deepEqual(
-    page?.events.map(({ id: _id, at: _at, ...event }) => ({ topicId, ...event })),
+    page?.events.map(({ id: _id, at: _at, topicUrl: _topicUrl, ...event }) => event),
     events,
   )
   assert.ok(page.events.every(({ at }) => at instanceof Date))
+})
+
+it('the time of an event is that of its transaction, unless the host gives another', async (t) => {
+  const outbox = await testOutbox(t)
+  const { topicId, destinationId } = await addDestination(outbox, 'a')
+  const [mine, other] = newEvents(topicId, 2)
+  assert.ok(mine && other)
+  const at = new Date('2020-02-29T23:59:59.987Z')
+  const open = await openTransaction(outbox.pool)
+  const now = await open.tx.query<{ now: Date }>('select now()')
+  await enqueueEvents(open.tx, outbox.schema, [mine, { ...other, at }])
+  await open.commit()
+  const page = await (await takeOver(outbox, destinationId)).nextPage(10, 1e9)
+  assert.deepEqual(
+    page?.events.map((event) => event.at),
+    [now.rows[0]?.now, at],
+  )
 })
 
 it('a rolled-back event is never delivered, nor one of a rolled-back savepoint', async (t) => {

@@ -380,21 +380,11 @@ describe('a destination', () => {
     assert.equal((await drain(await takeOver(queue, queue.destinationId))).length, 3)
   })
 
-  it('starts again at now when its topic changes, and is not touched by an equal one', async (t) => {
+  it('is not touched by one that is the same', async (t) => {
     const queue = await testQueue(t)
-    const { reference, kind } = queue.destination
-    await write(queue, queue.topicId, 'old')
-    const leader = await takeOver(queue, queue.destinationId)
     const before = await cursorRow(queue, queue.destinationId)
-    await putDestination(queue.db, queue.schema, { ...queue.destination, reference, kind })
+    await putDestination(queue.db, queue.schema, queue.destination)
     assert.deepEqual(await cursorRow(queue, queue.destinationId), before)
-    const other = await addDestination(queue, 'b', 'http://example.org/other')
-    await write(queue, other.topicId, 'before')
-    const moved = await addDestination(queue, 'a', 'http://example.org/other')
-    assert.equal(moved.destinationId, queue.destinationId)
-    await assert.rejects(leader.nextPage(10, 1e9), fenced)
-    await write(queue, other.topicId, 'new')
-    assert.deepEqual(await drain(await takeOver(queue, queue.destinationId)), ['new'])
   })
 })
 

@@ -97,10 +97,7 @@ describe('the databases of the tests', () => {
     const database = await privatePostgres(t)
     await database.pool.query('create table committed as select 1 as id')
     await database.kill()
-    // A session's process may answer once more before it sees that the server is gone.
-    await assert.rejects(async () => {
-      for (;;) await database.pool.query('select 1')
-    })
+    await assert.rejects(database.pool.query('select 1'))
     await database.start()
     assert.deepEqual((await database.pool.query('select id from committed')).rows, [{ id: 1 }])
     await database.stop()

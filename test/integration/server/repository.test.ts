@@ -6,13 +6,13 @@ import knex from 'knex'
 import type { Change, CommitHooks, CommitUnit, SqlTx } from '../../../src/host/types.ts'
 import { loadSecretSource } from '../../../src/resources/secrets.ts'
 import { topicDestinationType } from '../../../src/resources/topic-destination-type.ts'
-import { indexResourceType } from '../../../src/server/index-resource-type.ts'
+import { indexResourceType } from '../../../src/rest/index-resource-type.ts'
 import {
   KnexRepository,
   type RepositoryContext,
 } from '../../../src/server/storage/knex-repository.ts'
-import { statusOf } from '../../../src/server/http/outcomes.ts'
-import type { Patch } from '../../../src/server/patch/patch.ts'
+import { statusOf } from '../../../src/rest/outcomes.ts'
+import type { Patch } from '../../../src/rest/patch/patch.ts'
 import { migrateServer } from '../../../src/server/storage/schema.ts'
 import { loadR4Definitions } from '../../../src/server/storage/validation.ts'
 import { testDatabase, type CleanUp } from '../../helpers/postgres.ts'
@@ -38,6 +38,7 @@ async function fixture(t: CleanUp): Promise<Fixture> {
   const hooks: CommitHooks = {
     async beforeCommit(unit, tx) {
       life.push('before')
+      assert.ok(tx)
       await made.beforeCommit(tx, unit)
     },
     afterCommit: (unit) => {

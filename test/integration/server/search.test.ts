@@ -6,11 +6,11 @@ import knex from 'knex'
 import type { Pool } from 'pg'
 import { fromPg } from '../../../src/host/sql-tx.ts'
 import type { FhirResource, SqlTx } from '../../../src/host/types.ts'
-import { migrateServer, resourceTable } from '../../../src/server/storage/schema.ts'
-import { parseSearch } from '../../../src/server/search/parse-search.ts'
+import { migrateServer, resourceTables } from '../../../src/server/storage/schema.ts'
+import { parseSearch } from '../../../src/rest/search/parse-search.ts'
 import { removeFromSearchIndex, writeSearchIndex } from '../../../src/server/search/search-index.ts'
 import { searchResources } from '../../../src/server/search/search-resources.ts'
-import { parseQuery } from '../../../src/server/http/request-url.ts'
+import { parseQuery } from '../../../src/rest/request-url.ts'
 import { loadR4Definitions } from '../../../src/server/storage/validation.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 
@@ -278,7 +278,9 @@ describe('searchResources', () => {
     await writeSearchIndex(db, changed, false)
     await removeFromSearchIndex(db, 'Basic', 'b')
     assert.deepEqual(await ids('Basic', 'code=two'), [])
-    await db.query(`update ${resourceTable} set deleted = true where type = 'Basic' and id = 'b'`)
+    await db.query(
+      `update ${resourceTables.current} set deleted = true where type = 'Basic' and id = 'b'`,
+    )
     assert.deepEqual(await ids('Basic', ''), [])
   })
 
@@ -302,7 +304,7 @@ describe('searchResources', () => {
 
   it('reads through its indexes', async () => {
     await pool.query(
-      `insert into ${resourceTable} (type, id, version_id, last_updated, deleted, content)
+      `insert into ${resourceTables.current} (type, id, version_id, last_updated, deleted, content)
        select 'Device', 'd' || n, 1, now(), false, '{"resourceType":"Device"}'
          from generate_series(1, 20000) n`,
     )
@@ -312,7 +314,7 @@ describe('searchResources', () => {
               case when p = 'date' then n end, case when p = 'date' then n + 1 end
          from generate_series(1, 20000) n, unnest(array['identifier', 'device-name', 'patient', 'date']) p`,
     )
-    await pool.query(`analyze ${resourceTable}; analyze fhir_search_term`)
+    await pool.query(`analyze ${resourceTables.current}; analyze fhir_search_term`)
     const plans: string[] = []
     const explaining: SqlTx = fromPg({
       query: async (text, values) => {
@@ -344,7 +346,7 @@ function idsOf({ entry }: Bundle): (string | undefined)[] {
 
 async function store(db: SqlTx, resource: FhirResource, lastUpdated: string): Promise<void> {
   await db.query(
-    `insert into ${resourceTable} (type, id, version_id, last_updated, deleted, content)
+    `insert into ${resourceTables.current} (type, id, version_id, last_updated, deleted, content)
      values ($1, $2, 1, $3, false, $4)`,
     [resource.resourceType, resource.id, lastUpdated, JSON.stringify(resource)],
   )

@@ -12,7 +12,7 @@ function recordingHooks(calls: string[], name = ''): CommitHooks {
   return {
     async beforeCommit(unit, tx) {
       note('before', unit)
-      await tx.query('insert')
+      await tx?.query('insert')
     },
     async afterCommit(unit) {
       note('after', unit)
@@ -77,12 +77,59 @@ describe('UnitOfWork', () => {
     assert.deepEqual(statements, ['select 1', 'insert'])
   })
 
+  it('runs a statement of its own when the last one of a hook failed and was swallowed', async () => {
+    const statements: string[] = []
+    const failing: SqlTx = {
+      query: (text) => {
+        statements.push(text)
+        return text === 'fails' || statements.includes('fails')
+          ? Promise.reject(new Error(`${text} in an aborted transaction`))
+          : Promise.resolve({ rows: [], rowCount: 0 })
+      },
+    }
+    const swallowing: CommitHooks = {
+      ...recordingHooks([]),
+      async beforeCommit(_unit, tx) {
+        await tx?.query('insert')
+        await tx?.query('fails').catch(() => undefined)
+      },
+    }
+    const unit = new UnitOfWork([swallowing])
+    unit.record(change('a'))
+    await assert.rejects(unit.beforeCommit(failing), /select 1 in an aborted transaction/)
+    assert.deepEqual(statements, ['insert', 'fails', 'select 1'])
+  })
+
+  it('takes no change that the hooks would not see', async () => {
+    const unit = new UnitOfWork([recordingHooks([])])
+    await unit.beforeCommit(recordingTx([]))
+    assert.throws(() => {
+      unit.record(change('late'))
+    }, /after beforeCommit/)
+  })
+
+  it('passes no transaction on where the host has none', async () => {
+    const given: (SqlTx | undefined)[] = []
+    const hooks: CommitHooks = {
+      ...recordingHooks([]),
+      beforeCommit: (_unit, tx) => {
+        given.push(tx)
+        return Promise.resolve()
+      },
+    }
+    const unit = new UnitOfWork([hooks])
+    unit.record(change('a'))
+    await unit.beforeCommit()
+    assert.deepEqual(given, [undefined])
+  })
+
   it('calls nothing for a unit without changes', async () => {
     const calls: string[] = []
     const statements: string[] = []
     const unit = new UnitOfWork([recordingHooks(calls)])
     await unit.beforeCommit(recordingTx(statements))
     await unit.afterCommit()
+    unit.afterRollback()
     assert.deepEqual([calls, statements], [[], []])
   })
 

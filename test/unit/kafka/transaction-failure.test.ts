@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { KafkaRecord } from '../../../src/kafka/producer.ts'
-import type { DeliveryOutcome, NativeError } from '../../../src/kafka/rdkafka-client.ts'
+import type { NativeError } from '../../../src/kafka/native-failure.ts'
+import type { DeliveryOutcome } from '../../../src/kafka/rdkafka-client.ts'
 import {
   abortedFailure,
   refusedFailure,

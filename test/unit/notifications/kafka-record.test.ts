@@ -11,11 +11,11 @@ import {
 
 interface Golden {
   event: Omit<NotificationEvent, 'at' | 'interaction'> & { at: string }
-  target: Pick<NotificationTarget, 'reference' | 'topicUrl' | 'kafkaTopic'>
+  target: Pick<NotificationTarget, 'reference' | 'kafkaTopic'>
   baseUrl: string
   records: {
     interaction: Interaction
-    target: Omit<NotificationTarget, 'reference' | 'topicUrl' | 'kafkaTopic'>
+    target: Omit<NotificationTarget, 'reference' | 'kafkaTopic'>
     key: string | null
     value: string
   }[]
@@ -101,9 +101,9 @@ describe('kafkaRecord', () => {
 describe('notificationBundle', () => {
   it('escapes what comes from outside', () => {
     const hostile = 'a"b\\c\n\u2028</script>'
-    const target = { ...plainTarget, topicUrl: hostile, reference: hostile }
+    const target = { ...plainTarget, reference: hostile }
     const text = notificationBundle(
-      { ...eventOf('create'), correlationId: hostile },
+      { ...eventOf('create'), topicUrl: hostile, correlationId: hostile },
       target,
       baseUrl,
     )

@@ -122,6 +122,16 @@ describe('AidboxTopicDestination: refused', () => {
   })
 })
 
+describe('AidboxTopicDestination: strictAidbox', () => {
+  it('takes PUT and PATCH away and leaves the rest', () => {
+    const strict = topicDestinationType({ secrets: loadSecretSource(), strictAidbox: true })
+    assert.deepEqual(
+      type.interactions.filter((each) => !strict.interactions.includes(each)),
+      ['update', 'patch'],
+    )
+  })
+})
+
 describe('AidboxTopicDestination: secrets in the resource', () => {
   const masked = type.toAnswer?.(withSecret) ?? withSecret
 

@@ -10,7 +10,7 @@ import {
   parseSearchText,
   splitUnescaped,
   unescape,
-} from '../../../src/server/search/parse-search.ts'
+} from '../../../src/rest/search/parse-search.ts'
 import { loadR4Definitions } from '../../../src/server/storage/validation.ts'
 
 before(loadR4Definitions)

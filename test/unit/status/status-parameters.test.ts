@@ -10,6 +10,8 @@ const counted = {
   queued: 7,
   dead: 1,
   undecided: 4,
+  exactlyOnce: false,
+  exactlyOnceFault: 'no right',
   lost: 5,
   startedAt: new Date('2026-01-02T03:04:05.678Z'),
   lastErrors: [
@@ -44,6 +46,8 @@ describe('statusParameters', () => {
       },
       { name: 'messagesDead', valueDecimal: 1 },
       { name: 'messagesUndecided', valueDecimal: 4 },
+      { name: 'exactlyOnce', valueBoolean: false },
+      { name: 'exactlyOnceFault', valueString: 'no right' },
     ])
   })
 

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import type { Change } from '../host/types.ts'
+import type { NewEvent } from '../outbox/enqueue.ts'
+import type { ChangeMatch } from '../triggers/match-changes.ts'
+import type { Membership } from '../triggers/organizations.ts'
+import type { BestEffortEvent } from './best-effort.ts'
+import type { Audience } from './registry.ts'
+
+/** What matched, by the way it goes. */
+export interface AddressedEvents {
+  readonly events: NewEvent[]
+  readonly undecided: (NewEvent & { readonly error: string })[]
+  readonly bestEffort: BestEffortEvent[]
+}
+
+/** One row per change and queue, whatever the number of destinations; one best-effort event per destination.
+ *
+ *  @param audiencesOf Who listens to a topic.
+ *  @param memberships Of the changes for which an audience asks ({@link asksForOrganization}). */
+export function addressEvents(
+  matches: readonly ChangeMatch[],
+  audiencesOf: (topicUrl: string) => readonly Audience[],
+  memberships: ReadonlyMap<Change, Membership>,
+): AddressedEvents {
+  const addressed: AddressedEvents = { events: [], undecided: [], bestEffort: [] }
+  for (const { change, fired, undecided } of matches) {
+    if (fired.length === 0 && undecided.length === 0) continue
+    const address = new Address(addressed, change, memberships.get(change))
+    for (const url of fired) for (const audience of audiencesOf(url)) address.add(audience, url)
+    for (const { topicUrl, error } of undecided) {
+      for (const audience of audiencesOf(topicUrl)) address.add(audience, topicUrl, error)
+    }
+  }
+  return addressed
+}
+
+/** Whether the organization of a change decides who gets it. */
+export function asksForOrganization(
+  { fired, undecided }: ChangeMatch,
+  audiencesOf: (topicUrl: string) => readonly Audience[],
+): boolean {
+  const asks = (url: string): boolean =>
+    audiencesOf(url).some(({ organizations }) => organizations.length > 0)
+  return fired.some(asks) || undecided.some(({ topicUrl }) => asks(topicUrl))
+}
+
+class Address {
+  readonly #addressed: AddressedEvents
+  readonly #change: Change
+  readonly #membership: Membership | undefined
+  readonly #body: string | null
+
+  constructor(addressed: AddressedEvents, change: Change, membership: Membership | undefined) {
+    this.#addressed = addressed
+    this.#change = change
+    this.#membership = membership
+    const text = change.currentJson ?? (change.current ? JSON.stringify(change.current) : null)
+    this.#body = change.interaction === 'delete' ? null : text
+  }
+
+  /** @param undecidedBecause the criteria could not be decided */
+  add(audience: Audience, topicUrl: string, undecidedBecause?: string): void {
+    if (!this.#isWanted(audience)) return
+    const asks = audience.organizations.length > 0
+    const error = undecidedBecause ?? (asks ? this.#membership?.error : undefined)
+    const event = newEvent(this.#change, audience.topicId, this.#body)
+    if (audience.hasAtLeastOnce) {
+      if (error === undefined) this.#addressed.events.push(event)
+      else this.#addressed.undecided.push({ ...event, error })
+    }
+    for (const { row } of audience.bestEffort) {
+      this.#addressed.bestEffort.push({
+        destinationId: row.destinationId,
+        topicUrl,
+        eventId: randomUUID(),
+        at: event.at ?? new Date(),
+        event,
+        error,
+      })
+    }
+  }
+
+  /** An organization that is not known must not lose the event: it is undecided then. */
+  #isWanted({ organizations }: Audience): boolean {
+    const membership = this.#membership
+    if (membership?.error !== undefined) return true
+    return organizations.every((wanted) => membership?.organizations.has(wanted) ?? false)
+  }
+}
+
+function newEvent(change: Change, topicId: number, body: string | null): NewEvent {
+  return {
+    topicId,
+    interaction: change.interaction,
+    resourceType: change.resourceType,
+    resourceId: change.id,
+    ...(change.versionId === undefined ? {} : { versionId: change.versionId }),
+    ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
+    ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
+    ...(change.at === undefined ? {} : { at: change.at }),
+    body,
+  }
+}

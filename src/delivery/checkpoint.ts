@@ -1,0 +1,91 @@
+import { isKafkaError } from '../kafka/kafka-error.ts'
+import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { EventCursor } from '../outbox/event-cursor.ts'
+
+/** A principal without the right may be given it at any time. */
+const retryMs = 10_000
+
+export interface CheckpointParts {
+  /** False: there are no checkpoints, a crash can send events twice. */
+  readonly isWanted: boolean
+  /** Writes down whether checkpoints are kept, and why not. Never rejects. */
+  readonly record: (isKept: boolean, reason: string | undefined) => Promise<void>
+  readonly logger: Logger
+}
+
+/** What makes a crash between Kafka's commit and PostgreSQL's harmless: each transaction carries, as an offset of a consumer group, the
+ *  name of the cursor's state (its token) and how many events behind that state it holds.
+ *
+ *      Kafka       commit: events 4, 5, 6 and "token 71, 3 events"
+ *      PostgreSQL  ............................................ crash before `acknowledge`
+ *      next leader                          row: token 71. Kafka: token 71, 3 events. Settles three, sends none
+ *
+ *  Whatever changes the row writes a new random token. So an equal token means: Kafka has exactly these events and the row does not know.
+ *  Any other, or none, means that nothing was committed behind this state, and the events are sent. */
+export class Checkpoint {
+  readonly #parts: CheckpointParts
+  #isKept: boolean
+  #retryAtMs = 0
+  /** What the row says; undefined: not written yet. */
+  #recorded: boolean | undefined
+
+  constructor(parts: CheckpointParts) {
+    this.#parts = parts
+    this.#isKept = parts.isWanted
+  }
+
+  /** The checkpoint of a transaction with the next `eventCount` events; undefined while none is kept. */
+  of(cursor: EventCursor, eventCount: number): number | undefined {
+    return this.#isKept ? cursor.checkpoint(eventCount) : undefined
+  }
+
+  /** Settles what Kafka has and the row does not know of. Call it before anything is sent from a cursor that was loaded.
+   *  @throws {@link KafkaError} when Kafka does not answer */
+  async settle(producer: TransactionalProducer, cursor: EventCursor): Promise<void> {
+    if (!this.#isKept) return
+    try {
+      const checkpoint = await producer.readCheckpoint()
+      const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
+      if (settled > 0) this.#parts.logger.info({ settled }, 'Kafka had these events already')
+      await this.#keep()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      await this.giveUp(error)
+    }
+  }
+
+  /** Goes on without, and says so. */
+  async giveUp({ message }: KafkaError): Promise<void> {
+    this.#isKept = false
+    this.#retryAtMs = performance.now() + retryMs
+    if (this.#recorded === false) return
+    this.#recorded = false
+    this.#parts.logger.warn({ cause: message }, 'no checkpoint: a crash can send events twice')
+    await this.#parts.record(false, message)
+  }
+
+  /** The right may have been granted meanwhile. Call it between pages; what was sent without a checkpoint is acknowledged then. */
+  async retry(producer: TransactionalProducer): Promise<void> {
+    if (!this.#parts.isWanted || this.#isKept || performance.now() < this.#retryAtMs) return
+    try {
+      await producer.probeCheckpoint()
+      this.#isKept = true
+      await this.#keep()
+    } catch (error) {
+      if (!isKafkaError(error)) throw error
+      this.#retryAtMs = performance.now() + retryMs
+      if (!isRefusal(error)) throw error
+    }
+  }
+
+  async #keep(): Promise<void> {
+    if (this.#recorded === true) return
+    this.#recorded = true
+    await this.#parts.record(true, undefined)
+  }
+}
+
+export function isRefusal(error: unknown): error is KafkaError {
+  return isKafkaError(error) && error.kind === 'no-checkpoint'
+}

@@ -1,0 +1,64 @@
+import type { KafkaError } from '../kafka/producer.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { EventCursor, OutboxEvent, Page } from '../outbox/event-cursor.ts'
+import { PageLimit } from './page-limit.ts'
+
+/** Events of one destination that Kafka can never take, and the search for them.
+ *
+ *  Where Kafka names the record it is set aside at its turn. Where it does not, pages shrink until the record is alone. */
+export class PoisonEvents {
+  readonly #reference: string
+  readonly #logger: Logger
+  readonly #limit: PageLimit
+  /** Causes by event id. */
+  readonly #named = new Map<string, string>()
+
+  constructor(reference: string, maxPageEvents: number, logger: Logger) {
+    this.#reference = reference
+    this.#limit = new PageLimit(maxPageEvents)
+    this.#logger = logger
+  }
+
+  /** A larger maxRequestSize may let them through. */
+  forget(): void {
+    this.#named.clear()
+  }
+
+  get areNamed(): boolean {
+    return this.#named.size > 0
+  }
+
+  /** The events of the page that can be sent together; none when the first is to be set aside. */
+  sendable({ events }: Page): readonly OutboxEvent[] {
+    const first = events.findIndex(({ id }) => this.#named.has(id))
+    return events.slice(0, Math.min(first < 0 ? events.length : first, this.#limit.current))
+  }
+
+  /** The first event of the page keeps its number, its neighbours go on. */
+  async setAside(cursor: EventCursor, page: Page): Promise<void> {
+    const [event] = page.events
+    if (!event) return
+    const cause = this.#named.get(event.id) ?? 'Kafka refuses this record.'
+    await cursor.deadLetter(page, 0, cause)
+    this.#named.delete(event.id)
+    this.#logger.error(
+      { destination: this.#reference, eventId: event.id, cause },
+      'an event was set aside as dead letter',
+    )
+  }
+
+  /** Takes the error of a transaction with these events. */
+  learn(error: KafkaError, events: readonly OutboxEvent[]): void {
+    const indexes = events.length === 1 ? [0] : error.poisonIndexes
+    for (const index of indexes) {
+      const event = events[index]
+      if (event) this.#named.set(event.id, error.message)
+    }
+    if (indexes.length === 0) this.#limit.narrow(events.length)
+  }
+
+  /** A transaction was committed. */
+  widen(): void {
+    this.#limit.widen()
+  }
+}

@@ -1,0 +1,103 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { CauseReporter } from './connection-cause.ts'
+import { describeKafkaCode, isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { nativeFailure, type NativeFailure } from './native-failure.ts'
+import type { ProducerConfig } from './producer-config.ts'
+import { CheckpointConsumer, type CheckpointPlace } from './rdkafka-checkpoint.ts'
+import type { TransactionCalls } from './transaction-calls.ts'
+
+const connectTimeoutMs = 3000
+const readSliceMs = 1000
+const readRetryMs = 50
+/** Every so many unanswered reads the producer asks whether there is a right to be answered. */
+const readsPerProbe = 10
+
+/** An offset needs Read on the group, and Read on its topic as well. */
+const rights: ReadonlySet<number | undefined> = new Set<number>([
+  kafkaCodes.topicAuthorization,
+  kafkaCodes.groupAuthorization,
+])
+
+/** The consumer group of one producer, connected when it is needed first. */
+export class CheckpointGroup {
+  readonly #config: ProducerConfig
+  readonly #place: CheckpointPlace | undefined
+  readonly #causes: CauseReporter
+  #consumer: CheckpointConsumer | undefined
+
+  constructor(config: ProducerConfig, place: CheckpointPlace | undefined, causes: CauseReporter) {
+    this.#config = config
+    this.#place = place
+    this.#causes = causes
+  }
+
+  /** @throws {@link NativeFailure} */
+  async connected(): Promise<CheckpointConsumer> {
+    if (this.#consumer) return this.#consumer
+    if (!this.#place) throw new RangeError('this producer was made without a place for checkpoints')
+    const consumer = new CheckpointConsumer(this.#config, this.#place)
+    await consumer.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs))
+    this.#consumer = consumer
+    return consumer
+  }
+
+  /** The error of a failure that says that a right is missing; undefined for any other. */
+  refusal({ code }: NativeFailure): KafkaFailure | undefined {
+    if (!rights.has(code)) return undefined
+    const { group = '', kafkaTopic = '' } = this.#place ?? {}
+    return new KafkaFailure(
+      'no-checkpoint',
+      `The Kafka principal may not keep a checkpoint, so a crash can send events twice; it needs Read on the group "${group}" and Read on the topic "${kafkaTopic}".`,
+      { kafkaCode: code },
+    )
+  }
+
+  /** The committed checkpoint, asked for until it is answered or `maxBlockMs` is over.
+   *
+   *  Without Describe on the group it is never answered, which looks like a transaction that is still open; the producer is told at once.
+   *  A topic that does not exist has none.
+   *  @param probe writes a checkpoint and takes it back
+   *  @throws {@link KafkaFailure} `no-checkpoint`, `retriable` */
+  async read(calls: TransactionCalls, probe: () => Promise<void>): Promise<number | undefined> {
+    const deadlineMs = performance.now() + this.#config.maxBlockMs
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const consumer = await this.connected()
+        return await consumer.committed(readSliceMs)
+      } catch (error) {
+        const failure = nativeFailure(error)
+        const refusal = this.refusal(failure)
+        if (refusal) throw refusal
+        if (failure.code === kafkaCodes.unknownTopic) return undefined
+        if (calls.isPast(deadlineMs)) throw this.#unreadable(failure)
+        if (this.#consumer && attempt % readsPerProbe === 0 && !(await isThere(probe))) {
+          return undefined
+        }
+        await delay(readRetryMs)
+      }
+    }
+  }
+
+  /** Never rejects. */
+  async disconnect(): Promise<void> {
+    await this.#consumer?.disconnect()
+  }
+
+  #unreadable({ code, text }: NativeFailure): KafkaFailure {
+    const cause = this.#causes.last ?? describeKafkaCode(code, text)
+    return new KafkaFailure('retriable', `The checkpoint could not be read. ${cause}`, {
+      kafkaCode: code,
+    })
+  }
+}
+
+/** False when the topic does not exist: Kafka may create it with the first record. */
+async function isThere(probe: () => Promise<void>): Promise<boolean> {
+  try {
+    await probe()
+    return true
+  } catch (error) {
+    if (isKafkaError(error) && error.kafkaCode === kafkaCodes.unknownTopic) return false
+    throw error
+  }
+}

@@ -1,0 +1,94 @@
+import type { CauseReporter } from './connection-cause.ts'
+import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { nativeFailure, type NativeFailure } from './native-failure.ts'
+import type { ProducerConfig } from './producer-config.ts'
+import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
+import type { RdkafkaClient, TransactionCall } from './rdkafka-client.ts'
+import { transactionVerdict } from './transaction-failure.ts'
+
+/** A blocking call holds a thread, so it comes back soon and is resumed. An abort after a failed record always uses its whole slice. */
+const sliceMs: Readonly<Record<TransactionCall | 'sendCheckpoint', number>> = {
+  initTransactions: 1000,
+  beginTransaction: 0,
+  sendCheckpoint: 500,
+  commitTransaction: 500,
+  abortTransaction: 300,
+}
+
+/** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
+export class TransactionCalls {
+  readonly #config: ProducerConfig
+  readonly #causes: CauseReporter
+  #client: RdkafkaClient | undefined
+  #giveUpAtMs = Number.POSITIVE_INFINITY
+
+  constructor(config: ProducerConfig, causes: CauseReporter) {
+    this.#config = config
+    this.#causes = causes
+  }
+
+  /** The client has connected. */
+  use(client: RdkafkaClient): void {
+    this.#client = client
+  }
+
+  /** From then on nothing is resumed any more. A later call can only make it earlier. */
+  giveUpAt(timeMs: number): void {
+    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, timeMs)
+  }
+
+  isPast(timeMs: number): boolean {
+    return performance.now() >= Math.min(timeMs, this.#giveUpAtMs)
+  }
+
+  /** @throws {@link NativeFailure} of the last slice */
+  async run(name: TransactionCall, budgetMs: number): Promise<void> {
+    await this.#resumed(budgetMs, async () => this.#client?.transaction(name, sliceMs[name]))
+  }
+
+  /** Adds a checkpoint to the open transaction.
+   *  @throws {@link NativeFailure} of the last slice */
+  async sendCheckpoint(
+    consumer: CheckpointConsumer,
+    offset: number,
+    budgetMs: number,
+  ): Promise<void> {
+    await this.#resumed(budgetMs, async () =>
+      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint),
+    )
+  }
+
+  /** The error of a call that leaves the producer dead. */
+  failureOf(name: TransactionCall, failure: NativeFailure, outcome = ''): KafkaFailure {
+    const kind = transactionVerdict(failure) === 'fenced' ? 'fenced' : 'fatal'
+    const { transactionalId } = this.#config
+    const cause =
+      failure.code === kafkaCodes.timedOut
+        ? this.#timeoutCause(name)
+        : describeKafkaCode(failure.code, failure.text, { transactionalId })
+    return new KafkaFailure(kind, outcome === '' ? cause : `${cause} ${outcome}`, {
+      kafkaCode: failure.code,
+    })
+  }
+
+  async #resumed(budgetMs: number, slice: () => Promise<void>): Promise<void> {
+    const deadlineMs = performance.now() + budgetMs
+    for (;;) {
+      try {
+        await slice()
+        return
+      } catch (error) {
+        const isOver = this.isPast(deadlineMs)
+        if (isOver || transactionVerdict(nativeFailure(error)) !== 'again') throw error
+      }
+    }
+  }
+
+  #timeoutCause(name: TransactionCall): string {
+    const broker = this.#causes.last === undefined ? '' : ` ${this.#causes.last}`
+    if (name !== 'initTransactions') {
+      return `Timeout expired after ${this.#config.transactionTimeoutMs}ms while awaiting ${name}.${broker}`
+    }
+    return `Timeout expired after ${this.#config.maxBlockMs}ms while awaiting InitProducerId: the transaction coordinator did not answer. On a cluster of fewer than three brokers transaction.state.log.replication.factor must not exceed their number.${broker}`
+  }
+}

@@ -1,0 +1,132 @@
+import { allOk, notFound } from '@medplum/core'
+import type { FhirHost, Operation, Principal, ResourceTypeDefinition } from '../host/types.ts'
+import { methodNotAllowed } from '../rest/outcomes.ts'
+import { operationInput } from '../rest/operation-input.ts'
+import { isId } from '../rest/resource-id.ts'
+import type { RestMethod, RestRequest, RestResponse, RoutedResponse } from '../rest/routing.ts'
+import {
+  historyRoutes,
+  instanceRoutes,
+  searchRoutes,
+  typeRoutes,
+  validateRoutes,
+  versionRoutes,
+  type Route,
+  type RouteCall,
+  type Routes,
+} from './interactions.ts'
+import type { OwnTypesStore } from './own-types-store.ts'
+
+export interface RouteContext {
+  readonly types: ReadonlyMap<string, ResourceTypeDefinition>
+  readonly operations: readonly Operation[]
+  readonly store: OwnTypesStore
+  readonly principal?: Principal | undefined
+  readonly authorize?: FhirHost['authorize']
+}
+
+/** Answers a request for one of the module's own types, or an entry of a bundle. What has no route answers 405 when its path has
+ *  routes of other methods, else 404.
+ *  @param batch false: an entry of a transaction
+ *  @throws OperationOutcomeError */
+export async function routeOwnTypes(
+  request: RestRequest,
+  context: RouteContext,
+  { batch = true }: { readonly batch?: boolean } = {},
+): Promise<RoutedResponse> {
+  const found = resolve(request, context, !batch)
+  if (!found) return { response: [notFound], interaction: 'operation' }
+  const { routes, call } = found
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = routes[method]
+  const allow = allowedMethods(routes, call)
+  const isHeadOfOperation = request.method === 'HEAD' && route?.interaction === 'operation'
+  if (!route || isHeadOfOperation || !allow.includes(method)) {
+    const text = route && !isHeadOfOperation ? notOffered(call, route) : notPossible(request)
+    return { response: [methodNotAllowed(text)], interaction: 'operation', allow }
+  }
+  const { type, id } = call
+  const reference = id === undefined ? type : `${type}/${id}`
+  await context.authorize?.(context.principal, route.action ?? route.interaction, reference)
+  return { response: await route.handle(call), interaction: route.interaction }
+}
+
+interface Found {
+  readonly routes: Routes
+  readonly call: RouteCall
+}
+
+/** The routes of a path; undefined when it is no address. */
+function resolve(
+  request: RestRequest,
+  context: RouteContext,
+  isOfTransaction: boolean,
+): Found | undefined {
+  const [type = '', second, third, fourth, ...more] = request.segments
+  const definition = context.types.get(type)
+  if (!definition || more.length > 0) return undefined
+  const call: RouteCall = { type, definition, request, isOfTransaction, store: context.store }
+  if (second === undefined) return { routes: typeRoutes, call }
+  if (third === undefined) {
+    if (second === '_search') return { routes: searchRoutes, call }
+    if (!second.startsWith('$')) return { routes: instanceRoutes, call: { ...call, id: second } }
+    return operationOf(second, call, context)
+  }
+  const ofInstance = { ...call, id: second }
+  if (third === '_history') {
+    if (fourth === undefined) return { routes: historyRoutes, call: ofInstance }
+    return { routes: versionRoutes, call: { ...ofInstance, versionId: fourth } }
+  }
+  if (fourth !== undefined || !third.startsWith('$')) return undefined
+  return operationOf(third, ofInstance, context)
+}
+
+function operationOf(name: string, call: RouteCall, context: RouteContext): Found | undefined {
+  if (name === '$validate') return { routes: validateRoutes, call }
+  const level = call.id === undefined ? 'type' : 'instance'
+  const operation = context.operations.find(
+    ({ code, resourceType, level: ofLevel }) =>
+      `$${code}` === name && resourceType === call.type && ofLevel === level,
+  )
+  if (!operation) return undefined
+  const route: Route = {
+    interaction: 'operation',
+    action: operation.code,
+    handle: async ({ request, id, store, type }): Promise<RestResponse> => {
+      // The answer for a missing instance is the one that reading it would give.
+      if (id !== undefined) await store.resources.read(type, id)
+      const input = request.method === 'POST' ? operationInput(request.body) : undefined
+      const { outcome = allOk, resource } = await operation.handle({
+        method: request.method === 'POST' ? 'POST' : 'GET',
+        ...(id === undefined ? {} : { id }),
+        ...(input ? { input } : {}),
+        ...(context.principal ? { principal: context.principal } : {}),
+      })
+      return resource ? [outcome, resource] : [outcome]
+    },
+  }
+  return {
+    call,
+    routes: Object.fromEntries(operation.methods.map((method) => [method, route])),
+  }
+}
+
+/** In the order that clients are told them. */
+const methods: readonly RestMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+function allowedMethods(routes: Routes, { definition, id }: RouteCall): RestMethod[] {
+  if (id !== undefined && !isId(id)) return ['GET']
+  return methods.filter((method) => {
+    const interaction = routes[method]?.interaction
+    if (interaction === undefined || interaction === 'operation') return interaction !== undefined
+    return definition.interactions.some((offered) => offered === interaction)
+  })
+}
+
+function notOffered({ type }: RouteCall, { interaction }: Route): string {
+  return `${type} does not offer the interaction ${interaction}.`
+}
+
+function notPossible({ method }: RestRequest): string {
+  return `${method} is not possible here.`
+}

@@ -1,0 +1,58 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FhirResource } from '../host/types.ts'
+import { badRequestError } from './outcomes.ts'
+
+/** The version that an If-Match or If-None-Match value names: `W/"1"`, `"1"` and bare `1` are the same. */
+function versionOf(entityTag: string): string | undefined {
+  return /^(?:W\/)?(?:"([^"]+)"|([^",\s]+))$/.exec(entityTag.trim())?.slice(1).find(Boolean)
+}
+
+/** If-Match in the one form that routes read, `W/"1"`.
+ *  @throws OperationOutcomeError `bad-request` for anything that names no single version: ignoring it would write unconditionally */
+export function normalizeIfMatch(ifMatch: string | undefined): string | undefined {
+  if (ifMatch === undefined) return undefined
+  const version = versionOf(ifMatch)
+  if (version === undefined || version === '*')
+    throw badRequestError('If-Match must name one version, such as W/"1".')
+  return `W/"${version}"`
+}
+
+/** What a write names of the version that it replaces. */
+export interface WriteCondition {
+  /** versionId that the current version must have. */
+  readonly ifMatch?: string
+}
+
+/** @param headers after {@link normalizeIfMatch} */
+export function writeCondition(headers: IncomingHttpHeaders | undefined): WriteCondition {
+  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
+  return version === undefined ? {} : { ifMatch: version }
+}
+
+/** If-None-Exist as a bare query, of the query itself, `?query`, `Type?query` or a full URL.
+ *  @throws OperationOutcomeError `bad-request` when it holds no criteria: it would match every resource of the type */
+export function normalizeIfNoneExist(ifNoneExist: string | undefined): string | undefined {
+  if (ifNoneExist === undefined) return undefined
+  const query = ifNoneExist.slice(ifNoneExist.indexOf('?') + 1).trim()
+  if (!query.includes('=')) throw badRequestError('If-None-Exist must hold search parameters.')
+  return query
+}
+
+/** Whether a read may answer 304: by If-None-Match, or without it by If-Modified-Since (whole seconds). */
+export function isNotModified(
+  resource: FhirResource,
+  headers: {
+    readonly ifNoneMatch: string | undefined
+    readonly ifModifiedSince: string | undefined
+  },
+): boolean {
+  const { versionId, lastUpdated } = resource.meta ?? {}
+  if (headers.ifNoneMatch !== undefined) {
+    return headers.ifNoneMatch
+      .split(',')
+      .some((tag) => tag.trim() === '*' || versionOf(tag) === versionId)
+  }
+  if (headers.ifModifiedSince === undefined || lastUpdated === undefined) return false
+  const sinceMs = Date.parse(headers.ifModifiedSince)
+  return Math.floor(Date.parse(lastUpdated) / 1000) * 1000 <= sinceMs
+}

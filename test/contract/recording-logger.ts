@@ -1,0 +1,24 @@
+import type { Logger } from '../../src/observability/logger.ts'
+
+export interface LogLine {
+  readonly level: keyof Omit<Logger, 'child'>
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** A logger that keeps its lines. */
+export function recordingLogger(lines: LogLine[]): Logger {
+  const at =
+    (level: LogLine['level']) =>
+    (fields: object): void => {
+      lines.push({ level, fields: { ...fields } })
+    }
+  const logger: Logger = {
+    trace: at('trace'),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: () => logger,
+  }
+  return logger
+}

@@ -1,0 +1,50 @@
+import {
+  Admin,
+  AclOperations,
+  AclPermissionTypes,
+  ResourcePatternTypes,
+  ResourceTypes,
+} from '@platformatic/kafka'
+
+/** Something that `User:alice` of the test broker may do. */
+export interface Right {
+  readonly operation: 'READ' | 'WRITE' | 'DESCRIBE'
+  readonly resourceType: 'TOPIC' | 'GROUP' | 'TRANSACTIONAL_ID'
+  readonly resourceName: string
+}
+
+export async function allowAlice(
+  bootstrapServers: string,
+  ...rights: readonly Right[]
+): Promise<void> {
+  const admin = new Admin({ clientId: 'test-acls', bootstrapBrokers: [bootstrapServers] })
+  try {
+    await admin.createAcls({ creations: rights.map(aclOf) })
+  } finally {
+    await admin.close()
+  }
+}
+
+export async function forbidAlice(
+  bootstrapServers: string,
+  ...rights: readonly Right[]
+): Promise<void> {
+  const admin = new Admin({ clientId: 'test-acls', bootstrapBrokers: [bootstrapServers] })
+  try {
+    await admin.deleteAcls({ filters: rights.map(aclOf) })
+  } finally {
+    await admin.close()
+  }
+}
+
+function aclOf({ operation, resourceType, resourceName }: Right) {
+  return {
+    resourceType: ResourceTypes[resourceType],
+    resourceName,
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+    principal: 'User:alice',
+    host: '*',
+    operation: AclOperations[operation],
+    permissionType: AclPermissionTypes.ALLOW,
+  }
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { newTopic, testKafka } from '../../helpers/kafka.ts'
+import { topicResource } from '../../helpers/topic-resources.ts'
+import {
+  destination,
+  lines,
+  patient,
+  patientsTopic,
+  readTold,
+  startNodes,
+  statusOf,
+  untilStatus,
+  type Node,
+  type Told,
+} from './nodes.ts'
+
+const { bootstrapServers } = await testKafka()
+
+/** Selects the same writes, so that each is an event of whichever topic the destination has at that moment. */
+const alsoPatients = topicResource('also-patients', { resource: 'Patient' })
+const groups = topicResource('groups', { resource: 'Group' })
+
+describe('a destination that is changed while others write', () => {
+  for (const kind of ['kafka-at-least-once', 'kafka-best-effort'] as const) {
+    it(`gets every write once, ${kind}`, async (t) => {
+      const { all } = await startNodes(t, 2)
+      const [a, b] = all as [Node, Node]
+      const kafkaTopic = await newTopic(bootstrapServers)
+      const options = { kind, kafkaTopic, bootstrapServers }
+      await a.host.put(patientsTopic, alsoPatients)
+      await a.host.put(destination('d', options))
+      let written = 0
+      const over = new AbortController()
+      const write = async ({ host }: Node, id: string): Promise<void> => {
+        while (!over.signal.aborted) {
+          await host.put(patient(id, { multipleBirthInteger: written }))
+          written++
+        }
+      }
+      const writers = [write(a, 'x'), write(b, 'y')]
+      const changes = [
+        { ...options, topicId: 'also-patients' },
+        { ...options, topicId: 'also-patients', more: { content: 'id-only' } },
+        { ...options, more: { content: 'full-resource' } },
+        { ...options, parameters: { requestTimeoutMs: 5000 } },
+        { ...options, topicId: 'also-patients', parameters: { requestTimeoutMs: 6000 } },
+      ]
+      for (const [index, change] of changes.entries()) {
+        const node = index % 2 === 0 ? a : b
+        await node.host.put(destination('d', change))
+        const delivered = Number((await statusOf(node, 'd'))?.['messagesDelivered'])
+        await untilStatus(node, 'd', (now) => Number(now['messagesDelivered']) > delivered)
+      }
+      over.abort()
+      await Promise.all(writers)
+      await untilStatus(a, 'd', (now) => now['messagesDelivered'] === written)
+      const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= written)
+      assert.equal(events.length, written)
+      if (kind === 'kafka-best-effort') return
+      assert.deepEqual(
+        events.map(({ number }) => number),
+        Array.from({ length: written }, (_, index) => index + 1),
+      )
+      for (const focus of ['Patient/x', 'Patient/y']) assertInOrder(events, focus)
+    })
+  }
+
+  function assertInOrder(events: readonly Told[], focus: string): void {
+    const versions = events
+      .filter((event) => event.focus === focus)
+      .map(({ versionId }) => Number(versionId))
+      .filter((version) => !Number.isNaN(version))
+    assert.deepEqual(
+      versions,
+      versions.toSorted((left, right) => left - right),
+    )
+  }
+
+  it('keeps the queue of the topic it leaves, and gets nothing of it that is written after the answer', async (t) => {
+    const { all } = await startNodes(t, 2)
+    const [a, b] = all as [Node, Node]
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const options = { kafkaTopic, bootstrapServers }
+    await a.host.put(patientsTopic, groups)
+    await a.host.put(destination('other', options), destination('d', options))
+    const paused = { ...options, more: { status: 'off' } }
+    await a.host.put(destination('other', paused), destination('d', paused))
+    await a.host.put(patient('queued'))
+    await b.host.put(destination('d', { ...paused, topicId: 'groups' }))
+    await a.host.put(patient('after the answer'.replaceAll(' ', '-')))
+    await b.host.put({ resourceType: 'Group', id: 'wanted' })
+    assert.equal((await statusOf(a, 'd'))?.['messagesQueued'], 2)
+    await a.host.put(destination('d', { ...options, topicId: 'groups' }))
+    const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
+    assert.deepEqual(lines(events), ['1 Patient/queued', '2 Group/wanted'])
+  })
+
+  it('keeps its kind', async (t) => {
+    const { first } = await startNodes(t)
+    const options = { kafkaTopic: 'never-used', bootstrapServers }
+    await first.host.put(patientsTopic)
+    await first.host.put(destination('d', options))
+    await assert.rejects(
+      first.host.put(destination('d', { ...options, kind: 'kafka-best-effort' })),
+      /Write kafka-at-least-once; the events that wait for this destination would be lost/,
+    )
+    await first.host.transaction(async (writes) => {
+      await writes.delete('AidboxTopicDestination/d')
+      await writes.put(destination('d', { ...options, kind: 'kafka-best-effort' }))
+    })
+    assert.equal((await statusOf(first, 'd'))?.['messagesLost'], 0)
+  })
+})

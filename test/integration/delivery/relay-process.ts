@@ -1,0 +1,46 @@
+/** A node with the module loaded that kills itself at one statement: node relay-process.ts '<Settings as JSON>'. Prints "started". */
+import { Client, Pool } from 'pg'
+import { kafkaTopicDestination } from '../../../src/module.ts'
+import type { ModuleOptions } from '../../../src/options.ts'
+import { PgHost } from './pg-host.ts'
+
+export interface RelaySettings {
+  readonly connectionString: string
+  readonly options?: Partial<ModuleOptions>
+  readonly strike?: {
+    /** Part of the statement's text. */
+    readonly at: string
+    readonly when: 'before' | 'after'
+    /** How many of them go well before. */
+    readonly skip: number
+  }
+}
+
+type Query = (this: Client, ...args: unknown[]) => unknown
+
+const { connectionString, options, strike } = JSON.parse(process.argv[2] ?? '') as RelaySettings
+let skipped = 0
+
+if (strike) {
+  const prototype = Client.prototype as unknown as { query: Query }
+  const query = prototype.query
+  prototype.query = function (...args) {
+    const [text] = args
+    const isMet = typeof text === 'string' && text.includes(strike.at) && skipped++ >= strike.skip
+    if (isMet && strike.when === 'before') process.kill(process.pid, 'SIGKILL')
+    const result = query.apply(this, args)
+    if (isMet) void Promise.resolve(result).then(() => process.kill(process.pid, 'SIGKILL'))
+    return result
+  }
+}
+
+const module = kafkaTopicDestination({
+  database: connectionString,
+  baseUrl: 'https://fhir.example.org/fhir',
+  registryLeaseMs: 200,
+  pollIntervalMs: 20,
+  ...options,
+})
+module.register(new PgHost(new Pool({ connectionString })))
+await module.start()
+process.stdout.write('started\n')

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { describe, it } from 'node:test'
+import { OperationOutcomeError, forbidden } from '@medplum/core'
+import express from 'express'
+import { fhirRoutes } from '../../../examples/express-pg/fhir-routes.ts'
+import { createTables, readResources } from '../../../examples/express-pg/resource-table.ts'
+import { transactions, type Writes } from '../../../examples/express-pg/transactions.ts'
+import { fromPg } from '../../../src/host/sql-tx.ts'
+import { expressHost } from '../../../src/http/express.ts'
+import { migrateOutbox } from '../../../src/outbox/migrations.ts'
+import { outboxSchema } from '../../../src/outbox/schema.ts'
+import { hostConformance, type HostUnderTest, type HostWrites } from '../../../src/testing/index.ts'
+import { testDatabase, type TestDatabase } from '../../helpers/postgres.ts'
+import { restWrites } from './rest-writes.ts'
+
+let sharedDatabase: Promise<TestDatabase> | undefined
+const database = () => (sharedDatabase ??= migratedDatabase())
+
+async function migratedDatabase(): Promise<TestDatabase> {
+  const migrated = await testDatabase({ name: 'express-pg' })
+  await createTables(migrated.pool)
+  // Where the adapter keeps the types of modules. The real module brings the tables itself.
+  await migrateOutbox(migrated.pool, outboxSchema())
+  return migrated
+}
+
+const headers = { authorization: 'Bearer known' }
+
+/** The service of examples/express-pg, put together as its main.ts does. */
+const expressPg: HostUnderTest = {
+  async start(module) {
+    const { pool } = await database()
+    const app = express()
+    const listener = app.listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    const baseUrl = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/fhir`
+    const host = expressHost({
+      pool,
+      baseUrl,
+      read: (references, tx) => readResources(tx ?? pool, references),
+      authorize: (principal) =>
+        principal ? Promise.resolve() : Promise.reject(new OperationOutcomeError(forbidden)),
+      principalOf: (request) =>
+        request.headers.authorization === undefined ? undefined : { id: 'known' },
+    })
+    module.register(host)
+    await module.start()
+    const transaction = transactions(pool, host)
+    app.use('/fhir', host.router)
+    app.use('/fhir', fhirRoutes(pool, transaction))
+    return {
+      writes: restWrites(baseUrl, headers),
+      transaction: (work) => transaction((writes) => work(openWrites(writes))),
+      database: fromPg(pool),
+      rest: { baseUrl, headers, refusedHeaders: {} },
+      async stop() {
+        listener.close()
+        listener.closeAllConnections()
+        await once(listener, 'close')
+        await module.stop()
+      },
+    }
+  },
+  lacks: {
+    savepoints: 'the service has none',
+    statements: 'the service runs no SQL of its callers',
+    retries: 'at READ COMMITTED with one row for each resource no race is lost',
+    patch: 'the service has no PATCH',
+    bundles: 'the service has transactions only, whose entries are writes',
+    requestHeaders: 'the service does not read them',
+  },
+}
+
+function openWrites(writes: Writes): HostWrites {
+  return {
+    create: (resource) => writes.put({ ...resource, id: randomUUID() }),
+    update: (resource) => writes.put({ ...resource, id: resource.id ?? '' }),
+    async delete(resourceType, id) {
+      await writes.delete(resourceType, id)
+    },
+  }
+}
+
+describe('host conformance: examples/express-pg', () => {
+  for (const { name, skip, run } of hostConformance(expressPg)) it(name, { skip }, run)
+})

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { allowAlice, forbidAlice, type Right } from '../../helpers/kafka-acls.ts'
+import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../../helpers/kafka.ts'
+import { transactionalProducer } from './producers.ts'
+import { keysOf, readCommitted, record } from './records.ts'
+
+const largest = 2 ** 52 - 1
+
+describe('a checkpoint', () => {
+  let kafka: KafkaAddresses
+  before(async () => {
+    kafka = await testKafka()
+  })
+
+  async function topicValues(): Promise<KafkaParameterValues> {
+    const { bootstrapServers } = kafka
+    return { kafkaTopic: await newTopic(bootstrapServers), bootstrapServers }
+  }
+
+  it('is committed with the records, and read by the next producer of the id', async (t) => {
+    const values = await topicValues()
+    const { kafkaTopic } = values
+    const first = transactionalProducer(t, values, kafkaTopic)
+    await first.start()
+    assert.equal(await first.readCheckpoint(), undefined)
+    await first.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(7))
+    assert.equal(await first.readCheckpoint(), 7)
+    await first.sendTransaction([record(kafkaTopic, 'b')], () => Promise.resolve(largest))
+    const second = transactionalProducer(t, values, kafkaTopic)
+    await second.start()
+    assert.equal(await second.readCheckpoint(), largest)
+  })
+
+  it('is not committed with what is aborted, nor with what was left open', async (t) => {
+    const values = await topicValues()
+    const { kafkaTopic } = values
+    const first = transactionalProducer(t, values, kafkaTopic)
+    await first.start()
+    await first.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(1))
+    const tooLarge = { ...record(kafkaTopic, 'b'), value: Buffer.alloc(1_048_570) }
+    const refused = first.sendTransaction([tooLarge], () => Promise.resolve(2))
+    await assert.rejects(refused, { kind: 'poison' })
+    assert.equal(await first.readCheckpoint(), 1)
+    let giveUp: (error: Error) => void = () => undefined
+    const open = first.sendTransaction(
+      [record(kafkaTopic, 'c')],
+      () =>
+        new Promise<number>((_resolve, reject) => {
+          giveUp = reject
+        }),
+    )
+    // Its initTransactions aborts what the first one has open.
+    const second = transactionalProducer(t, values, kafkaTopic)
+    await second.start()
+    assert.equal(await second.readCheckpoint(), 1)
+    giveUp(new Error('given up'))
+    await assert.rejects(open, /given up/)
+    await second.sendTransaction([record(kafkaTopic, 'd')], () => Promise.resolve(3))
+    const records = await readCommitted(
+      kafka.bootstrapServers,
+      kafkaTopic,
+      ({ length }) => length === 2,
+    )
+    assert.deepEqual(keysOf(records), ['a', 'd'])
+  })
+
+  it('is left out by who has none to give', async (t) => {
+    const values = await topicValues()
+    const producer = transactionalProducer(t, values, values.kafkaTopic)
+    await producer.start()
+    await producer.sendTransaction([record(values.kafkaTopic, 'a')])
+    assert.equal(await producer.readCheckpoint(), undefined)
+  })
+
+  it('is none where the topic does not exist', async (t) => {
+    const kafkaTopic = uniqueName('nowhere')
+    const { bootstrapServers } = kafka
+    const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
+    await producer.start()
+    assert.equal(await producer.readCheckpoint(), undefined)
+  })
+
+  it('must be a number that comes back as it was', async (t) => {
+    const values = await topicValues()
+    const producer = transactionalProducer(t, values, values.kafkaTopic)
+    await producer.start()
+    for (const wrong of [1.5, -1, Number.NaN, 2 ** 53]) {
+      const sending = producer.sendTransaction([record(values.kafkaTopic, 'a')], () =>
+        Promise.resolve(wrong),
+      )
+      await assert.rejects(sending, /not an offset/)
+    }
+    await producer.sendTransaction([record(values.kafkaTopic, 'b')], () => Promise.resolve(1))
+    const records = await readCommitted(
+      kafka.bootstrapServers,
+      values.kafkaTopic,
+      ({ length }) => length > 0,
+    )
+    assert.deepEqual(keysOf(records), ['b'])
+  })
+
+  describe('of a principal with few rights', () => {
+    const onGroup = (group: string): Right => ({
+      operation: 'READ',
+      resourceType: 'GROUP',
+      resourceName: group,
+    })
+    const onTopic = (kafkaTopic: string): Right => ({
+      operation: 'READ',
+      resourceType: 'TOPIC',
+      resourceName: kafkaTopic,
+    })
+
+    /** Alice may write to the topic, in transactions of an id of her own, and nothing else. */
+    async function aliceOf(t: Parameters<typeof transactionalProducer>[0]) {
+      const kafkaTopic = await newTopic(kafka.bootstrapServers)
+      const id = uniqueName('alice')
+      await allowAlice(
+        kafka.bootstrapServers,
+        { operation: 'WRITE', resourceType: 'TOPIC', resourceName: kafkaTopic },
+        { operation: 'WRITE', resourceType: 'TRANSACTIONAL_ID', resourceName: id },
+      )
+      const password = kafka.users['alice'] ?? ''
+      const values: KafkaParameterValues = {
+        kafkaTopic,
+        bootstrapServers: kafka.saslBootstrapServers,
+        securityProtocol: 'SASL_PLAINTEXT',
+        saslMechanism: 'PLAIN',
+        saslJaasConfig: `org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="${password}";`,
+      }
+      const producer = transactionalProducer(t, values, id)
+      await producer.start()
+      return { kafkaTopic, id, producer }
+    }
+
+    for (const [name, rights] of [
+      ['none', () => []],
+      ['only Read on the group', (id: string) => [onGroup(id)]],
+      ['only Read on the topic', (_id: string, kafkaTopic: string) => [onTopic(kafkaTopic)]],
+    ] as const) {
+      it(`is refused with ${name}, and the same records go through without one`, async (t) => {
+        const { kafkaTopic, id, producer } = await aliceOf(t)
+        await allowAlice(kafka.bootstrapServers, ...rights(id, kafkaTopic))
+        const sending = producer.sendTransaction([record(kafkaTopic, 'a')], () =>
+          Promise.resolve(1),
+        )
+        await assert.rejects(sending, {
+          kind: 'no-checkpoint',
+          message: `The Kafka principal may not keep a checkpoint, so a crash can send events twice; it needs Read on the group "${id}" and Read on the topic "${kafkaTopic}".`,
+        })
+        await assert.rejects(producer.probeCheckpoint(), { kind: 'no-checkpoint' })
+        await producer.sendTransaction([record(kafkaTopic, 'b')])
+        const records = await readCommitted(
+          kafka.bootstrapServers,
+          kafkaTopic,
+          ({ length }) => length > 0,
+        )
+        assert.deepEqual(keysOf(records), ['b'])
+      })
+    }
+
+    it('works with Read on both, from the moment they are granted until they are taken away', async (t) => {
+      const { kafkaTopic, id, producer } = await aliceOf(t)
+      await assert.rejects(producer.readCheckpoint(), { kind: 'no-checkpoint' })
+      const rights = [onGroup(id), onTopic(kafkaTopic)]
+      await allowAlice(kafka.bootstrapServers, ...rights)
+      await producer.probeCheckpoint()
+      assert.equal(await producer.readCheckpoint(), undefined)
+      await producer.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(5))
+      assert.equal(await producer.readCheckpoint(), 5)
+      await forbidAlice(kafka.bootstrapServers, ...rights)
+      const sending = producer.sendTransaction([record(kafkaTopic, 'b')], () => Promise.resolve(6))
+      await assert.rejects(sending, { kind: 'no-checkpoint' })
+    })
+
+    it('is not blamed for a record that may not be written', async (t) => {
+      const { kafkaTopic, id, producer } = await aliceOf(t)
+      await allowAlice(kafka.bootstrapServers, onGroup(id), onTopic(kafkaTopic))
+      const other = await newTopic(kafka.bootstrapServers)
+      const sending = producer.sendTransaction([record(kafkaTopic, 'a'), record(other, 'b')], () =>
+        Promise.resolve(1),
+      )
+      await assert.rejects(sending, (error: { kind: string; message: string }) => {
+        assert.notEqual(error.kind, 'no-checkpoint', error.message)
+        assert.match(error.message, /Topic authorization failed/)
+        return true
+      })
+    })
+  })
+})

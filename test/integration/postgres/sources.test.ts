@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { cleanOutbox } from '../../../src/outbox/cleanup.ts'
+import { countBacklogs } from '../../../src/outbox/backlog-count.ts'
+import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
+import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
+import { SourcesChanged, type EventCursor } from '../../../src/outbox/event-cursor.ts'
+import { migrateOutbox } from '../../../src/outbox/migrations.ts'
+import { outboxSchema, type OutboxSchema } from '../../../src/outbox/schema.ts'
+import { closeLeftSources, dropDrainedSources } from '../../../src/outbox/sources.ts'
+import {
+  addDestination,
+  drain,
+  idsOf,
+  newEvent,
+  newEvents,
+  openTransaction,
+  settleAll,
+  takeOver,
+  testOutbox,
+  write,
+  type Outbox,
+} from './outbox-fixture.ts'
+
+const topicA = 'http://example.org/a'
+const topicB = 'http://example.org/b'
+
+interface Queues extends Outbox {
+  readonly destinationId: number
+  readonly a: number
+  readonly b: number
+  /** Makes the destination read the topic from now on. */
+  readonly move: (topicUrl: string) => Promise<void>
+  /** Every node knows. */
+  readonly close: () => Promise<void>
+  readonly sourceCount: () => Promise<number>
+}
+
+/** A destination on topic A. Others read A and B all the time. */
+async function testQueues(t: TestContext, schema?: OutboxSchema): Promise<Queues> {
+  const outbox = await testOutbox(t, schema)
+  const { destinationId, topicId: a } = await addDestination(outbox, 'mover', topicA)
+  await addDestination(outbox, 'on-a', topicA)
+  const { topicId: b } = await addDestination(outbox, 'on-b', topicB)
+  return {
+    ...outbox,
+    destinationId,
+    a,
+    b,
+    move: async (topicUrl) => {
+      await addDestination(outbox, 'mover', topicUrl)
+    },
+    close: async () => {
+      await closeLeftSources(outbox.db, outbox.schema, 0)
+    },
+    sourceCount: async () => {
+      const { rows } = await outbox.pool.query(
+        `select from ${outbox.schema.source} where destination_id = ${destinationId}`,
+      )
+      return rows.length
+    },
+  }
+}
+
+/** What comes of it when the cursor is loaded anew each time it has to be. */
+async function read(queues: Queues, maxEvents = 100): Promise<string[]> {
+  return drain(await takeOver(queues, queues.destinationId), maxEvents)
+}
+
+async function queued(queues: Queues): Promise<number | undefined> {
+  const reference = 'AidboxTopicDestination/mover'
+  return (await readDeliveryStatus(queues.db, queues.schema, reference))?.queued
+}
+
+describe('a destination that goes to another topic', () => {
+  it('gets what was selected before by the old one, and by the new one from then on', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1', 'a2')
+    await write(queues, queues.b, 'b0')
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    assert.equal(await queued(queues), 3)
+    await queues.close()
+    await write(queues, queues.a, 'not any more')
+    await write(queues, queues.b, 'b2')
+    assert.equal(await queued(queues), 4)
+    assert.deepEqual(await read(queues), ['a1', 'a2', 'b1', 'b2'])
+    assert.equal(await queued(queues), 0)
+  })
+
+  it('says of each event which topic selected it', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    const page = await (await takeOver(queues, queues.destinationId)).nextPage(10, 1e9)
+    assert.deepEqual(
+      page?.events.map(({ topicUrl }) => topicUrl),
+      [topicA, topicB],
+    )
+  })
+
+  it('gets what a node writes that does not know of it yet, also when that commits much later', async (t) => {
+    const queues = await testQueues(t)
+    const late = await openTransaction(queues.pool)
+    await enqueueEvents(late.tx, queues.schema, [newEvent(queues.a, 'late')])
+    await queues.move(topicB)
+    await write(queues, queues.a, 'within the lease')
+    await queues.close()
+    await write(queues, queues.a, 'not any more')
+    await write(queues, queues.b, 'b1')
+    assert.deepEqual(await read(queues), ['within the lease', 'b1'])
+    await late.commit()
+    await write(queues, queues.b, 'b2')
+    assert.deepEqual(await read(queues), ['late', 'b2'])
+    assert.equal(await queued(queues), 0)
+  })
+
+  it('gets no event of the new topic twice or too early that was open at the change', async (t) => {
+    const queues = await testQueues(t)
+    const open = await openTransaction(queues.pool)
+    await enqueueEvents(open.tx, queues.schema, [newEvent(queues.b, 'open')])
+    await queues.move(topicB)
+    await queues.close()
+    assert.deepEqual(await read(queues), [])
+    await open.commit()
+    assert.deepEqual(await read(queues), ['open'])
+    assert.deepEqual(await read(queues), [])
+  })
+
+  it('comes back: what the first topic selected meanwhile is not its own', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    const late = await openTransaction(queues.pool)
+    await enqueueEvents(late.tx, queues.schema, [newEvent(queues.a, 'late')])
+    await queues.move(topicB)
+    await queues.close()
+    await write(queues, queues.a, 'meanwhile')
+    await write(queues, queues.b, 'b1')
+    await queues.move(topicA)
+    await queues.close()
+    await write(queues, queues.b, 'not any more')
+    await write(queues, queues.a, 'a2')
+    await late.commit()
+    assert.equal(await queued(queues), 4)
+    assert.deepEqual((await read(queues)).toSorted(), ['a1', 'a2', 'b1', 'late'])
+  })
+
+  it('comes back within the lease as if it had never left', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    await queues.move(topicB)
+    await write(queues, queues.a, 'a2')
+    await queues.move(topicA)
+    await queues.close()
+    await write(queues, queues.a, 'a3')
+    await write(queues, queues.b, 'not its own')
+    assert.deepEqual(await read(queues), ['a1', 'a2', 'a3'])
+  })
+})
+
+describe('the leader of a destination that goes to another topic', () => {
+  async function readOn(queues: Queues, cursor: EventCursor): Promise<string[]> {
+    await assert.rejects(cursor.nextPage(10, 1e9), SourcesChanged)
+    return read(queues)
+  }
+
+  it('acknowledges the page under way: nothing of it comes again', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1', 'a2')
+    const cursor = await takeOver(queues, queues.destinationId)
+    const page = await cursor.nextPage(10, 1e9)
+    assert.ok(page)
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    await cursor.acknowledge(page)
+    assert.deepEqual(await readOn(queues, cursor), ['b1'])
+  })
+
+  it('opens no round that would claim the events of the new topic', async (t) => {
+    const queues = await testQueues(t)
+    const cursor = await takeOver(queues, queues.destinationId)
+    assert.equal(await cursor.nextPage(10, 1e9), undefined)
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    await write(queues, queues.a, 'a1')
+    assert.deepEqual(await readOn(queues, cursor), ['b1', 'a1'])
+  })
+
+  it('writes no position at rest that would claim them', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    const cursor = await settleAll(queues, queues.destinationId)
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    // Reads a snapshot that contains b1, and nothing of its own sources.
+    assert.equal(await cursor.nextPage(10, 1e9), undefined)
+    await write(queues, queues.a, 'a2')
+    assert.deepEqual(await readOn(queues, cursor), ['b1', 'a2'])
+  })
+
+  it('gives the events of an open round the same numbers, whatever the new topic has meanwhile', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1', 'a2', 'a3')
+    const first = await takeOver(queues, queues.destinationId)
+    assert.deepEqual(idsOf(await first.nextPage(2, 1e9)), ['a1', 'a2'])
+    await write(queues, queues.b, 'before')
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    const second = await takeOver(queues, queues.destinationId)
+    const page = await second.nextPage(10, 1e9)
+    assert.deepEqual([idsOf(page), page?.firstEventNumber], [['a1', 'a2', 'a3'], 1])
+  })
+})
+
+describe('pages of two topics', () => {
+  for (const [maxEvents, maxBytes] of [
+    [1, 1e9],
+    [3, 1e9],
+    [100, 25],
+    [100, 1],
+  ] as const) {
+    it(`are cut in the order of all events (${maxEvents} events, ${maxBytes} bytes)`, async (t) => {
+      const queues = await testQueues(t)
+      await queues.move(topicB)
+      const expected = Array.from({ length: 20 }, (_, index) => `p${index}`)
+      for (const [index, id] of expected.entries()) {
+        const topicId = index % 3 === 0 ? queues.b : queues.a
+        await enqueueEvents(queues.db, queues.schema, [newEvent(topicId, id, 1, 'x'.repeat(10))])
+      }
+      const cursor = await takeOver(queues, queues.destinationId)
+      const seen: string[] = []
+      for (;;) {
+        const page = await cursor.nextPage(maxEvents, maxBytes)
+        if (!page) break
+        assert.ok(page.events.length <= maxEvents)
+        assert.ok(page.events.length === 1 || page.events.length * 10 <= maxBytes)
+        seen.push(...idsOf(page))
+        await cursor.acknowledge(page)
+      }
+      assert.deepEqual(seen, expected)
+    })
+  }
+
+  it('set an event of the left topic aside with the topic it is of', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    const cursor = await takeOver(queues, queues.destinationId)
+    const page = await cursor.nextPage(10, 1e9)
+    assert.ok(page)
+    await cursor.deadLetter(page, 0, 'too large')
+    assert.deepEqual(await drain(cursor), ['b1'])
+    const { rows } = await queues.pool.query(
+      `select topic_id, resource_id from ${queues.schema.deadLetter}`,
+    )
+    assert.deepEqual(rows, [{ topic_id: queues.a, resource_id: 'a1' }])
+  })
+})
+
+describe('a left topic', () => {
+  it('is forgotten when it is drained and nothing can come any more, not before', async (t) => {
+    const queues = await testQueues(t)
+    const late = await openTransaction(queues.pool)
+    await enqueueEvents(late.tx, queues.schema, [newEvent(queues.a, 'late')])
+    await write(queues, queues.a, 'a1')
+    await queues.move(topicB)
+    await dropDrainedSources(queues.db, queues.schema)
+    await queues.close()
+    await dropDrainedSources(queues.db, queues.schema)
+    assert.equal(await queues.sourceCount(), 2)
+    assert.deepEqual(await read(queues), ['a1'])
+    await dropDrainedSources(queues.db, queues.schema)
+    assert.equal(await queues.sourceCount(), 2, 'the late one may still commit')
+    await late.commit()
+    await settleAll(queues, queues.destinationId)
+    await dropDrainedSources(queues.db, queues.schema)
+    assert.equal(await queues.sourceCount(), 1)
+    await write(queues, queues.b, 'b1')
+    assert.deepEqual(await read(queues), ['b1'])
+    assert.equal(await queued(queues), 0)
+  })
+
+  it('keeps its slots of the log until it is drained', async (t) => {
+    const queues = await testQueues(t, outboxSchema('small', { slotEvents: 10 }))
+    await write(queues, queues.a, 'a1')
+    await queues.move(topicB)
+    await queues.close()
+    const other = await addDestination(queues, 'on-a', topicB)
+    await enqueueEvents(queues.db, queues.schema, newEvents(queues.b, 28))
+    await settleAll(queues, other.destinationId)
+    await cleanOutbox(queues.db, queues.schema)
+    assert.equal((await read(queues))[0], 'a1')
+  })
+
+  it('is counted with a long queue', async (t) => {
+    const queues = await testQueues(t)
+    await enqueueEvents(queues.db, queues.schema, newEvents(queues.a, 30))
+    await countBacklogs(queues.db, queues.schema, 10)
+    await queues.move(topicB)
+    await enqueueEvents(queues.db, queues.schema, newEvents(queues.b, 20))
+    assert.equal(await queued(queues), 50)
+    await countBacklogs(queues.db, queues.schema, 10)
+    assert.equal(await queued(queues), 50)
+    await queues.close()
+    await enqueueEvents(queues.db, queues.schema, newEvents(queues.a, 5))
+    await countBacklogs(queues.db, queues.schema, 10)
+    assert.equal(await queued(queues), 50)
+    const cursor = await takeOver(queues, queues.destinationId)
+    const page = await cursor.nextPage(40, 1e9)
+    assert.ok(page)
+    await cursor.acknowledge(page)
+    assert.equal(await queued(queues), 10)
+    await dropDrainedSources(queues.db, queues.schema)
+    assert.equal(await queued(queues), 10)
+    assert.equal((await drain(cursor)).length, 10)
+    assert.equal(await queued(queues), 0)
+  })
+
+  it('is read to its end after a restore into another cluster', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1', 'a2')
+    await queues.move(topicB)
+    await write(queues, queues.b, 'b1')
+    await queues.pool.query(`update ${queues.schema.cluster} set system_identifier = 1`)
+    await migrateOutbox(queues.pool, queues.schema)
+    await write(queues, queues.b, 'b2')
+    assert.deepEqual(await read(queues), ['a1', 'a2', 'b1', 'b2'])
+  })
+})
