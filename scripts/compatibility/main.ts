@@ -65,10 +65,17 @@ async function runCombination(
   })
   const [passed, failed] = [count(output, 'pass'), count(output, 'fail')]
   const isGood = code === 0 && passed > 0
-  if (!isGood) console.error(output)
+  if (!isGood) console.error(failures(output))
   console.log(`${name}: ${passed} passed, ${failed} failed`)
   const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1)
   return { combination, nodeVersion: workplace.nodeVersion, passed, failed, minutes, isGood }
+}
+
+/** The failed tests with their errors, in either format of node's test runner; else the end of what was printed. */
+function failures(output: string): string {
+  const inTap = [...output.matchAll(/^( *)not ok [^]*?^\1 {2}\.\.\.$/gm)].map(([text]) => text)
+  if (inTap.length > 0) return inTap.join('\n')
+  return /^✖ failing tests:[^]*/m.exec(output)?.[0] ?? output.slice(-5000)
 }
 
 /** From the closing lines of node's test runner, in either of its formats. */
