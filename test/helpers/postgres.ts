@@ -42,7 +42,7 @@ export async function testDatabase(t: CleanUp): Promise<TestDatabase> {
   const connectionString = databaseUrl(server, name)
   const pool = openPool(connectionString)
   t.after?.(async () => {
-    await pool.end()
+    await endPool(pool)
     await administer(server, `drop database if exists ${name} with (force)`)
   })
   return { connectionString, pool }
@@ -74,7 +74,7 @@ export async function privatePostgres(t: CleanUp): Promise<PrivatePostgres> {
   const pool = openPool(connectionString)
   t.after?.(async () => {
     await server.stop()
-    await pool.end()
+    await endPool(pool)
     await rm(dataDirectory, { recursive: true, force: true })
   })
   async function start(): Promise<void> {
@@ -98,6 +98,16 @@ function openPool(connectionString: string): Pool {
   // An idle connection that the server cut is not the test's failure.
   pool.on('error', () => undefined)
   return pool
+}
+
+/** Idle connections keep no process alive, not even until they are closed. */
+async function endPool(pool: Pool): Promise<void> {
+  const alive = setInterval(() => undefined, 60_000)
+  try {
+    await pool.end()
+  } finally {
+    clearInterval(alive)
+  }
 }
 
 function databaseUrl(server: string, name: string): string {

@@ -15,6 +15,9 @@ const login = (password: string): string =>
   `org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="${password}";`
 
 async function startRegistry(t: TestContext, secrets: SecretSource) {
+  let stop = (): Promise<void> => Promise.resolve()
+  // Before the database goes: what is registered first runs first.
+  t.after(() => stop())
   const outbox = await testOutbox(t)
   const { pool, db, schema } = outbox
   await PgHost.migrate(pool)
@@ -48,7 +51,7 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
   const changes = new EventTarget()
   registry.onChange(() => changes.dispatchEvent(new Event('change')))
   await registry.start()
-  t.after(() => registry.stop())
+  stop = () => registry.stop()
   // The registry's own timers keep no process alive.
   const changed = async (): Promise<void> => {
     const deadline = setTimeout(() => assert.fail('nothing changed'), 30_000)
