@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { outputOf } from '../run-command.ts'
@@ -59,6 +59,9 @@ async function npmInstall(place: string, spec: string): Promise<void> {
 async function copySources(copy: string): Promise<void> {
   // PostgreSQL runs as another user when the tests run as root, and has to reach it.
   await mkdir(copy, { recursive: true, mode: 0o755 })
+  for (const name of await readdir(copy)) {
+    if (name !== 'node_modules') await rm(join(copy, name), { recursive: true })
+  }
   // The checkout may belong to another user.
   const listing = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others']
   listing.push('--exclude-standard')

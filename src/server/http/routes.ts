@@ -24,7 +24,7 @@ import {
 } from '../search/search-routes.ts'
 import { asJson } from '../../rest/resource-shapes.ts'
 import type { RestInteraction, RestRequest, RoutedResponse } from '../../rest/routing.ts'
-import type { Isolation } from '../../rest/storage/transactions.ts'
+import { inTransaction } from '../storage/in-transaction.ts'
 import { basePath } from './base-path.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 import { validateRoute } from './validate-route.ts'
@@ -95,14 +95,8 @@ function bundleStore(repository: FhirRepository): BundleContext['store'] {
   return {
     generateId: () => repository.generateId(),
     searchResources: async (search) => (await repository.searchResources(search)).map(asJson),
-    withTransaction: async (work, isolation) =>
-      repository.withTransaction(work, withResourceTypes(isolation)),
+    withTransaction: async (work, isolation) => inTransaction(repository, work, isolation),
   }
-}
-
-/** From 5.1 on fhir-router asks for the types a transaction will touch, too; the repository here has no use for them. */
-function withResourceTypes(isolation: Isolation): Isolation & { resourceTypes: [] } {
-  return { ...isolation, resourceTypes: [] }
 }
 
 /** A request as fhir-router takes it. */

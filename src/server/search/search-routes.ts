@@ -8,6 +8,7 @@ import {
   parseSearch,
   parseSearchText,
 } from '../../rest/search/parse-search.ts'
+import { inTransaction } from '../storage/in-transaction.ts'
 
 /* fhir-router's own handlers parse queries with core, which drops modifiers that it does not know, cuts a query at a second
  * question mark and fails on composite parameters. */
@@ -67,7 +68,7 @@ export const conditionalDelete: FhirRouteHandler = async (request, repository) =
 
 /** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
 async function deleteMatches(repository: FhirRepository, search: SearchRequest): Promise<void> {
-  await repository.withTransaction(async () => {
+  await inTransaction(repository, async () => {
     for (;;) {
       const matches = await repository.searchResources({ ...search, offset: 0 })
       if (matches.length === 0) return

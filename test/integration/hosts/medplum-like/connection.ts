@@ -122,5 +122,8 @@ function isRetryable(error: unknown): boolean {
 function normalized(error: unknown): OperationOutcomeError {
   if (error instanceof OperationOutcomeError) return error
   const outcome = isRetryable(error) ? conflict(String(error)) : normalizeOperationOutcome(error)
-  return new OperationOutcomeError(outcome, error)
+  const refusal = new OperationOutcomeError(outcome)
+  // The constructor takes it in one way in @medplum/core 4 and in another in 5.
+  refusal.cause = error
+  return refusal
 }
