@@ -5,6 +5,8 @@ import type { Answer } from '../rest/answer.ts'
 export function sendAnswer(response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.destroyed) return
   response.statusCode = status
+  // The rest of a body that is too large is not read: it may have no end.
+  if (status === 413) response.setHeader('connection', 'close')
   for (const [name, value] of Object.entries(headers)) {
     response.setHeader(name, typeof value === 'string' ? value : [...value])
   }

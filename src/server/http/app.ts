@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { OperationOutcomeError } from '@medplum/core'
 import type { CapabilityStatement } from '@medplum/fhirtypes'
 import express, { type Express, type Request, type Response } from 'express'
 import type { Logger } from '../../observability/logger.ts'
@@ -7,14 +6,9 @@ import { answerOf, answerOfOutcome, type Answer } from '../../rest/answer.ts'
 import type { Authenticator } from './auth.ts'
 import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
+import { readBody } from '../../http/read-body.ts'
 import { sendAnswer } from '../../http/send-answer.ts'
-import {
-  badRequestError,
-  outcomeOfError,
-  payloadTooLarge,
-  unavailable,
-  unsupportedMediaType,
-} from '../../rest/outcomes.ts'
+import { outcomeOfError, unavailable } from '../../rest/outcomes.ts'
 import type { RequestTarget } from '../../rest/request-url.ts'
 import { basePath, parseTargetBelowBase } from './base-path.ts'
 
@@ -39,12 +33,11 @@ export function createApp(parts: AppParts): Express {
   app.set('etag', false)
   app.set('query parser', false)
   app.set('trust proxy', parts.trustedProxies)
-  const readBody = bodyReader(parts.bodyLimitBytes)
   app.use(async (request: Request, response: Response) => {
     const requestId = randomUUID()
     response.set('x-request-id', requestId)
     const startedMs = performance.now()
-    const answer = await answerRequest(parts, readBody, request, response).catch((error: unknown) =>
+    const answer = await answerRequest(parts, request).catch((error: unknown) =>
       answerOfFailure(parts, error, requestId),
     )
     sendAnswer(response, answer)
@@ -59,21 +52,13 @@ export function createApp(parts: AppParts): Express {
   return app
 }
 
-type BodyReader = (request: Request, response: Response) => Promise<Buffer | undefined>
-
-async function answerRequest(
-  parts: AppParts,
-  readBody: BodyReader,
-  request: Request,
-  response: Response,
-): Promise<Answer> {
+async function answerRequest(parts: AppParts, request: Request): Promise<Answer> {
   if (!parts.isOpen()) return answerOfOutcome(unavailable('The server is starting or stopping.'))
   const target = parseTargetBelowBase(request.url)
   if (isMetadata(request, target))
     return { status: 200, headers: {}, body: parts.capabilityStatement() }
   const principal = parts.authenticator.authenticate(request.headers.authorization)
-  const body = await readBody(request, response)
-  const restRequest = toRestRequest(request, target, body && { bytes: body })
+  const restRequest = toRestRequest(request, target, await readBody(request, parts.bodyLimitBytes))
   const {
     response: fhirResponse,
     interaction,
@@ -98,28 +83,6 @@ function callerOf(parts: AppParts, request: Request): Caller {
     ...tracesOf(request.headers, parts.correlationHeader),
     clientBaseUrl: clientBaseUrl(parts.baseUrl(), { protocol, host, path: `/${basePath}` }),
   }
-}
-
-function bodyReader(limitBytes: number): BodyReader {
-  const read = express.raw({ type: () => true, limit: limitBytes, inflate: true })
-  return (request, response) =>
-    new Promise((resolve, reject) => {
-      read(request, response, (error?: unknown) => {
-        if (error !== undefined && error !== null) reject(bodyError(error, limitBytes))
-        else resolve(Buffer.isBuffer(request.body) ? request.body : undefined)
-      })
-    })
-}
-
-/** The errors of body-parser carry a `type`. */
-function bodyError(error: unknown, limitBytes: number): OperationOutcomeError {
-  const type =
-    typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
-  if (type === 'entity.too.large') return new OperationOutcomeError(payloadTooLarge(limitBytes))
-  if (type === 'encoding.unsupported') {
-    return new OperationOutcomeError(unsupportedMediaType('The Content-Encoding is not supported.'))
-  }
-  return badRequestError('The body could not be read.', 'structure')
 }
 
 function answerOfFailure(parts: AppParts, error: unknown, requestId: string): Answer {

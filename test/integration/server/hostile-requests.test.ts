@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { call, callRaw, testServer, type RecordingModule, type TestServer } from './http-server.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
@@ -27,6 +28,29 @@ describe('a small request that asks for much work', () => {
     call(`${url}/${type}/_search`, 'POST', query, form)
   const times = (count: number, text: (index: number) => string, separator: string) =>
     Array.from({ length: count }, (_, index) => text(index)).join(separator)
+
+  it('reads no more of a body without an end than it may have, and closes the connection', async () => {
+    const { hostname, port } = new URL(url)
+    const socket = connect(Number(port), hostname)
+    let answer = ''
+    socket.on('data', (data) => {
+      answer += data.toString()
+    })
+    // The end comes in the middle of a write.
+    socket.on('error', () => undefined)
+    socket.write(
+      'POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nTransfer-Encoding: chunked\r\n\r\n',
+    )
+    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
+    const send = (): void => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', send)
+    send()
+    await new Promise((resolve) => socket.once('close', resolve))
+    // A reset may overtake it.
+    assert.match(answer, /^(HTTP\/1\.1 413 |$)/)
+  })
 
   it('refuses a JSON Patch whose copies double', async () => {
     const double = { op: 'copy', from: '/extension/0', path: '/extension/0/extension/-' }
