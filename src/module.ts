@@ -17,7 +17,7 @@ import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
-import { closeLeftSources } from './outbox/sources.ts'
+import { closeMoves } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
@@ -200,9 +200,9 @@ function wireParts(
     wakeLanes: (topicIds) => {
       lanes.wake(topicIds)
     },
-    announceOwnTypes: async () => {
+    announceOwnTypes: async (moves) => {
       await announce(registry, registryLeaseMs, logger)
-      await closeSources(db, schema, registryLeaseMs, logger)
+      await close(moves, db, schema, logger)
     },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
@@ -218,14 +218,14 @@ async function announce(registry: Registry, leaseMs: number, logger: Logger): Pr
   await leasePassed
 }
 
-/** What destinations have left is closed: all nodes know, so nothing that is still to come was meant for them. */
-async function closeSources(
+/** Events are right meanwhile as well; the janitor does it later. */
+async function close(
+  moves: readonly number[],
   db: SqlTx,
   schema: OutboxSchema,
-  leaseMs: number,
   logger: Logger,
 ): Promise<void> {
-  await closeLeftSources(db, schema, leaseMs / 1000).catch((error: unknown) => {
-    logger.warn({ err: error }, 'cannot close what a destination has left; will be done later')
+  await closeMoves(db, schema, moves).catch((error: unknown) => {
+    logger.warn({ err: error }, 'cannot close the moves of destinations; will be done later')
   })
 }

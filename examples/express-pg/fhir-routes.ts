@@ -9,13 +9,13 @@ import type { RunTransaction, Writes } from './transactions.ts'
 
 const types = ['Patient', 'Observation']
 
-interface Transaction {
-  readonly type: string
-  readonly entry: readonly {
-    readonly request: { readonly method: string; readonly url: string }
-    readonly resource?: FhirResource
-  }[]
+interface Entry {
+  readonly request?: { readonly method?: string; readonly url?: string }
+  readonly resource?: FhirResource
 }
+
+/** What is posted, as far as it is one. */
+type Transaction = { readonly type?: string; readonly entry?: readonly Entry[] } | undefined
 
 /** Create, read, update, delete and transactions of patients and observations. */
 export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
@@ -27,7 +27,7 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
   })
 
   router.post('/', async (request: Request<object, unknown, Transaction>, response) => {
-    const { type, entry } = request.body
+    const { type, entry = [] } = request.body ?? {}
     if (type !== 'transaction') {
       answer(response, 400, outcome('Only a transaction can be posted here.'))
       return
@@ -68,10 +68,13 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
       answer(response, statusOf(error.outcome), { ...error.outcome })
       return
     }
-    // Errors for the client have a status: those of the body parser, and ours.
-    const { status, message } = error as { status?: number; message?: string }
-    if (status === undefined) console.error(error)
-    answer(response, status ?? 500, outcome(status === undefined ? 'It failed.' : `${message}`))
+    // Errors for the client have a status: those of the body parser, and ours. What PostgreSQL refuses (class 22) is the client's too.
+    const { code, message, ...own } = error as { status?: number; code?: string; message?: string }
+    const isRefused = typeof code === 'string' && /^22/.test(code)
+    const status = own.status ?? (isRefused ? 400 : undefined)
+    // Never the error itself: PostgreSQL quotes the row.
+    if (status === undefined) console.error('a request failed', code ?? 'without a code')
+    answer(response, status ?? 500, outcome(own.status === undefined ? 'It failed.' : `${message}`))
   })
   return router
 }
@@ -81,20 +84,17 @@ interface Target {
   readonly id: string
 }
 
-async function runEntry(
-  writes: Writes,
-  { request, resource }: Transaction['entry'][number],
-): Promise<object> {
-  const [type = '', id = randomUUID()] = request.url.split('/')
+async function runEntry(writes: Writes, { request, resource }: Entry): Promise<object> {
+  const [type = '', id = randomUUID()] = (request?.url ?? '').split('/')
   if (!types.includes(type)) {
     throw Object.assign(new Error(`There is no type ${type}.`), { status: 400 })
   }
-  if (request.method === 'DELETE') {
+  if (request?.method === 'DELETE') {
     await writes.delete(type, id)
     return { response: { status: '204' } }
   }
   const stored = await writes.put({ ...resource, resourceType: type, id })
-  return { resource: stored, response: { status: request.method === 'POST' ? '201' : '200' } }
+  return { resource: stored, response: { status: request?.method === 'POST' ? '201' : '200' } }
 }
 
 function answer(

@@ -63,7 +63,7 @@ class Address {
     if (!this.#isWanted(audience)) return
     const asks = audience.organizations.length > 0
     const error = undecidedBecause ?? (asks ? this.#membership?.error : undefined)
-    const event = newEvent(this.#change, audience.topicId, this.#body)
+    const event = newEvent(this.#change, audience, this.#body)
     if (audience.hasAtLeastOnce) {
       if (error === undefined) this.#addressed.events.push(event)
       else this.#addressed.undecided.push({ ...event, error })
@@ -88,7 +88,7 @@ class Address {
   }
 }
 
-function newEvent(change: Change, topicId: number, body: string | null): NewEvent {
+function newEvent(change: Change, { topicId, moves }: Audience, body: string | null): NewEvent {
   return {
     topicId,
     interaction: change.interaction,
@@ -98,6 +98,7 @@ function newEvent(change: Change, topicId: number, body: string | null): NewEven
     ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
     ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
     ...(change.at === undefined ? {} : { at: change.at }),
+    ...(moves.length === 0 ? {} : { knownMoves: moves }),
     body,
   }
 }

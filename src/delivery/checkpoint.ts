@@ -9,8 +9,8 @@ const retryMs = 10_000
 export interface CheckpointParts {
   /** False: there are no checkpoints, a crash can send events twice. */
   readonly isWanted: boolean
-  /** Writes down whether checkpoints are kept, and why not. Never rejects. */
-  readonly record: (isKept: boolean, reason: string | undefined) => Promise<void>
+  /** Writes down whether checkpoints are kept, and why not. Answers whether it could; never rejects. */
+  readonly record: (isKept: boolean, reason: string | undefined) => Promise<boolean>
   readonly logger: Logger
 }
 
@@ -43,12 +43,13 @@ export class Checkpoint {
   /** Settles what Kafka has and the row does not know of. Call it before anything is sent from a cursor that was loaded.
    *  @throws {@link KafkaError} when Kafka does not answer */
   async settle(producer: TransactionalProducer, cursor: EventCursor): Promise<void> {
+    if (!this.#parts.isWanted) await this.#record(false, 'The option checkpoint is false.')
     if (!this.#isKept) return
     try {
       const checkpoint = await producer.readCheckpoint()
       const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
       if (settled > 0) this.#parts.logger.info({ settled }, 'Kafka had these events already')
-      await this.#keep()
+      await this.#record(true, undefined)
     } catch (error) {
       if (!isRefusal(error)) throw error
       await this.giveUp(error)
@@ -59,30 +60,29 @@ export class Checkpoint {
   async giveUp({ message }: KafkaError): Promise<void> {
     this.#isKept = false
     this.#retryAtMs = performance.now() + retryMs
-    if (this.#recorded === false) return
-    this.#recorded = false
-    this.#parts.logger.warn({ cause: message }, 'no checkpoint: a crash can send events twice')
-    await this.#parts.record(false, message)
+    if (this.#recorded !== false) {
+      this.#parts.logger.warn({ cause: message }, 'no checkpoint: a crash can send events twice')
+    }
+    await this.#record(false, message)
   }
 
   /** The right may have been granted meanwhile. Call it between pages; what was sent without a checkpoint is acknowledged then. */
   async retry(producer: TransactionalProducer): Promise<void> {
     if (!this.#parts.isWanted || this.#isKept || performance.now() < this.#retryAtMs) return
+    this.#retryAtMs = performance.now() + retryMs
     try {
       await producer.probeCheckpoint()
       this.#isKept = true
-      await this.#keep()
+      await this.#record(true, undefined)
     } catch (error) {
+      // Of anything but a missing right the next page tells.
       if (!isKafkaError(error)) throw error
-      this.#retryAtMs = performance.now() + retryMs
-      if (!isRefusal(error)) throw error
     }
   }
 
-  async #keep(): Promise<void> {
-    if (this.#recorded === true) return
-    this.#recorded = true
-    await this.#parts.record(true, undefined)
+  async #record(isKept: boolean, reason: string | undefined): Promise<void> {
+    if (this.#recorded === isKept) return
+    if (await this.#parts.record(isKept, reason)) this.#recorded = isKept
   }
 }
 

@@ -17,14 +17,15 @@ export interface CommitHookParts {
   readonly deliverBestEffort: (events: readonly BestEffortEvent[]) => void
   /** Called after COMMIT with the topics that got new rows in the outbox. Returns at once. */
   readonly wakeLanes: (topicIds: ReadonlySet<number>) => void
-  /** Resolves when every node knows of a committed change of topics or destinations. */
-  readonly announceOwnTypes: () => Promise<void>
+  /** Resolves when every node knows of a committed change of topics or destinations, and its moves are closed. */
+  readonly announceOwnTypes: (moves: readonly number[]) => Promise<void>
 }
 
 interface Outcome {
   readonly bestEffort: BestEffortEvent[]
   readonly topicIds: ReadonlySet<number>
   readonly hasOwnTypes: boolean
+  readonly moves: readonly number[]
 }
 
 /** Match and enqueue before COMMIT; best effort, wake-up and announcement after it.
@@ -37,9 +38,10 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
       await parts.registry.ensureFresh()
       const changes = unit.changes.filter(({ resourceType }) => !isOwnType(resourceType))
       const hasOwnTypes = changes.length < unit.changes.length
+      let moves: readonly number[] = []
       if (hasOwnTypes) {
         const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
-        await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
+        moves = await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
       }
       const matches = await matchChanges(parts.registry.index, changes, tx, (references, inTx) =>
         parts.host.read(references, inTx),
@@ -54,6 +56,7 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
         bestEffort: addressed.bestEffort,
         topicIds: new Set(addressed.events.map(({ topicId }) => topicId)),
         hasOwnTypes,
+        moves,
       })
     },
 
@@ -63,7 +66,7 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
       outcomes.delete(unit)
       if (outcome.bestEffort.length > 0) parts.deliverBestEffort(outcome.bestEffort)
       if (outcome.topicIds.size > 0) parts.wakeLanes(outcome.topicIds)
-      if (outcome.hasOwnTypes) await parts.announceOwnTypes()
+      if (outcome.hasOwnTypes) await parts.announceOwnTypes(outcome.moves)
     },
 
     afterRollback(unit) {

@@ -311,13 +311,15 @@ export class Lane {
     await this.#note((cursor) => cursor.recordFailure(failedCount, cause))
   }
 
-  /** For $status. Never rejects: what cannot be written down must not stop delivery. */
-  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<void> {
+  /** For $status. Answers whether it could be written; what could not must not stop delivery. */
+  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<boolean> {
     try {
       await write(this.#cursor ?? (await this.#load()))
+      return true
     } catch (error) {
       if (isFenced(error)) this.#end(error)
       else this.#parts.logger.warn({ err: error }, 'cannot write down how delivery goes')
+      return false
     }
   }
 

@@ -4,6 +4,7 @@ import type { Change, SqlTx } from '../host/types.ts'
 import { putDestination, removeDestination } from '../outbox/destinations.ts'
 import { recordRegistryChange } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { holdTopicUrls } from '../outbox/topic-holders.ts'
 import { organizationOf } from '../resources/organization.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import type { Registry } from './registry.ts'
@@ -13,16 +14,17 @@ export function isOwnType(resourceType: string): boolean {
 }
 
 /** Writes what a change of topics and destinations means for the outbox, in the transaction of that change.
+ *  @returns moves of destinations, to be closed when every node knows of them
  *  @throws OperationOutcomeError 422 when a destination names a topic that does not exist, or a topic's url is taken */
 export async function applyOwnTypes(
   changes: readonly Change[],
   tx: SqlTx,
   schema: OutboxSchema,
   registry: Registry,
-): Promise<void> {
+): Promise<readonly number[]> {
   const own = changes.filter(({ resourceType }) => isOwnType(resourceType))
-  if (own.length === 0) return
-  const issues = faultsOfOwnTypes(own, registry)
+  if (own.length === 0) return []
+  const issues = await faultsOfOwnTypes(own, tx, schema, registry)
   if (issues.length > 0) {
     throw new OperationOutcomeError({
       resourceType: 'OperationOutcome',
@@ -30,15 +32,20 @@ export async function applyOwnTypes(
       issue: issues,
     })
   }
+  const moves: number[] = []
   for (const change of own) {
     if (change.resourceType !== destinationTypeName) continue
     const reference = `${destinationTypeName}/${change.id}`
     if (change.interaction === 'delete') await removeDestination(tx, schema, reference)
-    else await putDestination(tx, schema, destinationRow(change, reference))
+    else {
+      const move = await putDestination(tx, schema, destinationRow(change, reference))
+      if (move !== undefined) moves.push(move)
+    }
   }
   await recordRegistryChange(tx, schema, [
     ...new Set(own.map(({ resourceType, id }) => `${resourceType}/${id}`)),
   ])
+  return moves
 }
 
 function destinationRow(change: Change, reference: string): Parameters<typeof putDestination>[2] {
@@ -53,28 +60,31 @@ function destinationRow(change: Change, reference: string): Parameters<typeof pu
   }
 }
 
-/** Checks against the registry and against the other changes of the same transaction, in whatever order its entries stand. */
-function faultsOfOwnTypes(own: readonly Change[], registry: Registry): OperationOutcomeIssue[] {
-  const written = new Map<string, string>()
-  const gone = new Set<string>()
-  const issues: OperationOutcomeIssue[] = []
-  for (const change of own) {
-    if (change.resourceType !== topicTypeName) continue
-    const reference = `${topicTypeName}/${change.id}`
-    gone.add(reference)
-    if (!change.current) continue
-    const url = String(change.current['url'])
-    const holder = written.get(url) ?? registry.topicByUrl(url)?.reference
-    if (holder !== undefined && holder !== reference && !gone.has(holder)) {
-      issues.push({
-        severity: 'error',
-        code: 'duplicate',
-        details: { text: `The url ${url} belongs to ${holder}. Give this topic a url of its own.` },
-        expression: [`${topicTypeName}.url`],
-      })
-    }
-    written.set(url, reference)
+/** Topics whose url belongs to another one, and destinations whose topic is not there: neither in the registry nor in the same
+ *  transaction, in whatever order its entries stand. */
+async function faultsOfOwnTypes(
+  own: readonly Change[],
+  tx: SqlTx,
+  schema: OutboxSchema,
+  registry: Registry,
+): Promise<OperationOutcomeIssue[]> {
+  const topics = new Map<string, string | undefined>()
+  for (const { resourceType, id, current } of own) {
+    if (resourceType !== topicTypeName) continue
+    topics.set(`${topicTypeName}/${id}`, current && String(current['url']))
   }
+  const gone = new Set(topics.keys())
+  const written = new Set(topics.values())
+  const holders = [...topics].flatMap(([reference, url]) =>
+    url === undefined ? [] : [{ reference, url }],
+  )
+  const refused = topics.size === 0 ? [] : await holdTopicUrls(tx, schema, [...gone], holders)
+  const issues = refused.map(({ url, holder }): OperationOutcomeIssue => ({
+    severity: 'error',
+    code: 'duplicate',
+    details: { text: `The url ${url} belongs to ${holder}. Give this topic a url of its own.` },
+    expression: [`${topicTypeName}.url`],
+  }))
   for (const change of own) {
     if (change.resourceType !== destinationTypeName || !change.current) continue
     const url = String(change.current['topic'])

@@ -5,6 +5,7 @@ import type { Logger } from '../observability/logger.ts'
 import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { noteTopicHolders } from '../outbox/topic-holders.ts'
 import { secretReferenceUrl } from '../resources/canonical-urls.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
@@ -25,6 +26,8 @@ export interface Audience {
   readonly topicId: number
   /** An event must belong to all of these, itself or through an organization above its own: the topic's, then the destination's. */
   readonly organizations: readonly string[]
+  /** Of destinations that leave or join the queue. */
+  readonly moves: readonly number[]
   readonly hasAtLeastOnce: boolean
   readonly bestEffort: readonly RegisteredDestination[]
 }
@@ -176,6 +179,8 @@ export class Registry {
         this.#store(`${type}/${resource.id ?? ''}`, resource)
       }
     }
+    const { db, schema } = this.#parts
+    await noteTopicHolders(db, schema, [...this.#topics.values()])
   }
 
   async #readAgain(references: readonly string[]): Promise<void> {
@@ -284,6 +289,7 @@ function groupAudiences(
     const audience = {
       topicId,
       organizations: wanted.filter((each) => each !== ''),
+      moves: row.moves,
       hasAtLeastOnce: readers.some((each) => each.row.kind === 'kafka-at-least-once'),
       bestEffort: readers.filter((each) => each.row.kind === 'kafka-best-effort'),
     }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { TopicDestinationError } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'
-import { migrateOutbox, outboxMigrationsSql } from '../outbox/migrations.ts'
+import { migrateOutbox, migrationsSql } from '../outbox/migrations.ts'
 import { lockKeys } from '../outbox/schema.ts'
 import {
   captureFunctionSql,
@@ -64,7 +64,7 @@ export function installTriggersSql(plan: CapturePlan): string {
   const { schema, layout, resourceTypes } = plan
   const types = layout.history.holdsAllTypes ? [''] : resourceTypes
   return [
-    outboxMigrationsSql(schema),
+    migrationsSql(schema),
     relayRowsSql(schema),
     ...types.map((type) => installSql(plan, { resourceType: type, trigger: 'none' })),
     '',

@@ -152,7 +152,11 @@ export interface FhirHost {
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
   /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. Operations ask with their code
    *  (`status`). Absent: whoever reaches an operation may call it. */
-  authorize?(principal: Principal | undefined, action: string, reference: string): Promise<void>
+  authorize?(
+    principal: Principal | undefined,
+    action: string,
+    reference: string,
+  ): void | Promise<void>
 }
 
 /** What a FHIR server loads. `register` once, then `start`; `stop` drains. */

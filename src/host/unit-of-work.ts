@@ -46,6 +46,8 @@ export class UnitOfWork implements CommitUnit {
    *  failing statement would announce changes that never happened, so a statement must have succeeded last: one more runs here
    *  when none did, and fails with 25P02 in an aborted transaction. */
   async beforeCommit(tx?: SqlTx): Promise<void> {
+    if (this.#isClosed)
+      throw new Error('beforeCommit() was called twice; a retried attempt needs a unit of its own')
     this.#isClosed = true
     if (this.changes.length === 0) return
     if (!tx) {

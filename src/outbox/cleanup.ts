@@ -1,3 +1,4 @@
+import { isInStretch } from './sources.ts'
 import { literal, lockKeys, slotCount, type OutboxSchema, type Queryable } from './schema.ts'
 
 /** Settled events are kept for so long at least, when their slot is not emptied before. */
@@ -27,7 +28,7 @@ async function emptySlot(db: Queryable, schema: OutboxSchema, slot: string): Pro
   const isNeeded = `exists (
     select from ${schema.destination} d join ${schema.source} s on s.destination_id = d.id
      where d.kind = 'kafka-at-least-once'
-       and exists (select from ${slot} e where e.topic_id = s.topic_id and e.id > ${settledTo}))`
+       and exists (select from ${slot} e where e.topic_id = s.topic_id and ${isInStretch} and e.id > ${settledTo}))`
   const block = `begin
   if not pg_try_advisory_xact_lock(${schema.lockKey}, ${lockKeys.janitor}) then return; end if;
   if not exists (select from ${slot}) or ${isNeeded} then return; end if;

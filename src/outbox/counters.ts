@@ -77,7 +77,9 @@ export async function readDeliveryStatus(
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
             else 0 end as queued,
             (select count(*) from ${schema.undecidedEvent} u
-              where u.topic_id = d.topic_id and u.at >= d.started_at) as undecided,
+              where u.at >= d.started_at and exists (
+                select from ${schema.source} s where s.destination_id = d.id and s.topic_id = u.topic_id
+                   and (s.left_at is null or u.at <= s.left_at))) as undecided,
             (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
                from (select e from jsonb_array_elements(d.last_errors || n.errors) e
                       order by (e->>'timestamp')::timestamptz desc limit 5) newest) as errors

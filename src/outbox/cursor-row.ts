@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { TopicDestinationError } from '../errors.ts'
 import { prependError } from './error-list.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { parseSource, sourceJson, type Source, type SourceJson } from './sources.ts'
+import { sourceJson, type Source } from './sources.ts'
 
 /** What the row said when it was read. */
 export interface CursorState {
@@ -17,7 +17,7 @@ export interface CursorState {
 }
 
 interface Columns {
-  readonly sources: readonly SourceJson[]
+  readonly sources: readonly Source[]
   readonly source_version: number
   readonly low: string
   readonly pos: string
@@ -67,7 +67,7 @@ export class CursorRow {
     this.#sourceVersion = columns.source_version
     this.#token = Number(columns.token)
     this.initial = {
-      sources: columns.sources.map((source) => parseSource(source)),
+      sources: columns.sources,
       low: BigInt(columns.low),
       position: BigInt(columns.pos),
       settled: columns.snap,

@@ -1,6 +1,6 @@
 import type { SqlTx } from '../host/types.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { changeSource } from './sources.ts'
+import { changeSource, movesOfTopic } from './sources.ts'
 
 export type DestinationKind = 'kafka-best-effort' | 'kafka-at-least-once'
 
@@ -15,6 +15,8 @@ export interface DestinationRow {
   readonly organization: string
   /** Rises with every change of what the destination reads. */
   readonly sourceVersion: number
+  /** Moves from and to the topic, of any destination, that are under way. */
+  readonly moves: readonly number[]
   readonly startedAt: Date
 }
 
@@ -30,12 +32,14 @@ export interface NewDestination {
  *
  *  A new one gets the events of transactions that were not committed yet. One whose topic or organization has changed goes on with its
  *  queue, counters and event numbers and gets the other events from now on ({@link changeSource}). An unchanged one is not touched, so
- *  that its leader never waits for the host's transaction. The kind never changes: a queue has no place in best effort. */
+ *  that its leader never waits for the host's transaction. The kind never changes: a queue has no place in best effort.
+ *
+ *  @returns the move that is to be closed when every node knows of it; undefined when there is none */
 export async function putDestination(
   tx: SqlTx,
   schema: OutboxSchema,
   { reference, kind, topicUrl, organization = '' }: NewDestination,
-): Promise<void> {
+): Promise<number | undefined> {
   const topicId = await putTopic(tx, schema, topicUrl, organization)
   const inserted = await tx.query<{ id: number }>(
     `insert into ${schema.destination} (reference, kind, topic_id, low, pos, snap)
@@ -49,13 +53,14 @@ export async function putDestination(
       created.id,
       topicId,
     ])
-    return
+    return undefined
   }
   const { rows } = await tx.query<{ id: number }>(
     `select id from ${schema.destination} where reference = $1 and topic_id <> $2 for update`,
     [reference, topicId],
   )
-  for (const { id } of rows) await changeSource(tx, schema, id, topicId)
+  const [moved] = rows
+  return moved && changeSource(tx, schema, moved.id, topicId)
 }
 
 /** Forgets a destination with its queue, counters and dead letters. */
@@ -73,7 +78,7 @@ export async function listDestinationRows(
 ): Promise<readonly DestinationRow[]> {
   const { rows } = await db.query<DestinationRow>(
     `select d.id as "destinationId", d.reference, d.kind, d.topic_id as "topicId", t.url as "topicUrl",
-            t.organization, d.source_version as "sourceVersion", d.started_at as "startedAt"
+            t.organization, d.source_version as "sourceVersion", ${movesOfTopic(schema)} as moves, d.started_at as "startedAt"
        from ${schema.destination} d join ${schema.topic} t on t.id = d.topic_id
       order by d.id`,
   )

@@ -14,6 +14,8 @@ export interface NewEvent {
   readonly body: string | null
   /** Time of the change. Default: when its transaction began. */
   readonly at?: Date
+  /** Moves of destinations that this node knows of and others may not (src/outbox/sources.ts). */
+  readonly knownMoves?: readonly number[]
 }
 
 const maxRowsPerStatement = 500
@@ -35,7 +37,10 @@ export async function enqueueEvents(
 ): Promise<void> {
   for (let start = 0; start < events.length; start += maxRowsPerStatement) {
     const chunk = events.slice(start, start + maxRowsPerStatement)
-    await tx.query(insertText(schema, chunk.length), chunk.flatMap(columnsOf))
+    await tx.query(
+      insertText(schema, chunk.length),
+      chunk.flatMap((event) => [...columnsOf(event), event.knownMoves ?? null]),
+    )
   }
 }
 
@@ -83,7 +88,7 @@ function insertText(schema: OutboxSchema, rowCount: number): string {
   let texts = insertTexts.get(schema)
   if (!texts) insertTexts.set(schema, (texts = []))
   return (texts[rowCount] ??=
-    `insert into ${schema.event} (${eventColumns}) values ${rows(rowCount, eventColumnCount)}`)
+    `insert into ${schema.event} (${eventColumns}, known_moves) values ${rows(rowCount, eventColumnCount + 1)}`)
 }
 
 /** `($1,$2),($3,$4)` for two rows of two columns; the time is now unless it is given. */

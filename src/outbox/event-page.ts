@@ -105,13 +105,16 @@ async function readSource(
   if (isAgain) values.push(String(position), settled.text)
   const isWhole = isWholeTopic(source)
   const first = values.length
-  if (!isWhole) values.push(source.since?.text ?? null, source.fromXid, source.untilXid)
+  if (!isWhole) {
+    const { fromId, joinedMove, fromXid, leftMove, untilXid } = source
+    values.push(fromId, joinedMove, fromXid, leftMove, untilXid)
+  }
   const { rows } = await db.query<EventRow>(
     `select id, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent,
             case when is_within then body end as body, not is_within as is_beyond
        from (select *, bytes <= $5 or place = 1 as is_within, bytes - coalesce(octet_length(body), 0) <= $5 as is_reached
                from (select *, sum(coalesce(octet_length(body), 0)) over in_order as bytes, row_number() over in_order as place
-                       from ${schema.event} ${isWhole ? '' : `e, (select $${first + 1}::pg_snapshot as since, $${first + 2}::xid8 as from_xid, $${first + 3}::xid8 as until_xid) s`}
+                       from ${schema.event} ${isWhole ? '' : `e, (${limits(first)}) s`}
                       where topic_id = $1 and id > $2 and pg_visible_in_snapshot(xid, $3::pg_snapshot)
                         ${isWhole ? '' : `and ${isInStretch}`}
                         ${isAgain ? 'and (id > $6 or not pg_visible_in_snapshot(xid, $7::pg_snapshot))' : ''}
@@ -124,6 +127,12 @@ async function readSource(
   const events = rows.filter((row) => !row.is_beyond).map((row) => toEvent(row, source))
   const isOversized = Buffer.byteLength(events[0]?.body ?? '') > maxBytes
   return { events, isCut: rows.length >= maxEvents || events.length < rows.length || isOversized }
+}
+
+/** One source as a row; its values begin behind `first`. */
+function limits(first: number): string {
+  return `select $${first + 1}::bigint as from_id, $${first + 2}::int as joined_move, $${first + 3}::xid8 as from_xid,
+            $${first + 4}::int as left_move, $${first + 5}::xid8 as until_xid`
 }
 
 function toEvent(row: EventRow, { topicId, topicUrl }: Source): OutboxEvent {

@@ -3,7 +3,7 @@ import { countBacklogs } from './backlog-count.ts'
 import { cleanOutbox, deleteSettledEvents, foldSilentNodes } from './cleanup.ts'
 import { pruneRegistryChanges } from './registry-changes.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { closeLeftSources, dropDrainedSources } from './sources.ts'
+import { closeAbandonedMoves, dropDrainedSources, forgetMoves } from './sources.ts'
 
 export interface JanitorParts {
   /** A pool: each statement is a transaction of its own. */
@@ -14,7 +14,7 @@ export interface JanitorParts {
 
 const intervalMs = 1000
 const roundsPerSweep = 60
-/** Longer than any lease: the node that should have closed it has died. */
+/** Longer than any lease. */
 const abandonedSeconds = 120
 
 /** Keeps the outbox small: empties slots and counts backlogs each second, sweeps the rest each minute. Every node runs one;
@@ -49,6 +49,7 @@ export class OutboxJanitor {
     try {
       await countBacklogs(db, schema)
       await cleanOutbox(db, schema)
+      await forgetMoves(db, schema)
       if (++this.#rounds % roundsPerSweep === 0) await this.#sweep()
     } catch (error) {
       logger.warn({ err: error }, 'cannot clean the outbox; will retry')
@@ -62,7 +63,7 @@ export class OutboxJanitor {
     await deleteSettledEvents(db, schema)
     await pruneRegistryChanges(db, schema)
     await foldSilentNodes(db, schema)
-    await closeLeftSources(db, schema, abandonedSeconds)
+    await closeAbandonedMoves(db, schema, abandonedSeconds)
     await dropDrainedSources(db, schema)
   }
 }

@@ -4,7 +4,7 @@ import { createTables } from './migrations/0001-outbox.ts'
 import { createSources } from './migrations/0002-sources.ts'
 import { createOwnTypes } from './migrations/0003-own-types.ts'
 import { rebaseAfterRestore } from './restore.ts'
-import { lockKeys, type OutboxSchema } from './schema.ts'
+import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
 /** Forward only: a migration that was released is never edited, a new one is appended. The version is the place in the list. */
 const migrations: readonly ((schema: OutboxSchema) => string)[] = [
@@ -41,8 +41,14 @@ export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promis
   }
 }
 
-/** Everything that `migrateOutbox` runs on an empty database, for database administrators who create schemas by hand. */
-export function outboxMigrationsSql(schema: OutboxSchema): string {
+/** Everything that the module runs on an empty database, for database administrators who create schemas by hand.
+ *  @param schema name, as in the option `schema`
+ *  @throws TopicDestinationError `KTD_INVALID_OPTION` */
+export function outboxMigrationsSql(schema?: string): string {
+  return migrationsSql(outboxSchema(schema))
+}
+
+export function migrationsSql(schema: OutboxSchema): string {
   return [
     'begin;',
     ...migrations.map((_migration, index) => migrationSql(schema, index + 1)),

@@ -1,6 +1,8 @@
 import type pg from 'pg'
+import { fromPg } from '../host/sql-tx.ts'
 import { uncountedEvents } from './backlog-count.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { markStretches, restoreStretches } from './sources.ts'
 
 /** Names of this outbox that tell it from every other one. */
 export interface Installation {
@@ -30,6 +32,7 @@ export async function rebaseAfterRestore(
     `select c.system_identifier <> p.system_identifier as moved from ${schema.cluster} c, pg_control_system() p`,
   )
   if (!rows[0]?.moved) return
+  const db = fromPg(client)
   await client.query(`lock table ${schema.event} in access exclusive mode`)
   // The old numbers still tell what is settled. Without a count, what is not counted is what is not settled.
   await client.query(`update ${schema.destination} set count_snap = null`)
@@ -37,13 +40,9 @@ export async function rebaseAfterRestore(
     `update ${schema.destination} d
         set low = coalesce((select min(e.id) - 1 from ${uncountedEvents(schema)}), greatest(d.pos, d.round_pos))`,
   )
+  const marked = await markStretches(db, schema)
   await client.query(`update ${schema.event} set xid = pg_current_xact_id()`)
-  // What a destination had left and not read to the end, it reads to the end of the dump.
-  await client.query(
-    `update ${schema.source}
-        set since = null, from_xid = '0',
-            until_xid = case when left_at is not null then (pg_current_xact_id()::text::bigint + 1)::text::xid8 end`,
-  )
+  await restoreStretches(db, schema, marked)
   // Above low everything counts as new, whatever its number.
   await client.query(
     `update ${schema.destination}

@@ -15,7 +15,9 @@ export interface OutboxSchema {
   readonly event: string
   readonly destination: string
   readonly source: string
+  readonly move: string
   readonly topic: string
+  readonly topicHolder: string
   readonly deadLetter: string
   readonly undecidedEvent: string
   readonly registryChange: string
@@ -66,7 +68,9 @@ export function outboxSchema(
     event: table('event'),
     destination: table('destination'),
     source: table('source'),
+    move: table('move'),
     topic: table('topic'),
+    topicHolder: table('topic_holder'),
     deadLetter: table('dead_letter'),
     undecidedEvent: table('undecided_event'),
     registryChange: table('registry_change'),

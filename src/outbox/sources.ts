@@ -1,112 +1,200 @@
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { parseSnapshot, type Snapshot } from './snapshot.ts'
 
 /** One stretch of one topic's events that belongs to a destination.
  *
- *  **Why stretches.** A destination that goes from topic A to topic B must get what was selected by A before, and by B from then on.
- *  Nodes learn of the change within one lease, and transactions that have matched by then commit when they like:
+ *  **Why stretches.** A destination that goes from topic A to topic B must get each change once: by A from nodes that do not know of it
+ *  yet, by B from the others. Both write events of A and B all the time, because other destinations read them:
  *
- *      node 1   PUT A -> B  commit ........ lease over, until_xid is set, answer
- *      node 2         write, matched against A ....................... commit
+ *      node 1   PUT A -> B  commit ......... write: A and B, knows the move
+ *      node 2          write: A and B, does not know ...................... commit
  *
- *  So for the time of the lease both are read, `B` from the snapshot of the change on (`since`), `A` up to the transaction number that is
- *  drawn when every node knows (`untilXid`). The event of node 2 has a smaller number and is found whenever it commits; what
- *  others still select by `A` has a larger one and is not the destination's. A destination that comes back to `A`
- *  gets another stretch, which begins (`fromXid`) where the former one ended: no event is in two. */
+ *  So whoever knows of a move writes its number to the events of both topics. An event of A belongs to the destination when its writer
+ *  did not know, one of B when it did.
+ *
+ *  **How it ends.** When every node knows, the move is *closed* with a transaction number (`fromXid` of B, `untilXid` of A): whoever did
+ *  not know has a smaller one. When all transactions below that number have ended, the move is forgotten and events are written
+ *  without it: from then on the number alone tells. Before that it would not, because a host's transaction may have its number long
+ *  before it matches. */
 export interface Source {
   readonly topicId: number
   readonly topicUrl: string
-  /** Events in it were before this destination's time; null: the cursor says what was. */
-  readonly since: Snapshot | null
-  readonly fromXid: string
+  /** The last id that was drawn before the destination came to this topic. */
+  readonly fromId: string
+  readonly joinedMove: number | null
+  /** Null until the move is closed. */
+  readonly fromXid: string | null
+  readonly leftMove: number | null
   readonly untilXid: string | null
 }
 
-/** A source that is not limited by anything but the cursor. */
-export function isWholeTopic({ since, fromXid, untilXid }: Source): boolean {
-  return since === null && fromXid === '0' && untilXid === null
+/** A source that nothing but the cursor limits. */
+export function isWholeTopic({ joinedMove, leftMove }: Source): boolean {
+  return joinedMove === null && leftMove === null
 }
 
-/** SQL condition: the event `e` lies in the stretch of the source `s`, whose topic it is of. */
-export const isInStretch = `e.xid >= s.from_xid and (s.until_xid is null or e.xid < s.until_xid)
-  and (s.since is null or not pg_visible_in_snapshot(e.xid, s.since))`
+/** SQL condition: the event `e`, of the topic of the source `s`, lies in its stretch. */
+export const isInStretch = `e.id > s.from_id and (e.xid >= s.from_xid or s.joined_move = any (e.known_moves))
+  and (s.until_xid is null or e.xid < s.until_xid) and (s.left_move = any (e.known_moves)) is not true`
 
-/** Columns of `Source` for a `select` of sources `s` and topics `t`, as JSON objects. */
-export const sourceJson = `json_build_object('topicId', s.topic_id, 'topicUrl', t.url, 'since', s.since::text,
-  'fromXid', s.from_xid::text, 'untilXid', s.until_xid::text)`
+/** A `Source` as JSON, in a `select` of sources `s` and topics `t`. */
+export const sourceJson = `json_build_object('topicId', s.topic_id, 'topicUrl', t.url, 'fromId', s.from_id::text,
+  'joinedMove', s.joined_move, 'fromXid', s.from_xid::text, 'leftMove', s.left_move, 'untilXid', s.until_xid::text)`
 
-export interface SourceJson {
-  readonly topicId: number
-  readonly topicUrl: string
-  readonly since: string | null
-  readonly fromXid: string
-  readonly untilXid: string | null
+/** SQL: the numbers of the moves from and to the topic of the destination `d` that are under way. */
+export function movesOfTopic(schema: OutboxSchema): string {
+  return `array(select m.id from ${schema.move} m
+                 where exists (select from ${schema.source} s where s.topic_id = d.topic_id and m.id in (s.joined_move, s.left_move))
+                 order by m.id)`
 }
 
-export function parseSource(json: SourceJson): Source {
-  return { ...json, since: json.since === null ? null : parseSnapshot(json.since) }
-}
-
-/** Makes a destination read another topic from now on, in the transaction of the change. Its row must be locked already: then the
- *  snapshot that is taken here contains every round that was opened, and no event of the new topic falls into one of them. */
+/** Makes a destination read another topic from now on, in the transaction of the change. Its row must be locked.
+ *  @returns the number of the move, for {@link closeMoves} */
 export async function changeSource(
   tx: Queryable,
   schema: OutboxSchema,
   destinationId: number,
   topicId: number,
-): Promise<void> {
-  // Back within the lease: the stretch is not closed yet and goes on.
+): Promise<number> {
+  const { rows } = await tx.query<{ id: number }>(
+    `insert into ${schema.move} (destination_id) values ($1) returning id`,
+    [destinationId],
+  )
+  const [move] = rows
+  if (!move) throw new Error('the move was not written')
   await tx.query(
-    `with reopened as (
-       update ${schema.source} set left_at = null
-        where destination_id = $1 and topic_id = $2 and until_xid is null returning 1),
-     opened as (
-       insert into ${schema.source} (destination_id, topic_id, since, from_xid)
-       select $1, $2, pg_current_snapshot(),
-              coalesce((select until_xid from ${schema.source} where destination_id = $1 and topic_id = $2
-                         order by until_xid desc limit 1), '0')
-        where not exists (select from reopened))
-     update ${schema.source} set left_at = clock_timestamp()
-      where destination_id = $1 and topic_id <> $2 and left_at is null`,
-    [destinationId, topicId],
+    `update ${schema.source} set left_move = $2, left_at = clock_timestamp()
+      where destination_id = $1 and left_move is null and until_xid is null`,
+    [destinationId, move.id],
+  )
+  await tx.query(
+    `insert into ${schema.source} (destination_id, topic_id, from_id, joined_move, from_xid)
+     values ($1, $2, ${schema.lastEventId}, $3, null)`,
+    [destinationId, topicId, move.id],
   )
   await tx.query(
     `update ${schema.destination} set topic_id = $2, source_version = source_version + 1 where id = $1`,
     [destinationId, topicId],
   )
+  return move.id
 }
 
-/** Ends the stretches of topics that were left, once every node knows: whatever matched before has a smaller transaction number.
- *  @param leftForSeconds only those left so long ago
- *  @returns references of the destinations whose sources have changed */
-export async function closeLeftSources(
+/** Closes moves that every node knows of. Outside of a transaction; again does no harm.
+ *  `read committed`, whatever the database's default is: an acknowledgement at the same time must not make it fail. */
+export async function closeMoves(
   db: Queryable,
   schema: OutboxSchema,
-  leftForSeconds: number,
-): Promise<readonly string[]> {
-  const { rows } = await db.query<{ reference: string }>(
-    `with closed as (
-       update ${schema.source} set until_xid = pg_current_xact_id()
-        where until_xid is null and left_at < clock_timestamp() - make_interval(secs => $1)
-       returning destination_id),
-     destinations as (
-       update ${schema.destination} set source_version = source_version + 1
-        where id in (select destination_id from closed) returning reference),
-     told as (insert into ${schema.registryChange} (reference) select reference from destinations)
-     select reference from destinations`,
-    [leftForSeconds],
+  moves: readonly number[],
+): Promise<void> {
+  if (moves.length === 0) return
+  const ids = `(${moves.join(',')})`
+  await db.query(
+    `set transaction isolation level read committed;
+     with closed as (
+       update ${schema.move} set closed_xid = pg_current_xact_id() where id in ${ids} and closed_xid is null
+       returning id, destination_id),
+     limited as (
+       update ${schema.source}
+          set from_xid = case when joined_move in (select id from closed) then pg_current_xact_id() else from_xid end,
+              until_xid = case when left_move in (select id from closed) then pg_current_xact_id() else until_xid end
+        where joined_move in (select id from closed) or left_move in (select id from closed))
+     update ${schema.destination} set source_version = source_version + 1
+      where id in (select destination_id from closed)`,
   )
-  return rows.map(({ reference }) => reference)
 }
 
-/** Forgets stretches that are closed and delivered: every transaction that could write to them has ended, and nothing of them is unsettled.
- *  Cursors that still hold one read nothing from it. Index: `source_destination_id`. */
+/** Forgets closed moves when whoever did not know of them has ended: events are written without them then. Call it each second, outside
+ *  of a transaction. */
+export async function forgetMoves(db: Queryable, schema: OutboxSchema): Promise<void> {
+  await db.query(
+    `with forgotten as (
+       delete from ${schema.move} where closed_xid <= pg_snapshot_xmin(pg_current_snapshot()) returning destination_id)
+     insert into ${schema.registryChange} (reference)
+     select distinct d.reference from forgotten f join ${schema.destination} d on d.id = f.destination_id`,
+  )
+}
+
+/** Closes moves that were committed and seen so long ago: the node that should have closed them has died or failed. */
+export async function closeAbandonedMoves(
+  db: Queryable,
+  schema: OutboxSchema,
+  seenForSeconds: number,
+): Promise<void> {
+  const { rows } = await db.query<{ id: number }>(
+    `select id from ${schema.move}
+      where closed_xid is null and seen_at < clock_timestamp() - make_interval(secs => $1)`,
+    [seenForSeconds],
+  )
+  await closeMoves(
+    db,
+    schema,
+    rows.map(({ id }) => id),
+  )
+  await db.query(
+    `update ${schema.move} set seen_at = clock_timestamp() where closed_xid is null and seen_at is null`,
+  )
+}
+
+/** Forgets stretches that are closed and settled: no transaction can write to them any more, and no event of them waits, is to be counted
+ *  or undecided. Cursors that still hold one read nothing from it. Index: `source_destination_id`. */
 export async function dropDrainedSources(db: Queryable, schema: OutboxSchema): Promise<void> {
   await db.query(
     `delete from ${schema.source} s using ${schema.destination} d
-      where d.id = s.destination_id and s.until_xid <= pg_snapshot_xmin(d.snap)
-        and (d.count_snap is null or s.until_xid <= pg_snapshot_xmin(d.count_snap))
-        and not exists (select from ${schema.event} e
-                         where e.topic_id = s.topic_id and e.id > d.pos and ${isInStretch})`,
+      where d.id = s.destination_id and s.until_xid <= pg_snapshot_xmin(pg_current_snapshot())
+        and not exists (
+          select from ${schema.event} e
+           where e.topic_id = s.topic_id and ${isInStretch}
+             and not (e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap)
+                      and (d.count_snap is null or e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap))))
+        and not exists (select from ${schema.undecidedEvent} u where u.topic_id = s.topic_id and u.at <= s.left_at)`,
   )
+}
+
+/** A limited stretch before a restore, and the number that its events get. */
+interface RestoredSource {
+  readonly id: string
+  readonly move: number
+}
+
+/** Before the transaction numbers of a dump are replaced: names the events of limited stretches, so that they are still told apart. */
+export async function markStretches(
+  client: Queryable,
+  schema: OutboxSchema,
+): Promise<readonly RestoredSource[]> {
+  const { rows } = await client.query<{ id: string; destination_id: number }>(
+    `select id, destination_id from ${schema.source} where joined_move is not null or left_move is not null order by id`,
+  )
+  const marked: RestoredSource[] = []
+  for (const { id, destination_id: destinationId } of rows) {
+    const moves = await client.query<{ id: number }>(
+      `insert into ${schema.move} (destination_id) values ($1) returning id`,
+      [destinationId],
+    )
+    const move = moves.rows[0]?.id ?? 0
+    await client.query(
+      `update ${schema.event} e set known_moves = coalesce(e.known_moves, '{}') || $2::int
+         from ${schema.source} s where s.id = $1 and e.topic_id = s.topic_id and ${isInStretch}`,
+      [id, move],
+    )
+    marked.push({ id, move })
+  }
+  return marked
+}
+
+/** After it: a stretch has the events that were named, and when the destination had not left it, those to come. */
+export async function restoreStretches(
+  client: Queryable,
+  schema: OutboxSchema,
+  marked: readonly RestoredSource[],
+): Promise<void> {
+  const next = '(pg_current_xact_id()::text::bigint + 1)::text::xid8'
+  for (const { id, move } of marked) {
+    await client.query(
+      `update ${schema.source}
+          set joined_move = $2, from_xid = ${next},
+              until_xid = case when left_move is not null or until_xid is not null then ${next} end, left_move = null
+        where id = $1`,
+      [id, move],
+    )
+  }
+  await client.query(`delete from ${schema.move}`)
 }

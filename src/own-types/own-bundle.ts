@@ -46,7 +46,7 @@ export function answerOwnBundle(
     onFailure,
   }: { readonly basePath: string; readonly onFailure: (error: unknown) => void },
 ): Promise<Bundle> {
-  const { types, store } = context
+  const { types, store, authorize, principal } = context
   // isOwnBundle has looked at the form.
   return processBundle(request.body as Bundle, {
     types: {
@@ -57,6 +57,9 @@ export function answerOwnBundle(
     store,
     headers: request.headers,
     basePath,
+    ...(authorize
+      ? { authorize: async (interaction, type) => authorize(principal, interaction, type) }
+      : {}),
     route: async (entry, options) => routeOwnTypes(entry, context, options),
     onFailure,
   })

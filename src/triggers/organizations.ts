@@ -23,21 +23,31 @@ export async function readMemberships(
 ): Promise<readonly Membership[]> {
   const own = changes.map(({ current, previous }) => organizationOf(current ?? previous))
   const known = resourcesAfter(unitChanges)
-  for (let level = 0; level <= maxLevels; level++) {
+  for (let level = 0; ; level++) {
     const chains = own.map((organization) => chainAbove(organization, known))
     const missing = [...new Set(chains.flatMap(({ next }) => next ?? []))]
-    if (missing.length === 0) return chains.map(({ organizations }) => ({ organizations }))
+    if (missing.length === 0) return chains.map((chain) => membershipOf(chain, ''))
+    if (level === maxLevels) {
+      const error = `The hierarchy of organizations has more than ${maxLevels} levels.`
+      return chains.map((chain) => membershipOf(chain, error))
+    }
     const failure = await readReferences(known, missing, tx, read)
-    if (failure !== undefined) return own.map(() => ({ error: failure }))
+    if (failure !== undefined) return chains.map((chain) => membershipOf(chain, failure))
   }
-  const error = `The hierarchy of organizations has more than ${maxLevels} levels.`
-  return own.map(() => ({ error }))
+}
+
+/** @param openBecause why a chain that is open cannot be read further */
+function membershipOf({ organizations, next, fault }: Chain, openBecause: string): Membership {
+  const error = fault ?? (next === undefined ? undefined : openBecause)
+  return error === undefined ? { organizations } : { error }
 }
 
 interface Chain {
   readonly organizations: ReadonlySet<string>
   /** To be read before the chain goes on. */
   readonly next: string | undefined
+  /** Why it cannot be known. */
+  readonly fault?: string
 }
 
 /** As far as it is known. An organization that is part of itself ends the chain. */
@@ -47,13 +57,20 @@ function chainAbove(organization: string | undefined, known: KnownResources): Ch
   while (next !== undefined && !organizations.has(next)) {
     organizations.add(next)
     if (!known.has(next)) return { organizations, next }
-    next = partOf(known.get(next)?.['partOf'])
+    const partOf = known.get(next)?.['partOf']
+    const written = isJsonObject(partOf) ? partOf['reference'] : undefined
+    next = typeof written === 'string' ? relativeOrganization(written) : undefined
+    if (written !== undefined && next === undefined) {
+      return {
+        organizations,
+        next,
+        fault: 'An Organization.partOf is not of the form Organization/<id>.',
+      }
+    }
   }
   return { organizations, next: undefined }
 }
 
-function partOf(reference: unknown): string | undefined {
-  const written = isJsonObject(reference) ? reference['reference'] : undefined
-  const [found] = typeof written === 'string' ? (/^Organization\/[^/]+/.exec(written) ?? []) : []
-  return found
+function relativeOrganization(reference: string): string | undefined {
+  return /^Organization\/[A-Za-z0-9\-.]{1,64}(?=$|\/_history\/)/.exec(reference)?.[0]
 }

@@ -7,19 +7,39 @@ alter table ${schema.topic} add organization text not null default '';
 alter table ${schema.topic} drop constraint topic_url_key;
 create unique index topic_url_organization on ${schema.topic} (url, organization);
 
+-- A destination on its way from one topic to another; gone when every transaction that may not know of it has ended.
+create table ${schema.move} (
+  id int generated always as identity primary key,
+  destination_id int not null references ${schema.destination} on delete cascade,
+  seen_at timestamptz,
+  closed_xid xid8
+);
+
 -- What a destination reads: one row, and until they are drained one for each topic it has left (src/outbox/sources.ts).
 create table ${schema.source} (
   id bigint generated always as identity primary key,
   destination_id int not null references ${schema.destination} on delete cascade,
   topic_id int not null references ${schema.topic},
-  since pg_snapshot,
-  from_xid xid8 not null default '0',
+  from_id bigint not null default 0,
+  joined_move int,
+  from_xid xid8 default '0',
+  left_move int,
   until_xid xid8,
   left_at timestamptz
 );
 create index source_destination_id on ${schema.source} (destination_id);
 create index source_topic_id on ${schema.source} (topic_id);
 insert into ${schema.source} (destination_id, topic_id) select id, topic_id from ${schema.destination} order by id;
+
+-- Moves that the writer of the event knew of, while there are any.
+alter table ${schema.event} add known_moves int[];
+
+-- Which topic has a url. Two that are written at the same time wait for each other here.
+create table ${schema.topicHolder} (
+  url text primary key,
+  reference text not null
+);
+create index topic_holder_reference on ${schema.topicHolder} (reference);
 
 alter table ${schema.destination} add source_version int not null default 0;
 

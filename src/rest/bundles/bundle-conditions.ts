@@ -30,7 +30,7 @@ const interactionOf: Partial<Record<RestMethod, ResourceInteraction>> = {
  *  @throws OperationOutcomeError `multiple-matches`, or `not-found` for a patch, naming the element with the condition */
 export async function resolveCondition(
   entry: ParsedEntry,
-  { store, types }: Pick<BundleContext, 'store' | 'types'>,
+  { store, types, authorize }: Pick<BundleContext, 'store' | 'types' | 'authorize'>,
 ): Promise<ResolvedEntry> {
   const { index, method, condition, segments } = entry
   const [type = ''] = segments
@@ -39,6 +39,7 @@ export async function resolveCondition(
   if (!condition || !interaction || !types.isServed(type)) return entry
   if (!types.interactionsOf(type).includes(interaction)) return entry
   const { criteria, element } = condition
+  await authorize?.(interaction, type)
   const match = await findOne(store, type, criteria, index, element)
   if (interaction === 'update') return resolveUpdate(entry, type, match)
   if (interaction === 'create') {
@@ -83,7 +84,7 @@ export interface HeldReference extends ConditionalReference {
  *  @throws OperationOutcomeError naming the element unless exactly one resource matches */
 export async function resolveConditionalReferences(
   references: readonly HeldReference[],
-  { store, types }: Pick<BundleContext, 'store' | 'types'>,
+  { store, types, authorize }: Pick<BundleContext, 'store' | 'types' | 'authorize'>,
 ): Promise<ReadonlyMap<string, string>> {
   const resolved = new Map<string, string>()
   for (const { reference, index, path } of references) {
@@ -95,6 +96,7 @@ export async function resolveConditionalReferences(
     if (!types.isServed(type)) {
       throw entryError(index, element, 'This server has no resources of that type.')
     }
+    await authorize?.('search-type', type)
     const match = await findOne(store, type, criteria, index, element)
     if (!match) throw entryError(index, element, 'No resource matches the reference.', 'not-found')
     resolved.set(reference, `${type}/${match.id}`)

@@ -33,6 +33,9 @@ export interface BundleContext {
     request: RestRequest,
     options: { readonly batch: boolean },
   ) => Promise<RoutedResponse>
+  /** Throws an OperationOutcomeError of 401 or 403 when the caller may not do it. Asked before a condition is searched: what it finds is
+   *  an answer already. Absent: routes alone decide. */
+  readonly authorize?: (interaction: string, resourceType: string) => Promise<void>
   /** Told of an error that the client hears nothing of but a 500 in one entry. */
   readonly onFailure: (error: unknown) => void
 }

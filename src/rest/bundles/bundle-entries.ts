@@ -22,7 +22,7 @@ import { parseQuery } from '../request-url.ts'
 
 export interface EntriesContext extends Pick<
   BundleContext,
-  'types' | 'store' | 'headers' | 'route'
+  'types' | 'store' | 'headers' | 'route' | 'authorize'
 > {
   readonly isBatch: boolean
   /** Positions of the entries whose routes threw. The errors themselves go on unchanged: the store repeats what lost a race. */

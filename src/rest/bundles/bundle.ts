@@ -96,10 +96,11 @@ async function processOne(
 }
 
 function contextOf(
-  { types, store, headers, route }: BundleContext,
+  { types, store, headers, route, authorize }: BundleContext,
   isBatch: boolean,
 ): EntriesContext {
-  return { types, store, headers, route, isBatch, failures: new WeakMap() }
+  const failures = new WeakMap<object, number>()
+  return { types, store, headers, route, isBatch, failures, ...(authorize ? { authorize } : {}) }
 }
 
 function parse(

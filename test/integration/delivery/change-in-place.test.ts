@@ -30,6 +30,13 @@ describe('a destination that is changed while others write', () => {
       const options = { kind, kafkaTopic, bootstrapServers }
       await a.host.put(patientsTopic, alsoPatients)
       await a.host.put(destination('d', options))
+      // Events of both topics are written all the time.
+      const ofOthers = await newTopic(bootstrapServers)
+      for (const topicId of ['patients', 'also-patients']) {
+        await a.host.put(
+          destination(`on-${topicId}`, { ...options, topicId, kafkaTopic: ofOthers }),
+        )
+      }
       let written = 0
       const over = new AbortController()
       const write = async ({ host }: Node, id: string): Promise<void> => {

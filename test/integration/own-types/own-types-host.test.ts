@@ -191,6 +191,37 @@ describe('OwnTypesHost', () => {
     assert.deepEqual(module.calls, ['GET a writer'])
   })
 
+  it('asks authorize before it searches for a condition of an entry, or a conditional reference', async (t) => {
+    const { url } = await ownTypesServer(t, {
+      principalOf: ({ headers }) => ({ id: headers['x-user'] as string }),
+      authorize: (principal) => {
+        if (principal?.id === 'writer') return
+        const text = 'Only the writer may know.'
+        throw new OperationOutcomeError(errorOutcome('forbidden', 'forbidden', text))
+      },
+    })
+    const canary = destination('canary')
+    await call(`${url}/${type}/canary`, 'PUT', canary, { 'x-user': 'writer' })
+    const conditional = (request: object, resource: object | undefined) => ({
+      request,
+      ...(resource ? { resource } : {}),
+    })
+    for (const entry of [
+      conditional({ method: 'POST', url: type, ifNoneExist: '_id=canary' }, canary),
+      conditional({ method: 'DELETE', url: `${type}?_id=canary` }, undefined),
+      conditional({ method: 'DELETE', url: `${type}?_id=nothing` }, undefined),
+      conditional({ method: 'PUT', url: `${type}?_id=canary` }, canary),
+    ]) {
+      for (const kind of ['batch', 'transaction']) {
+        const bundle = { resourceType: 'Bundle', type: kind, entry: [entry] }
+        const { status, body, text } = await call(url, 'POST', bundle, { 'x-user': 'reader' })
+        const answered = kind === 'batch' ? body.entry?.[0]?.response?.status : String(status)
+        assert.equal(answered, '403', text)
+        assert.doesNotMatch(text, /kafkaTopic/)
+      }
+    }
+  })
+
   it('logs what it could not foresee, and tells the client nothing of it', async (t) => {
     const logged: string[] = []
     const log = (_fields: object, message: string): number => logged.push(message)

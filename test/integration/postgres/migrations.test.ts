@@ -76,7 +76,7 @@ describe('migrateOutbox', () => {
   it('accepts the tables that an administrator made with the printed SQL', async (t) => {
     const { pool } = await testDatabase(t)
     const schema = outboxSchema('by_hand')
-    await pool.query(outboxMigrationsSql(schema))
+    await pool.query(outboxMigrationsSql('by_hand'))
     await migrateOutbox(pool, schema)
     const { rows } = await pool.query(`select version from ${schema.migration}`)
     assert.deepEqual(rows, [{ version: 1 }, { version: 2 }, { version: 3 }])

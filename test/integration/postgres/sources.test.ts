@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { cleanOutbox } from '../../../src/outbox/cleanup.ts'
+import { cleanOutbox, deleteSettledEvents } from '../../../src/outbox/cleanup.ts'
 import { countBacklogs } from '../../../src/outbox/backlog-count.ts'
 import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
-import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
+import { enqueueEvents, parkUndecidedEvents } from '../../../src/outbox/enqueue.ts'
 import { SourcesChanged, type EventCursor } from '../../../src/outbox/event-cursor.ts'
 import { migrateOutbox } from '../../../src/outbox/migrations.ts'
 import { outboxSchema, type OutboxSchema } from '../../../src/outbox/schema.ts'
-import { closeLeftSources, dropDrainedSources } from '../../../src/outbox/sources.ts'
+import {
+  closeAbandonedMoves,
+  closeMoves,
+  dropDrainedSources,
+  forgetMoves,
+} from '../../../src/outbox/sources.ts'
+import { putDestination } from '../../../src/outbox/destinations.ts'
 import {
   addDestination,
   drain,
+  eventually,
   idsOf,
   newEvent,
   newEvents,
@@ -31,8 +38,12 @@ interface Queues extends Outbox {
   readonly b: number
   /** Makes the destination read the topic from now on. */
   readonly move: (topicUrl: string) => Promise<void>
+  /** Events of a node that knows of every move so far; `write` is a node that knows of none. */
+  readonly writeKnowing: (topicId: number, ...resourceIds: readonly string[]) => Promise<void>
   /** Every node knows. */
   readonly close: () => Promise<void>
+  /** And every transaction that did not has ended. */
+  readonly forget: () => Promise<void>
   readonly sourceCount: () => Promise<number>
 }
 
@@ -42,6 +53,12 @@ async function testQueues(t: TestContext, schema?: OutboxSchema): Promise<Queues
   const { destinationId, topicId: a } = await addDestination(outbox, 'mover', topicA)
   await addDestination(outbox, 'on-a', topicA)
   const { topicId: b } = await addDestination(outbox, 'on-b', topicB)
+  const moves = async (): Promise<number[]> => {
+    const { rows } = await outbox.pool.query<{ id: number }>(
+      `select id from ${outbox.schema.move} order by id`,
+    )
+    return rows.map(({ id }) => id)
+  }
   return {
     ...outbox,
     destinationId,
@@ -50,9 +67,15 @@ async function testQueues(t: TestContext, schema?: OutboxSchema): Promise<Queues
     move: async (topicUrl) => {
       await addDestination(outbox, 'mover', topicUrl)
     },
-    close: async () => {
-      await closeLeftSources(outbox.db, outbox.schema, 0)
+    writeKnowing: async (topicId, ...resourceIds) => {
+      const knownMoves = await moves()
+      const events = resourceIds.map((id) => ({ ...newEvent(topicId, id), knownMoves }))
+      await enqueueEvents(outbox.db, outbox.schema, events)
     },
+    close: async () => {
+      await closeMoves(outbox.db, outbox.schema, await moves())
+    },
+    forget: () => forgetMoves(outbox.db, outbox.schema),
     sourceCount: async () => {
       const { rows } = await outbox.pool.query(
         `select from ${outbox.schema.source} where destination_id = ${destinationId}`,
@@ -67,24 +90,43 @@ async function read(queues: Queues, maxEvents = 100): Promise<string[]> {
   return drain(await takeOver(queues, queues.destinationId), maxEvents)
 }
 
+/** Other tests' transactions on the server may hold it up. */
+async function eventuallyForgotten(queues: Queues): Promise<void> {
+  await eventually(async () => {
+    await queues.forget()
+    const { rows } = await queues.pool.query(`select from ${queues.schema.move}`)
+    return rows.length === 0
+  })
+}
+
 async function queued(queues: Queues): Promise<number | undefined> {
   const reference = 'AidboxTopicDestination/mover'
   return (await readDeliveryStatus(queues.db, queues.schema, reference))?.queued
 }
 
 describe('a destination that goes to another topic', () => {
-  it('gets what was selected before by the old one, and by the new one from then on', async (t) => {
+  it('gets each change once: by the old topic from who does not know yet, by the new one from who does', async (t) => {
     const queues = await testQueues(t)
-    await write(queues, queues.a, 'a1', 'a2')
-    await write(queues, queues.b, 'b0')
+    await write(queues, queues.a, 'a1')
+    await write(queues, queues.b, 'not-yet')
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
-    assert.equal(await queued(queues), 3)
+    for (const id of ['w1', 'w2']) {
+      // Of one write: both topics have other readers.
+      await write(queues, queues.a, `a-${id}`)
+      await write(queues, queues.b, `unknowing-${id}`)
+      await queues.writeKnowing(queues.a, `knowing-${id}`)
+      await queues.writeKnowing(queues.b, `b-${id}`)
+    }
+    const expected = ['a1', 'a-w1', 'b-w1', 'a-w2', 'b-w2']
+    assert.equal(await queued(queues), expected.length)
     await queues.close()
-    await write(queues, queues.a, 'not any more')
-    await write(queues, queues.b, 'b2')
-    assert.equal(await queued(queues), 4)
-    assert.deepEqual(await read(queues), ['a1', 'a2', 'b1', 'b2'])
+    await queues.writeKnowing(queues.a, 'knowing')
+    await queues.writeKnowing(queues.b, 'b3')
+    await eventuallyForgotten(queues)
+    await write(queues, queues.a, 'not-any-more')
+    await write(queues, queues.b, 'b4')
+    assert.equal(await queued(queues), expected.length + 2)
+    assert.deepEqual(await read(queues), [...expected, 'b3', 'b4'])
     assert.equal(await queued(queues), 0)
   })
 
@@ -92,7 +134,7 @@ describe('a destination that goes to another topic', () => {
     const queues = await testQueues(t)
     await write(queues, queues.a, 'a1')
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     const page = await (await takeOver(queues, queues.destinationId)).nextPage(10, 1e9)
     assert.deepEqual(
       page?.events.map(({ topicUrl }) => topicUrl),
@@ -100,32 +142,37 @@ describe('a destination that goes to another topic', () => {
     )
   })
 
-  it('gets what a node writes that does not know of it yet, also when that commits much later', async (t) => {
+  it('gets what a node wrote that did not know of it, also when that commits much later', async (t) => {
     const queues = await testQueues(t)
     const late = await openTransaction(queues.pool)
     await enqueueEvents(late.tx, queues.schema, [newEvent(queues.a, 'late')])
     await queues.move(topicB)
-    await write(queues, queues.a, 'within the lease')
     await queues.close()
-    await write(queues, queues.a, 'not any more')
-    await write(queues, queues.b, 'b1')
-    assert.deepEqual(await read(queues), ['within the lease', 'b1'])
+    await queues.forget()
+    await queues.writeKnowing(queues.b, 'b1')
+    assert.deepEqual(await read(queues), ['b1'])
     await late.commit()
+    await eventuallyForgotten(queues)
     await write(queues, queues.b, 'b2')
     assert.deepEqual(await read(queues), ['late', 'b2'])
     assert.equal(await queued(queues), 0)
   })
 
-  it('gets no event of the new topic twice or too early that was open at the change', async (t) => {
+  it('is told of nothing twice by a transaction that was open at the change and matched after it', async (t) => {
     const queues = await testQueues(t)
     const open = await openTransaction(queues.pool)
-    await enqueueEvents(open.tx, queues.schema, [newEvent(queues.b, 'open')])
+    await open.tx.query('select pg_current_xact_id()')
     await queues.move(topicB)
     await queues.close()
-    assert.deepEqual(await read(queues), [])
+    // Its number is smaller than the one that closed the move: who did not know of it has ended only when this one has.
+    await queues.forget()
+    const knownMoves = [1]
+    await enqueueEvents(open.tx, queues.schema, [
+      { ...newEvent(queues.a, 'not its own'), knownMoves },
+      { ...newEvent(queues.b, 'open'), knownMoves },
+    ])
     await open.commit()
     assert.deepEqual(await read(queues), ['open'])
-    assert.deepEqual(await read(queues), [])
   })
 
   it('comes back: what the first topic selected meanwhile is not its own', async (t) => {
@@ -135,27 +182,41 @@ describe('a destination that goes to another topic', () => {
     await enqueueEvents(late.tx, queues.schema, [newEvent(queues.a, 'late')])
     await queues.move(topicB)
     await queues.close()
-    await write(queues, queues.a, 'meanwhile')
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.a, 'meanwhile')
+    await queues.writeKnowing(queues.b, 'b1')
     await queues.move(topicA)
-    await queues.close()
-    await write(queues, queues.b, 'not any more')
-    await write(queues, queues.a, 'a2')
+    await queues.writeKnowing(queues.b, 'not any more')
+    await queues.writeKnowing(queues.a, 'a2')
     await late.commit()
-    assert.equal(await queued(queues), 4)
-    assert.deepEqual((await read(queues)).toSorted(), ['a1', 'a2', 'b1', 'late'])
+    await queues.close()
+    await eventuallyForgotten(queues)
+    await write(queues, queues.a, 'a3')
+    await write(queues, queues.b, 'nor this')
+    assert.equal(await queued(queues), 5)
+    assert.deepEqual((await read(queues)).toSorted(), ['a1', 'a2', 'a3', 'b1', 'late'])
   })
 
-  it('comes back within the lease as if it had never left', async (t) => {
+  it('is not closed by a move of another one, nor before it is committed', async (t) => {
     const queues = await testQueues(t)
-    await write(queues, queues.a, 'a1')
-    await queues.move(topicB)
-    await write(queues, queues.a, 'a2')
-    await queues.move(topicA)
+    const open = await openTransaction(queues.pool)
+    await putDestination(open.tx, queues.schema, {
+      reference: 'AidboxTopicDestination/mover',
+      kind: 'kafka-at-least-once',
+      topicUrl: topicB,
+    })
+    await closeAbandonedMoves(queues.db, queues.schema, 0)
+    await addDestination(queues, 'on-a', topicB)
     await queues.close()
-    await write(queues, queues.a, 'a3')
-    await write(queues, queues.b, 'not its own')
-    assert.deepEqual(await read(queues), ['a1', 'a2', 'a3'])
+    await open.commit()
+    await write(queues, queues.a, 'a1')
+    assert.deepEqual(await read(queues), ['a1'])
+    await closeAbandonedMoves(queues.db, queues.schema, 0)
+    const { rows } = await queues.pool.query<{ closed: boolean }>(
+      `select closed_xid is not null as closed from ${queues.schema.move} where destination_id = ${queues.destinationId}`,
+    )
+    assert.deepEqual(rows, [{ closed: false }], 'seen now, closed only when it was seen long ago')
+    await closeAbandonedMoves(queues.db, queues.schema, 0)
+    assert.equal((await read(queues)).length, 0)
   })
 })
 
@@ -172,7 +233,7 @@ describe('the leader of a destination that goes to another topic', () => {
     const page = await cursor.nextPage(10, 1e9)
     assert.ok(page)
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     await cursor.acknowledge(page)
     assert.deepEqual(await readOn(queues, cursor), ['b1'])
   })
@@ -182,7 +243,7 @@ describe('the leader of a destination that goes to another topic', () => {
     const cursor = await takeOver(queues, queues.destinationId)
     assert.equal(await cursor.nextPage(10, 1e9), undefined)
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     await write(queues, queues.a, 'a1')
     assert.deepEqual(await readOn(queues, cursor), ['b1', 'a1'])
   })
@@ -192,7 +253,7 @@ describe('the leader of a destination that goes to another topic', () => {
     await write(queues, queues.a, 'a1')
     const cursor = await settleAll(queues, queues.destinationId)
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     // Reads a snapshot that contains b1, and nothing of its own sources.
     assert.equal(await cursor.nextPage(10, 1e9), undefined)
     await write(queues, queues.a, 'a2')
@@ -206,7 +267,7 @@ describe('the leader of a destination that goes to another topic', () => {
     assert.deepEqual(idsOf(await first.nextPage(2, 1e9)), ['a1', 'a2'])
     await write(queues, queues.b, 'before')
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     const second = await takeOver(queues, queues.destinationId)
     const page = await second.nextPage(10, 1e9)
     assert.deepEqual([idsOf(page), page?.firstEventNumber], [['a1', 'a2', 'a3'], 1])
@@ -226,7 +287,9 @@ describe('pages of two topics', () => {
       const expected = Array.from({ length: 20 }, (_, index) => `p${index}`)
       for (const [index, id] of expected.entries()) {
         const topicId = index % 3 === 0 ? queues.b : queues.a
-        await enqueueEvents(queues.db, queues.schema, [newEvent(topicId, id, 1, 'x'.repeat(10))])
+        const knownMoves = topicId === queues.b ? [1] : []
+        const event = { ...newEvent(topicId, id, 1, 'x'.repeat(10)), knownMoves }
+        await enqueueEvents(queues.db, queues.schema, [event])
       }
       const cursor = await takeOver(queues, queues.destinationId)
       const seen: string[] = []
@@ -246,7 +309,7 @@ describe('pages of two topics', () => {
     const queues = await testQueues(t)
     await write(queues, queues.a, 'a1')
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     const cursor = await takeOver(queues, queues.destinationId)
     const page = await cursor.nextPage(10, 1e9)
     assert.ok(page)
@@ -277,7 +340,7 @@ describe('a left topic', () => {
     await settleAll(queues, queues.destinationId)
     await dropDrainedSources(queues.db, queues.schema)
     assert.equal(await queues.sourceCount(), 1)
-    await write(queues, queues.b, 'b1')
+    await queues.writeKnowing(queues.b, 'b1')
     assert.deepEqual(await read(queues), ['b1'])
     assert.equal(await queued(queues), 0)
   })
@@ -287,7 +350,7 @@ describe('a left topic', () => {
     await write(queues, queues.a, 'a1')
     await queues.move(topicB)
     await queues.close()
-    const other = await addDestination(queues, 'on-a', topicB)
+    const other = await addDestination(queues, 'on-b', topicB)
     await enqueueEvents(queues.db, queues.schema, newEvents(queues.b, 28))
     await settleAll(queues, other.destinationId)
     await cleanOutbox(queues.db, queues.schema)
@@ -299,11 +362,13 @@ describe('a left topic', () => {
     await enqueueEvents(queues.db, queues.schema, newEvents(queues.a, 30))
     await countBacklogs(queues.db, queues.schema, 10)
     await queues.move(topicB)
-    await enqueueEvents(queues.db, queues.schema, newEvents(queues.b, 20))
+    const knowing = newEvents(queues.b, 20).map((event) => ({ ...event, knownMoves: [1] }))
+    await enqueueEvents(queues.db, queues.schema, knowing)
     assert.equal(await queued(queues), 50)
     await countBacklogs(queues.db, queues.schema, 10)
     assert.equal(await queued(queues), 50)
     await queues.close()
+    await eventuallyForgotten(queues)
     await enqueueEvents(queues.db, queues.schema, newEvents(queues.a, 5))
     await countBacklogs(queues.db, queues.schema, 10)
     assert.equal(await queued(queues), 50)
@@ -318,14 +383,57 @@ describe('a left topic', () => {
     assert.equal(await queued(queues), 0)
   })
 
-  it('is read to its end after a restore into another cluster', async (t) => {
-    const queues = await testQueues(t)
-    await write(queues, queues.a, 'a1', 'a2')
+  it('does not keep its log when the destination is idle', async (t) => {
+    const queues = await testQueues(t, outboxSchema('idle', { slotEvents: 10 }))
+    await settleAll(queues, queues.destinationId)
     await queues.move(topicB)
-    await write(queues, queues.b, 'b1')
-    await queues.pool.query(`update ${queues.schema.cluster} set system_identifier = 1`)
-    await migrateOutbox(queues.pool, queues.schema)
-    await write(queues, queues.b, 'b2')
-    assert.deepEqual(await read(queues), ['a1', 'a2', 'b1', 'b2'])
+    await queues.close()
+    await eventuallyForgotten(queues)
+    await enqueueEvents(queues.db, queues.schema, newEvents(queues.a, 40))
+    const onA = (await addDestination(queues, 'on-a', topicA)).destinationId
+    await settleAll(queues, onA)
+    await settleAll(queues, (await addDestination(queues, 'on-b', topicB)).destinationId)
+    await dropDrainedSources(queues.db, queues.schema)
+    assert.equal(await queues.sourceCount(), 1)
+    await cleanOutbox(queues.db, queues.schema)
+    const { rows } = await queues.pool.query(
+      `select from ${queues.schema.event} where id between 20 and 39`,
+    )
+    assert.equal(rows.length, 0)
   })
+
+  it('keeps its undecided events, and the move of a destination does not hide them', async (t) => {
+    const queues = await testQueues(t)
+    const undecided = { ...newEvent(queues.a, 'u'), error: 'not a boolean' }
+    await parkUndecidedEvents(queues.db, queues.schema, [undecided])
+    await queues.move(topicB)
+    await queues.close()
+    await eventuallyForgotten(queues)
+    await dropDrainedSources(queues.db, queues.schema)
+    await deleteSettledEvents(queues.db, queues.schema)
+    const reference = 'AidboxTopicDestination/mover'
+    const status = await readDeliveryStatus(queues.db, queues.schema, reference)
+    assert.equal(status?.undecided, 1)
+  })
+
+  for (const isBack of [false, true]) {
+    it(`is read to its end after a restore into another cluster${isBack ? ', also by one that came back' : ''}`, async (t) => {
+      const queues = await testQueues(t)
+      await write(queues, queues.a, 'a1', 'a2')
+      await queues.move(topicB)
+      await queues.writeKnowing(queues.a, 'not-its-own')
+      await queues.writeKnowing(queues.b, 'b1')
+      await queues.close()
+      if (isBack) await queues.move(topicA)
+      await queues.writeKnowing(queues.a, 'a3')
+      await queues.pool.query(`update ${queues.schema.cluster} set system_identifier = 1`)
+      await migrateOutbox(queues.pool, queues.schema)
+      await write(queues, queues.a, 'a4')
+      await write(queues, queues.b, 'b2')
+      assert.deepEqual(
+        await read(queues),
+        isBack ? ['a1', 'a2', 'b1', 'a3', 'a4'] : ['a1', 'a2', 'b1', 'b2'],
+      )
+    })
+  }
 })

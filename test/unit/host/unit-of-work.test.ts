@@ -153,4 +153,10 @@ describe('UnitOfWork', () => {
     await unit.afterCommit()
     assert.deepEqual(calls, ['rollback:a'])
   })
+
+  it('takes part in one COMMIT: a second beforeCommit would announce everything twice', async () => {
+    const unit = new UnitOfWork([])
+    await unit.beforeCommit()
+    await assert.rejects(unit.beforeCommit(), /called twice/)
+  })
 })
