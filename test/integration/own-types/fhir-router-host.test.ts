@@ -87,7 +87,8 @@ class PgMemoryRepository extends MemoryRepository {
     try {
       await client.query('begin')
       this.open = { tx: fromPg(client), unit }
-      const result = await callback(undefined as never)
+      // A database client that nobody uses in fhir-router 4, the repository of the transaction in 5.
+      const result = await callback(this as never)
       await unit.beforeCommit(fromPg(client))
       await client.query('commit')
       return result

@@ -66,7 +66,10 @@ describe('migrateOutbox', () => {
     await assert.rejects(migrateOutbox(pool, schema), { code: 'KTD_SCHEMA_TOO_NEW' })
     // The connection went back to the pool without the transaction.
     assert.equal(pool.idleCount, pool.totalCount)
-    const { rows } = await pool.query(`select from pg_locks where locktype = 'advisory'`)
+    const { rows } = await pool.query(
+      `select from pg_locks l join pg_database d on d.oid = l.database
+        where l.locktype = 'advisory' and d.datname = current_database()`,
+    )
     assert.equal(rows.length, 0)
   })
 
