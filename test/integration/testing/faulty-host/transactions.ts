@@ -89,7 +89,7 @@ export class Transactions {
     else if (fault === 'afterCommit on a silent ROLLBACK') await callHooks(this.#hooks, unit, tx)
     else if (fault === 'veto ignored') await unit.beforeCommit(tx).catch(() => undefined)
     else await unit.beforeCommit(tx)
-    if (fault === 'hooks twice for a write') await unit.beforeCommit(tx)
+    if (fault === 'hooks twice for a write') await callHooks(this.#hooks, unit, tx)
   }
 
   async #afterCommit(unit: UnitOfWork): Promise<void> {
