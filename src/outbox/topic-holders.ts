@@ -24,10 +24,23 @@ export async function holdTopicUrls(
        select reference from inserted union all select reference from ${schema.topicHolder} where url = $1 limit 1`,
       [url, reference],
     )
-    const holder = rows[0]?.reference ?? 'another topic'
+    const holder = rows[0]?.reference ?? (await holderOf(tx, schema, url)) ?? 'another topic'
     if (holder !== reference) refused.push({ url, reference, holder })
   }
   return refused
+}
+
+/** Asked anew: the statement that waited for another transaction does not see what that one has committed. */
+async function holderOf(
+  tx: Queryable,
+  schema: OutboxSchema,
+  url: string,
+): Promise<string | undefined> {
+  const { rows } = await tx.query<{ reference: string }>(
+    `select reference from ${schema.topicHolder} where url = $1`,
+    [url],
+  )
+  return rows[0]?.reference
 }
 
 /** Notes the urls of topics that were written before urls were held. */
