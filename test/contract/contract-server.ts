@@ -14,7 +14,7 @@ import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../helpers
 import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { destinationResource, type TestResource } from '../helpers/topic-resources.ts'
 import { readNotifications, type Notification } from './notification.ts'
-import { recordingLogger, type LogLine } from './recording-logger.ts'
+import { recordingLogger, type LogLine } from '../helpers/recording-logger.ts'
 import { vaultScopes, type SecretName } from './secret-vault.ts'
 
 export type Kind = 'kafka-at-least-once' | 'kafka-best-effort'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { uniqueName } from '../helpers/kafka.ts'
 import type { ContractServer, Kind } from './contract-server.ts'
 import type { deliveryLogRows } from './delivery-log-rows.ts'
-import type { LogLine } from './recording-logger.ts'
+import type { LogLine } from '../helpers/recording-logger.ts'
 import type { RowTest } from './row-test.ts'
 
 const anyPatient = { resource: 'Patient' }

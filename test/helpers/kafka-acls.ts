@@ -17,21 +17,23 @@ export async function allowAlice(
   bootstrapServers: string,
   ...rights: readonly Right[]
 ): Promise<void> {
-  const admin = new Admin({ clientId: 'test-acls', bootstrapBrokers: [bootstrapServers] })
-  try {
-    await admin.createAcls({ creations: rights.map(aclOf) })
-  } finally {
-    await admin.close()
-  }
+  await withAdmin(bootstrapServers, (admin) => admin.createAcls({ creations: rights.map(aclOf) }))
 }
 
 export async function forbidAlice(
   bootstrapServers: string,
   ...rights: readonly Right[]
 ): Promise<void> {
+  await withAdmin(bootstrapServers, (admin) => admin.deleteAcls({ filters: rights.map(aclOf) }))
+}
+
+async function withAdmin(
+  bootstrapServers: string,
+  work: (admin: Admin) => Promise<unknown>,
+): Promise<void> {
   const admin = new Admin({ clientId: 'test-acls', bootstrapBrokers: [bootstrapServers] })
   try {
-    await admin.deleteAcls({ filters: rights.map(aclOf) })
+    await work(admin)
   } finally {
     await admin.close()
   }

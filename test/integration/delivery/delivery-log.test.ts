@@ -1,42 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Logger } from '../../../src/observability/logger.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destination, patient, patientsTopic, startNodes, untilStatus } from './nodes.ts'
 
 const { bootstrapServers } = await testKafka()
 
-interface Line {
-  readonly level: string
-  readonly fields: Record<string, unknown>
-  readonly message: string
-}
-
-function recordingLogger(lines: Line[]): Logger {
-  const at =
-    (level: string) =>
-    (fields: object, message: string): void => {
-      lines.push({ level, fields: { ...fields }, message })
-    }
-  const logger: Logger = {
-    trace: at('trace'),
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  }
-  return logger
-}
-
-function deliveryLines(lines: readonly Line[]): Line[] {
+function deliveryLines(lines: readonly LogLine[]): LogLine[] {
   return lines.filter(({ fields }) => fields['ev'] === 'topic-destination/status')
 }
 
 describe('the delivery log', () => {
   for (const kind of ['kafka-at-least-once', 'kafka-best-effort'] as const) {
     it(`has one AidboxSubscriptionStatus per attempt at the level of the destination, ${kind}`, async (t) => {
-      const lines: Line[] = []
+      const lines: LogLine[] = []
       const { first } = await startNodes(t, 1, { logger: recordingLogger(lines) })
       const { host } = first
       const kafkaTopic = await newTopic(bootstrapServers)
@@ -81,7 +58,7 @@ describe('the delivery log', () => {
     })
 
     it(`says why an attempt failed, ${kind}`, async (t) => {
-      const lines: Line[] = []
+      const lines: LogLine[] = []
       const { first } = await startNodes(t, 1, { logger: recordingLogger(lines) })
       const { host } = first
       const kafkaTopic = await newTopic(bootstrapServers)

@@ -6,6 +6,7 @@ import { Pool, type PoolClient } from 'pg'
 import type { CaptureRelay } from '../../../src/history-tables/capture-relay.ts'
 import type { CommitHooks } from '../../../src/host/types.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
+import { seededRandom } from '../../helpers/seeded-random.ts'
 import {
   capturePlan,
   newId,
@@ -21,17 +22,6 @@ import { put, remove } from './medplum-tables.ts'
 const transactions = Number(process.env['CAPTURE_STRESS_TRANSACTIONS'] ?? 4000)
 const seed = Number(process.env['CAPTURE_STRESS_SEED'] ?? randomInt(2 ** 31))
 const writerCount = 10
-
-/** mulberry32 */
-function generator(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** Changes the resource, and in the same transaction notes what a change must be told as. */
 async function change(client: PoolClient, id: string, random: () => number): Promise<void> {
@@ -99,7 +89,7 @@ async function writeTransaction(
 /** Transactions of seconds, on a resource of their own. */
 async function writeSlowly(pool: Pool, id: string, stop: AbortSignal): Promise<void> {
   const client = await pool.connect()
-  const random = generator(seed + 1)
+  const random = seededRandom(seed + 1)
   while (!stop.aborted) {
     await client.query('begin')
     await change(client, id, random)
@@ -130,7 +120,7 @@ async function relayUnluckily(
   capture: Capture,
   isRead: AbortSignal,
 ): Promise<{ relay: CaptureRelay; replaced: number }> {
-  const random = generator(seed + 2)
+  const random = seededRandom(seed + 2)
   const start = (): Promise<CaptureRelay> =>
     startRelay(t, capture, {
       unitOfWork: unitsOf(unluckyHooks(random)),
@@ -169,7 +159,7 @@ test('every committed change is relayed once, in order, with the version before 
   const slow = writeSlowly(pool, slowId, isWritten.signal)
   await Promise.all(
     Array.from({ length: writerCount }, (_, writer) =>
-      write(pool, ids, generator(seed + 100 + writer), transactions / writerCount),
+      write(pool, ids, seededRandom(seed + 100 + writer), transactions / writerCount),
     ),
   )
   isWritten.abort()

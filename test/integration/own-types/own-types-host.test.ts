@@ -6,10 +6,10 @@ import { errorOutcome } from '../../../src/rest/outcomes.ts'
 import { OperationOutcomeError } from '@medplum/core'
 import { Pool } from 'pg'
 import { kafkaTopicDestination, OwnTypesHost } from '../../../src/index.ts'
-import type { Logger } from '../../../src/index.ts'
 import { migrateOutbox } from '../../../src/outbox/migrations.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 import { call, RecordingModule } from '../server/http-server.ts'
 import { ask } from './ask.ts'
@@ -223,13 +223,8 @@ describe('OwnTypesHost', () => {
   })
 
   it('logs what it could not foresee, and tells the client nothing of it', async (t) => {
-    const logged: string[] = []
-    const log = (_fields: object, message: string): number => logged.push(message)
-    const logger: Logger = {
-      ...{ trace: log, debug: log, info: log, warn: log, error: log },
-      child: () => logger,
-    }
-    const { url, host } = await ownTypesServer(t, { logger })
+    const logged: LogLine[] = []
+    const { url, host } = await ownTypesServer(t, { logger: recordingLogger(logged) })
     host.addCommitHooks({
       beforeCommit: () => Promise.reject(new Error('secret')),
       afterCommit: () => Promise.resolve(),
@@ -238,7 +233,8 @@ describe('OwnTypesHost', () => {
     const { status, text } = await call(`${url}/${type}`, 'POST', destination('a'))
     assert.equal(status, 500)
     assert.doesNotMatch(text, /secret/)
-    assert.deepEqual(logged, ['a request failed unexpectedly'])
+    const messages = logged.map(({ message }) => message)
+    assert.deepEqual(messages, ['a request failed unexpectedly'])
     assert.equal((await call(`${url}/${type}/a`, 'GET')).status, 404)
   })
 

@@ -10,6 +10,7 @@ import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import type { DestinationRow } from '../../../src/outbox/destinations.ts'
 import { enqueueEvents, type NewEvent } from '../../../src/outbox/enqueue.ts'
 import { outboxSchema, slotCount } from '../../../src/outbox/schema.ts'
+import { seededRandom } from '../../helpers/seeded-random.ts'
 import { DeliveryRecord } from './delivery-record.ts'
 import { addDestination, newEvent, takeOver, testOutbox, type Outbox } from './outbox-fixture.ts'
 
@@ -17,17 +18,6 @@ const transactions = Number(process.env['OUTBOX_STRESS_TRANSACTIONS'] ?? 7200)
 const seed = Number(process.env['OUTBOX_STRESS_SEED'] ?? randomInt(2 ** 31))
 const writerCount = 12
 const resourceCount = 40
-
-/** mulberry32 */
-function generator(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 interface Load {
   readonly outbox: Outbox
@@ -222,16 +212,16 @@ test('readers lose, reorder and renumber nothing under concurrent commits, rollb
   const read = new AbortController()
   const readers = Promise.all(
     destinations.map((destination, index) =>
-      follow(outbox, destination, written.signal, generator(seed + index)),
+      follow(outbox, destination, written.signal, seededRandom(seed + index)),
     ),
   )
   const naive = followNaively(outbox, topicIds[0] ?? 0, written.signal)
-  const cleaner = cleanAllTheTime(outbox, read.signal, generator(seed + 10))
+  const cleaner = cleanAllTheTime(outbox, read.signal, seededRandom(seed + 10))
   const load = { outbox, topicIds, stop: stop.signal }
-  const slow = writeSlowly(load, generator(seed + 20))
+  const slow = writeSlowly(load, seededRandom(seed + 20))
   await Promise.all(
     Array.from({ length: writerCount }, (_, index) =>
-      writeResources(load, generator(seed + 100 + index)),
+      writeResources(load, seededRandom(seed + 100 + index)),
     ),
   )
   stop.abort()

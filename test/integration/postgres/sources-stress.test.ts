@@ -11,6 +11,7 @@ import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import { SourcesChanged, type EventCursor } from '../../../src/outbox/event-cursor.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
 import { closeMoves, dropDrainedSources, forgetMoves } from '../../../src/outbox/sources.ts'
+import { seededRandom } from '../../helpers/seeded-random.ts'
 import {
   addDestination,
   newEvent,
@@ -24,17 +25,6 @@ const transactions = Number(process.env['OUTBOX_STRESS_TRANSACTIONS'] ?? 3000)
 const seed = Number(process.env['OUTBOX_STRESS_SEED'] ?? randomInt(2 ** 31))
 const writerCount = 8
 const topicUrls = ['http://example.org/a', 'http://example.org/b', 'http://example.org/c'] as const
-
-/** mulberry32 */
-function generator(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** What a node knows: the topic of the destination, and the moves to be named in events of a topic. */
 interface View {
@@ -88,7 +78,7 @@ async function writeEvents(
   views: Views,
   writer: number,
 ): Promise<void> {
-  const random = generator(seed + writer)
+  const random = seededRandom(seed + writer)
   const client = await outbox.pool.connect()
   for (let left = Math.ceil(transactions / writerCount); left > 0; left--) {
     if (random() < 0.4) await views.refresh(writer)
@@ -115,7 +105,7 @@ async function readEvents(
   destinationId: number,
   stop: AbortSignal,
 ): Promise<Map<string, number>> {
-  const random = generator(seed - 1)
+  const random = seededRandom(seed - 1)
   const numbers = new Map<string, number>()
   let cursor: EventCursor | undefined
   for (;;) {
@@ -154,7 +144,7 @@ test(`a destination that goes from topic to topic gets every write once (seed ${
   }
   const { destinationId } = await addDestination(outbox, 'mover', topicUrls[0])
   const ended = new AbortController()
-  const random = generator(seed)
+  const random = seededRandom(seed)
   const views = new Views(outbox)
   for (let writer = 0; writer < writerCount; writer++) await views.refresh(writer)
   const move = async (): Promise<number> => {

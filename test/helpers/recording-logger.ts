@@ -3,14 +3,15 @@ import type { Logger } from '../../src/observability/logger.ts'
 export interface LogLine {
   readonly level: keyof Omit<Logger, 'child'>
   readonly fields: Readonly<Record<string, unknown>>
+  readonly message: string
 }
 
 /** A logger that keeps its lines. */
 export function recordingLogger(lines: LogLine[]): Logger {
   const at =
     (level: LogLine['level']) =>
-    (fields: object): void => {
-      lines.push({ level, fields: { ...fields } })
+    (fields: object, message: string): void => {
+      lines.push({ level, fields: { ...fields }, message })
     }
   const logger: Logger = {
     trace: at('trace'),
