@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { TopicDestinationError } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'
-import { migrateOutbox, migrationsSql } from '../outbox/migrations.ts'
-import { lockKeys } from '../outbox/schema.ts'
+import { migrateOutbox, migrationsSql, underMigrationLock } from '../outbox/migrations.ts'
 import {
   captureFunctionSql,
   captureTriggerSql,
@@ -95,7 +94,10 @@ async function changeTable(
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await inTransaction(pool, plan, sql)
+      await underMigrationLock(pool, plan.schema, async (client) => {
+        await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
+        await client.query(sql)
+      })
       return
     } catch (error) {
       const code = (error as { code?: unknown }).code
@@ -107,22 +109,6 @@ async function changeTable(
         cause: error,
       })
     }
-  }
-}
-
-async function inTransaction(pool: pg.Pool, { schema }: CapturePlan, sql: string): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin isolation level read committed')
-    await client.query('select pg_advisory_xact_lock($1, $2)', [schema.lockKey, lockKeys.migration])
-    await client.query(`set local lock_timeout = ${lockTimeoutMs}`)
-    await client.query(sql)
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined)
-    throw error
-  } finally {
-    client.release()
   }
 }
 

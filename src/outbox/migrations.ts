@@ -16,11 +16,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.
  *  @throws TopicDestinationError `KTD_SCHEMA_TOO_NEW` when a newer version of this module has written the schema */
 export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promise<void> {
-  const client = await pool.connect()
-  try {
-    // Whatever the database's default is: the version must be read anew after waiting for the lock.
-    await client.query('begin isolation level read committed')
-    await client.query('select pg_advisory_xact_lock($1, $2)', [schema.lockKey, lockKeys.migration])
+  await underMigrationLock(pool, schema, async (client) => {
     const version = await currentVersion(client, schema)
     if (version > migrations.length) {
       throw new TopicDestinationError(
@@ -32,6 +28,21 @@ export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promis
       await client.query(migrationSql(schema, next))
     }
     await rebaseAfterRestore(client, schema)
+  })
+}
+
+/** One transaction for all DDL that belongs to the schema; other nodes' wait for it. */
+export async function underMigrationLock(
+  pool: pg.Pool,
+  schema: OutboxSchema,
+  work: (client: pg.PoolClient) => Promise<void>,
+): Promise<void> {
+  const client = await pool.connect()
+  try {
+    // Whatever the database's default is: what is there must be read anew after waiting for the lock.
+    await client.query('begin isolation level read committed')
+    await client.query('select pg_advisory_xact_lock($1, $2)', [schema.lockKey, lockKeys.migration])
+    await work(client)
     await client.query('commit')
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
