@@ -41,3 +41,8 @@ export class TopicDestinationError extends Error {
 export function isTopicDestinationError(error: unknown): error is TopicDestinationError {
   return typeof error === 'object' && error !== null && 'isTopicDestinationError' in error
 }
+
+/** Somebody else has taken over; whoever is told so must write nothing more. */
+export function isFenced(error: unknown): boolean {
+  return isTopicDestinationError(error) && error.code === 'KTD_FENCED'
+}

@@ -103,14 +103,22 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
       'baseUrl must be an absolute URL, such as https://fhir.example.org/fhir.',
     )
   }
-  for (const [name, [minimum, maximum]] of Object.entries(ranges)) {
-    const value = resolved[name as keyof typeof ranges]
-    if (!Number.isInteger(value) || value < minimum || value > maximum) {
-      throw new TopicDestinationError(
-        'KTD_INVALID_OPTION',
-        `${name} must be a whole number from ${minimum} to ${maximum}, not ${String(value)}.`,
-      )
-    }
-  }
+  checkRanges(resolved, ranges)
   return resolved
+}
+
+/** @throws TopicDestinationError `KTD_INVALID_OPTION` naming the first option that is not a whole number in its range */
+export function checkRanges<Name extends string>(
+  options: Readonly<Record<NoInfer<Name>, number>>,
+  allowed: Readonly<Record<Name, readonly [minimum: number, maximum: number]>>,
+): void {
+  for (const name of Object.keys(allowed) as Name[]) {
+    const value = options[name]
+    const [minimum, maximum] = allowed[name]
+    if (Number.isInteger(value) && value >= minimum && value <= maximum) continue
+    throw new TopicDestinationError(
+      'KTD_INVALID_OPTION',
+      `${name} must be a whole number from ${minimum} to ${maximum}, not ${String(value)}.`,
+    )
+  }
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isTopicDestinationError } from '../errors.ts'
+import { isFenced, isTopicDestinationError } from '../errors.ts'
 import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
@@ -355,8 +355,4 @@ export class Lane {
     await this.#dropCursor()
     await producer?.close(0)
   }
-}
-
-function isFenced(error: unknown): boolean {
-  return isTopicDestinationError(error) && error.code === 'KTD_FENCED'
 }

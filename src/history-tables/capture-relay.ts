@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 import { poolConfig, type Database } from '../database-pool.ts'
 import { backoffMs } from '../delivery/backoff.ts'
 import { Signal } from '../delivery/signal.ts'
-import { isTopicDestinationError } from '../errors.ts'
+import { isFenced } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'
 import type { UnitOfWork } from '../host/unit-of-work.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -177,8 +177,4 @@ export class CaptureRelay {
       'a captured change was set aside: its stored content is not JSON',
     )
   }
-}
-
-function isFenced(error: unknown): boolean {
-  return isTopicDestinationError(error) && error.code === 'KTD_FENCED'
 }

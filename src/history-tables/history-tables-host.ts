@@ -7,6 +7,7 @@ import { ExpressHost } from '../http/express.ts'
 import type { Logger } from '../observability/logger.ts'
 import { readDeliveryStatus } from '../outbox/counters.ts'
 import { fromPg } from '../host/sql-tx.ts'
+import { unavailable } from '../rest/outcomes.ts'
 import { CaptureRelay } from './capture-relay.ts'
 import { relayReference } from './capture-sql.ts'
 import { CurrentResources } from './current-resources.ts'
@@ -153,11 +154,7 @@ export class HistoryTablesHost extends ExpressHost implements AsyncDisposable {
 function behind(): OperationOutcomeError {
   const text =
     'Changes that the server has committed before are still being matched against the topics and destinations as they were; try again.'
-  return new OperationOutcomeError({
-    resourceType: 'OperationOutcome',
-    id: 'unavailable',
-    issue: [{ severity: 'error', code: 'transient', details: { text } }],
-  })
+  return new OperationOutcomeError(unavailable(text))
 }
 
 /** A host for a FHIR server on PostgreSQL that keeps every version in history tables, as Medplum does.

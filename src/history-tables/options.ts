@@ -2,6 +2,7 @@ import type { Database } from '../database-pool.ts'
 import { TopicDestinationError } from '../errors.ts'
 import type { ExpressHostOptions } from '../http/express.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
+import { checkRanges } from '../options.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { outboxSchema } from '../outbox/schema.ts'
 import { resourceTypeNames } from '../triggers/element-model.ts'
@@ -72,14 +73,7 @@ export function resolveOptions(options: HistoryTablesOptions): ResolvedHistoryTa
     )
   }
   const numbers = { maxPageChanges, pollIntervalMs }
-  for (const [name, [minimum, maximum]] of Object.entries(ranges)) {
-    const value = numbers[name as keyof typeof numbers]
-    if (Number.isInteger(value) && value >= minimum && value <= maximum) continue
-    throw new TopicDestinationError(
-      'KTD_INVALID_OPTION',
-      `${name} must be a whole number from ${minimum} to ${maximum}, not ${String(value)}.`,
-    )
-  }
+  checkRanges(numbers, ranges)
   const logger = withLoggableErrors(options.logger ?? silentLogger)
   return { plan, database, logger, installsTriggers, ...numbers }
 }
