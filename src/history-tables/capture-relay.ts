@@ -7,6 +7,7 @@ import { isFenced } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'
 import type { UnitOfWork } from '../host/unit-of-work.ts'
 import type { Logger } from '../observability/logger.ts'
+import { isSettled } from '../outbox/cursor-row.ts'
 import { EventCursor, type Page } from '../outbox/event-cursor.ts'
 import { OutboxJanitor } from '../outbox/janitor.ts'
 import { Leadership } from '../outbox/leadership.ts'
@@ -83,9 +84,7 @@ export class CaptureRelay {
     for (;;) {
       const left = await pool.query(
         `select from ${schema.destination} d join ${schema.event} e on e.topic_id = d.topic_id and e.id > d.low
-          where d.reference = $1 and pg_visible_in_snapshot(e.xid, $2)
-            and not (e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
-            and not (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap))
+          where d.reference = $1 and pg_visible_in_snapshot(e.xid, $2) and not ${isSettled}
           limit 1`,
         [relayReference, rows[0]?.snapshot],
       )

@@ -1,3 +1,4 @@
+import { isSettled } from './cursor-row.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
 import { isInStretch } from './sources.ts'
 
@@ -9,8 +10,7 @@ export function uncountedEvents(schema: OutboxSchema): string {
       where e.topic_id = s.topic_id and e.id > case when d.count_snap is null then d.low else d.count_low end
         and ${isInStretch}
         and case when d.count_snap is null
-            then not ((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
-                   or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))
+            then not ${isSettled}
             else not (e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap)) end
      offset 0) e
      where s.destination_id = d.id`

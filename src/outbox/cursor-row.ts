@@ -4,6 +4,10 @@ import { prependError } from './error-list.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { sourceJson, type Source } from './sources.ts'
 
+/** SQL: whether the row of the destination `d` says that the event `e` is settled. */
+export const isSettled = `((e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap))
+  or (d.round_pos is not null and e.id <= d.round_pos and pg_visible_in_snapshot(e.xid, d.round_snap)))`
+
 /** What the row said when it was read. */
 export interface CursorState {
   readonly sources: readonly Source[]
@@ -35,9 +39,20 @@ export class SourcesChanged extends Error {
   }
 }
 
-interface UpdateOptions {
-  /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then. */
-  readonly onlyAtSources: boolean
+interface Update {
+  /** SQL; may use `$5` upwards. */
+  readonly assignments: string
+  /** Of `$5` upwards. */
+  readonly values: readonly unknown[]
+  /** Tables for the assignments, from `from` on.
+   *  @default '' */
+  readonly from?: string
+  /** Makes the statement of the update, whose columns are those of `d`; what it returns first is the answer.
+   *  @default `returning 1` */
+  readonly complete?: (update: string) => string
+  /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then.
+   *  @default false */
+  readonly onlyAtSources?: boolean
 }
 
 /** The row of one destination, for the one who leads it under one epoch.
@@ -100,16 +115,15 @@ export class CursorRow {
     return this.#token
   }
 
-  /** `assignments` may use `$5` upwards.
-   *  @throws TopicDestinationError `KTD_FENCED`
+  /** @throws TopicDestinationError `KTD_FENCED`
    *  @throws {@link SourcesChanged} and changes nothing */
-  async update<Row>(
-    assignments: string,
-    values: readonly unknown[],
-    complete: (update: string) => string = (update) => `${update} returning 1`,
+  async update<Row>({
+    assignments,
+    values,
     from = '',
-    { onlyAtSources }: UpdateOptions = { onlyAtSources: false },
-  ): Promise<Row> {
+    complete = (update) => `${update} returning 1`,
+    onlyAtSources = false,
+  }: Update): Promise<Row> {
     const token = 2 ** 31 + randomInt(2 ** 31)
     const { rows } = await this.#db.query<Row>(
       complete(
@@ -138,21 +152,23 @@ export class CursorRow {
 
   /** Keeps for $status whether Kafka holds checkpoints of this destination, and why not. */
   async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
-    const { rowCount } = await this.#db.query(
-      `update ${this.#schema.destination} set exactly_once = $3, note = $4 where id = $1 and epoch = $2`,
-      [this.#destinationId, this.#epoch, areKept, reason ?? null],
-    )
-    if (rowCount !== 1) throw fenced(this.#destinationId)
+    await this.#updateNotes('exactly_once = $3, note = $4', [areKept, reason ?? null])
   }
 
   /** Counts failed attempts and keeps the error; the cursor, and so the token, stays as it is. */
   async recordFailure(failedCount: number, error: string): Promise<void> {
+    await this.#updateNotes(
+      `failed_attempts = failed_attempts + $3, in_process = 0, touched_at = clock_timestamp(),
+       last_errors = ${prependError('last_errors', '$4::text', 'clock_timestamp()')}`,
+      [failedCount, error],
+    )
+  }
+
+  /** What is told in $status and moves no cursor: the token stays. */
+  async #updateNotes(assignments: string, values: readonly unknown[]): Promise<void> {
     const { rowCount } = await this.#db.query(
-      `update ${this.#schema.destination}
-          set failed_attempts = failed_attempts + $3, in_process = 0, touched_at = clock_timestamp(),
-              last_errors = ${prependError('last_errors', '$4::text', 'clock_timestamp()')}
-        where id = $1 and epoch = $2`,
-      [this.#destinationId, this.#epoch, failedCount, error],
+      `update ${this.#schema.destination} set ${assignments} where id = $1 and epoch = $2`,
+      [this.#destinationId, this.#epoch, ...values],
     )
     if (rowCount !== 1) throw fenced(this.#destinationId)
   }

@@ -36,6 +36,14 @@ interface Ahead {
   readonly page: Promise<Page | undefined>
 }
 
+/** What an update of the position answers. */
+interface WrittenPosition {
+  readonly round_snap: string | null
+  /** Last drawn id of an event before `xid`, the update's own transaction, was assigned. */
+  readonly last_id: string
+  readonly xid: string
+}
+
 /** So many pages of a round are read ahead before it is closed: `low` stands still until then. */
 const maxRoundPages = 8
 
@@ -215,17 +223,18 @@ export class EventCursor {
     const [event] = this.#unsettled(page)
     if (!event || index !== 0)
       throw new RangeError('only the first unsettled event can be set aside')
-    await this.#row.update(
-      'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
-      [event.id, error, event.topicId],
-      (update) => `with d as (${update} returning d.id, d.event_no)
+    await this.#row.update({
+      assignments:
+        'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
+      values: [event.id, error, event.topicId],
+      complete: (update) => `with d as (${update} returning d.id, d.event_no)
         insert into ${this.#schema.deadLetter} (destination_id, event_no, event_id, topic_id, interaction, resource_type, resource_id,
                version_id, at, correlation_id, traceparent, body, error)
         select d.id, d.event_no, e.id, e.topic_id, e.interaction, e.resource_type, e.resource_id,
                e.version_id, e.at, e.correlation_id, e.traceparent, e.body, $6
           from d join ${this.#schema.event} e on e.topic_id = $7 and e.id = $5
         returning 1`,
-    )
+    })
     moveOn(this.#openedRound(), BigInt(event.id), 1)
     this.#lastEventNumber++
     this.#settledCount++
@@ -348,11 +357,10 @@ export class EventCursor {
     count: number,
     inProcess: number,
   ): Promise<void> {
-    await this.#row.update(`round_pos = $5, ${settle('$6', '$7::int')}`, [
-      String(lastId),
-      count,
-      inProcess,
-    ])
+    await this.#row.update({
+      assignments: `round_pos = $5, ${settle('$6', '$7::int')}`,
+      values: [String(lastId), count, inProcess],
+    })
     moveOn(round, lastId, count)
   }
 
@@ -379,15 +387,15 @@ export class EventCursor {
    *  `assignments` may use `$8` upwards. Returns the round's snapshot. */
   async #writePosition(assignments: string, values: readonly unknown[]): Promise<string | null> {
     const low = this.#lateIds.low
-    const row = await this.#row.update<{ round_snap: string | null; last_id: string; xid: string }>(
-      `low = $5, pos = $6, snap = $7, count_snap = case when count_pos > $6 then count_snap end, ${assignments}`,
-      [String(low), String(this.#position), this.#settled.text, ...values],
-      (update) => `with head as materialized (select ${this.#schema.lastEventId} as last_id)
-        ${update}
-        returning d.round_snap::text, head.last_id, pg_current_xact_id()::text as xid`,
-      'from head',
-      { onlyAtSources: true },
-    )
+    const head = `with head as materialized (select ${this.#schema.lastEventId} as last_id)`
+    const row = await this.#row.update<WrittenPosition>({
+      assignments: `low = $5, pos = $6, snap = $7, count_snap = case when count_pos > $6 then count_snap end, ${assignments}`,
+      values: [String(low), String(this.#position), this.#settled.text, ...values],
+      from: 'from head',
+      complete: (update) =>
+        `${head} ${update} returning d.round_snap::text, head.last_id, pg_current_xact_id()::text as xid`,
+      onlyAtSources: true,
+    })
     this.#lateIds.noteUpdate(BigInt(row.xid), BigInt(row.last_id))
     this.#durableLow = low
     this.#durableRound = row.round_snap
