@@ -7,8 +7,9 @@ import {
   type SearchRequest,
 } from '@medplum/core'
 import type { FhirResource, ResourceTypeDefinition } from '../host/types.ts'
+import { deleteIfPresent, deleteMatches, type DeletableResources } from '../rest/deletes.ts'
 import { badRequestError } from '../rest/outcomes.ts'
-import { writeCondition } from '../rest/preconditions.ts'
+import { conditionalIdFault, writeCondition } from '../rest/preconditions.ts'
 import { issuesOfRegistered } from '../rest/registered-validation.ts'
 import { completedBody, patchBody } from '../rest/resource-body.ts'
 import { asResource } from '../rest/resource-shapes.ts'
@@ -156,15 +157,9 @@ async function conditionalUpdate(call: RouteCall): Promise<RestResponse> {
   const { store, type, request } = call
   const body = completedBody(request.body, type, undefined) as FhirResource
   return onMatch(call, async (match) => {
-    if (!match) {
-      if (body.id === undefined) return [created, asResource(await store.resources.create(body))]
-      const text =
-        'Nothing matches; leave out the id to have the resource created, or put it into the url.'
-      throw badRequestError(text)
-    }
-    if (body.id !== undefined && body.id !== match.id) {
-      throw badRequestError('The id must be that of the resource that matches.')
-    }
+    const fault = conditionalIdFault(body.id, match?.id)
+    if (fault !== undefined) throw badRequestError(fault)
+    if (!match) return [created, asResource(await store.resources.create(body))]
     const resource = { ...body, ...(match.id === undefined ? {} : { id: match.id }) }
     const { stored } = await store.resources.update(resource, writeCondition(request.headers))
     return ok(stored)
@@ -185,7 +180,7 @@ async function conditionalPatch(call: RouteCall): Promise<RestResponse> {
  *  delete is as good as deleted. */
 async function conditionalDelete(call: RouteCall): Promise<RestResponse> {
   const { store, type, request } = call
-  if (request.headers['x-conditional-delete'] === 'remove-all') return deleteMatches(call)
+  if (request.headers['x-conditional-delete'] === 'remove-all') return deleteAll(call)
   return onMatch(call, async (match) => {
     if (match?.id !== undefined)
       await store.resources.delete(type, match.id, writeCondition(request.headers))
@@ -193,19 +188,15 @@ async function conditionalDelete(call: RouteCall): Promise<RestResponse> {
   })
 }
 
-/** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
-async function deleteMatches({ store, type, request }: RouteCall): Promise<RestResponse> {
-  const search = criteriaOf(type, request)
-  return store.withTransaction(
-    async () => {
-      for (;;) {
-        const matches = await store.searchResources({ ...search, offset: 0 })
-        if (matches.length === 0) return [allOk]
-        for (const { id = '' } of matches) await store.resources.delete(type, id)
-      }
-    },
-    { serializable: true },
-  )
+/** All or nothing. */
+async function deleteAll({ store, type, request }: RouteCall): Promise<RestResponse> {
+  const criteria = criteriaOf(type, request)
+  const resources: DeletableResources = {
+    search: (search) => store.searchResources(search),
+    delete: (resourceType, id) => store.resources.delete(resourceType, id),
+  }
+  await store.withTransaction(() => deleteMatches(resources, criteria), { serializable: true })
+  return [allOk]
 }
 
 /** DELETE Type/id: a missing resource is as good as deleted, because existing clients replace resources by DELETE and POST, the first
@@ -217,12 +208,8 @@ async function remove({
   request,
   isOfTransaction,
 }: RouteCall): Promise<RestResponse> {
-  try {
-    await store.resources.delete(type, id, writeCondition(request.headers))
-  } catch (error) {
-    const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
-    if (!isMissing || isOfTransaction) throw error
-  }
+  const deleteIt = () => store.resources.delete(type, id, writeCondition(request.headers))
+  await (isOfTransaction ? deleteIt() : deleteIfPresent(deleteIt))
   return [allOk]
 }
 

@@ -1,9 +1,9 @@
-import { allOk, notFound } from '@medplum/core'
+import { notFound } from '@medplum/core'
 import type { FhirHost, Operation, Principal, ResourceTypeDefinition } from '../host/types.ts'
 import { methodNotAllowed } from '../rest/outcomes.ts'
-import { operationInput } from '../rest/operation-input.ts'
+import { answerOperation } from '../rest/operations.ts'
 import { isId } from '../rest/resource-id.ts'
-import type { RestMethod, RestRequest, RestResponse, RoutedResponse } from '../rest/routing.ts'
+import type { RestMethod, RestRequest, RoutedResponse } from '../rest/routing.ts'
 import {
   historyRoutes,
   instanceRoutes,
@@ -92,17 +92,13 @@ function operationOf(name: string, call: RouteCall, context: RouteContext): Foun
   const route: Route = {
     interaction: 'operation',
     action: operation.code,
-    handle: async ({ request, id, store, type }): Promise<RestResponse> => {
-      // The answer for a missing instance is the one that reading it would give.
-      if (id !== undefined) await store.resources.read(type, id)
-      const input = request.method === 'POST' ? operationInput(request.body) : undefined
-      const { outcome = allOk, resource } = await operation.handle({
-        method: request.method === 'POST' ? 'POST' : 'GET',
-        ...(id === undefined ? {} : { id }),
-        ...(input ? { input } : {}),
-        ...(context.principal ? { principal: context.principal } : {}),
-      })
-      return resource ? [outcome, resource] : [outcome]
+    handle: async ({ request: { method, body }, id, store, type }) => {
+      const { principal } = context
+      return answerOperation(
+        operation,
+        { method: method === 'POST' ? 'POST' : 'GET', id, body, principal },
+        (instanceId) => store.resources.read(type, instanceId),
+      )
     },
   }
   return {

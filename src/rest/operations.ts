@@ -1,9 +1,37 @@
-import type { Parameters } from '@medplum/fhirtypes'
+import { allOk } from '@medplum/core'
+import type { OperationOutcome, Parameters, Resource } from '@medplum/fhirtypes'
+import type { Operation, Principal } from '../host/types.ts'
 import { badRequestError } from './outcomes.ts'
 
-/** The input of an operation.
+/** A request for an operation, with the parsed body of a POST. */
+export interface OperationCall {
+  readonly method: 'GET' | 'POST'
+  /** On instance level. */
+  readonly id: string | undefined
+  readonly body: unknown
+  readonly principal: Principal | undefined
+}
+
+/** Calls the operation. The answer for a missing instance is the one that reading it would give.
+ *  @param read reads the instance, and throws when there is none
  *  @throws OperationOutcomeError `bad-request` when the body is neither Parameters nor empty */
-export function operationInput(body: unknown): Parameters | undefined {
+export async function answerOperation(
+  operation: Operation,
+  { method, id, body, principal }: OperationCall,
+  read: (id: string) => Promise<unknown>,
+): Promise<[OperationOutcome] | [OperationOutcome, Resource]> {
+  if (id !== undefined) await read(id)
+  const input = method === 'POST' ? operationInput(body) : undefined
+  const { outcome = allOk, resource } = await operation.handle({
+    method,
+    ...(id === undefined ? {} : { id }),
+    ...(input ? { input } : {}),
+    ...(principal ? { principal } : {}),
+  })
+  return resource ? [outcome, resource] : [outcome]
+}
+
+function operationInput(body: unknown): Parameters | undefined {
   if (body === undefined || body === null) return undefined
   if (typeof body === 'object') {
     if (Object.keys(body).length === 0) return undefined

@@ -38,6 +38,19 @@ export function normalizeIfNoneExist(ifNoneExist: string | undefined): string | 
   return query
 }
 
+/** Why a conditional update must not be done; undefined when it may.
+ *  @param givenId the id in the body
+ *  @param matchedId the id of the one resource that matches; undefined: nothing does */
+export function conditionalIdFault(
+  givenId: string | undefined,
+  matchedId: string | undefined,
+): string | undefined {
+  if (givenId === undefined || givenId === matchedId) return undefined
+  return matchedId === undefined
+    ? 'Nothing matches; leave out the id to have the resource created, or put it into the url.'
+    : 'The id must be that of the resource that matches.'
+}
+
 /** Whether a read may answer 304: by If-None-Match, or without it by If-Modified-Since (whole seconds). */
 export function isNotModified(
   resource: FhirResource,

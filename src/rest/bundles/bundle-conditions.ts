@@ -5,6 +5,7 @@ import type { ParsedEntry } from './bundle-entry.ts'
 import { entryError, locateOutcome } from './bundle-outcomes.ts'
 import { formatPath, type ConditionalReference } from './bundle-references.ts'
 import { badRequestError } from '../outcomes.ts'
+import { conditionalIdFault } from '../preconditions.ts'
 import { asResource } from '../resource-shapes.ts'
 import type { RestMethod, RoutedResponse } from '../routing.ts'
 import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
@@ -54,15 +55,8 @@ export async function resolveCondition(
 
 function resolveUpdate(entry: ParsedEntry, type: string, match: WithId | undefined): ResolvedEntry {
   const { index, body = {}, assignedId = '' } = entry
-  const isGiven = 'id' in body
-  if (match && isGiven && match.id !== assignedId) {
-    throw entryError(index, 'resource.id', 'The id must be that of the resource that matches.')
-  }
-  if (!match && isGiven) {
-    const text =
-      'Nothing matches; leave out the id to have the resource created, or put it into the url.'
-    throw entryError(index, 'resource.id', text)
-  }
+  const fault = conditionalIdFault('id' in body ? assignedId : undefined, match?.id)
+  if (fault !== undefined) throw entryError(index, 'resource.id', fault)
   const id = match?.id ?? assignedId
   return {
     ...withIdentity(entry, type, id),

@@ -1,7 +1,8 @@
-import { allOk, created, notFound, OperationOutcomeError } from '@medplum/core'
+import { allOk, created } from '@medplum/core'
 import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
 import type { KnexRepository } from '../storage/knex-repository.ts'
+import { deleteIfPresent } from '../../rest/deletes.ts'
 import { writeCondition } from '../../rest/preconditions.ts'
 import { patchBody } from '../../rest/resource-body.ts'
 import { parseSearch } from '../../rest/search/parse-search.ts'
@@ -46,12 +47,10 @@ export const conditionalPatch: FhirRouteHandler = async (request, repository) =>
 export function remove(types: ServedResourceTypes): FhirRouteHandler {
   return async (request, repository, _router, options) => {
     const { resourceType = '', id = '' } = request.params
-    try {
-      await ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
-    } catch (error) {
-      const isMissing = error instanceof OperationOutcomeError && error.outcome.id === notFound.id
-      if (!isMissing || options?.batch === false || !types.registered.has(resourceType)) throw error
-    }
+    const deleteIt = () =>
+      ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
+    const mayBeMissing = options?.batch !== false && types.registered.has(resourceType)
+    await (mayBeMissing ? deleteIfPresent(deleteIt) : deleteIt())
     return [allOk]
   }
 }

@@ -1,6 +1,7 @@
 import { allOk, created, type SearchRequest } from '@medplum/core'
 import type { FhirRepository, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource } from '@medplum/fhirtypes'
+import { deleteMatches, type DeletableResources } from '../../rest/deletes.ts'
 import { badRequestError } from '../../rest/outcomes.ts'
 import {
   hasCriteria,
@@ -61,18 +62,16 @@ export const conditionalDelete: FhirRouteHandler = async (request, repository) =
   const { resourceType = '' } = request.params
   const search = parseSearch(resourceType, request.query)
   if (request.headers?.['x-conditional-delete'] === 'remove-all')
-    await deleteMatches(repository, search)
+    await deleteAll(repository, search)
   else await repository.conditionalDelete(search)
   return [allOk]
 }
 
-/** All or nothing. A search answers one page, so it is repeated until it finds nothing. */
-async function deleteMatches(repository: FhirRepository, search: SearchRequest): Promise<void> {
-  await inTransaction(repository, async () => {
-    for (;;) {
-      const matches = await repository.searchResources({ ...search, offset: 0 })
-      if (matches.length === 0) return
-      for (const { resourceType, id } of matches) await repository.deleteResource(resourceType, id)
-    }
-  })
+/** All or nothing. */
+async function deleteAll(repository: FhirRepository, criteria: SearchRequest): Promise<void> {
+  const resources: DeletableResources = {
+    search: (search) => repository.searchResources(search),
+    delete: (resourceType, id) => repository.deleteResource(resourceType, id),
+  }
+  await inTransaction(repository, () => deleteMatches(resources, criteria))
 }
