@@ -7,6 +7,8 @@ import type { EventCursor } from '../outbox/event-cursor.ts'
 const retryMs = 10_000
 
 export interface CheckpointParts {
+  /** Reference of the destination, for the log. */
+  readonly destination: string
   /** False: there are no checkpoints, a crash can send events twice. */
   readonly isWanted: boolean
   /** Writes down whether checkpoints are kept, and why not. Answers whether it could; never rejects. */
@@ -48,7 +50,10 @@ export class Checkpoint {
     try {
       const checkpoint = await producer.readCheckpoint()
       const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
-      if (settled > 0) this.#parts.logger.info({ settled }, 'Kafka had these events already')
+      if (settled > 0) {
+        const { destination, logger } = this.#parts
+        logger.info({ destination, settled }, 'Kafka had these events already')
+      }
       await this.#record(true, undefined)
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -61,7 +66,8 @@ export class Checkpoint {
     this.#isKept = false
     this.#retryAtMs = performance.now() + retryMs
     if (this.#recorded !== false) {
-      this.#parts.logger.warn({ cause: message }, 'no checkpoint: a crash can send events twice')
+      const { destination, logger } = this.#parts
+      logger.warn({ destination, cause: message }, 'no checkpoint: a crash can send events twice')
     }
     await this.#record(false, message)
   }

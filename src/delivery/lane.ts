@@ -57,6 +57,7 @@ export class Lane {
     this.#poison = new PoisonEvents(reference, parts.maxPageEvents, parts.logger)
     this.#records = new PageRecords(parts)
     this.#checkpoint = new Checkpoint({
+      destination: reference,
       isWanted: parts.checkpoint,
       record: (areKept, reason) =>
         this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
@@ -318,7 +319,12 @@ export class Lane {
       return true
     } catch (error) {
       if (isFenced(error)) this.#end(error)
-      else this.#parts.logger.warn({ err: error }, 'cannot write down how delivery goes')
+      else {
+        this.#parts.logger.warn(
+          { err: error, destination: this.#destination.reference },
+          'cannot write down how delivery goes',
+        )
+      }
       return false
     }
   }
