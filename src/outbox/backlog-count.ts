@@ -16,23 +16,38 @@ export function uncountedEvents(schema: OutboxSchema): string {
      where s.destination_id = d.id`
 }
 
-/** Counts long queues further, so that reading their length stays quick. Call it each second, outside of a transaction.
+export interface BacklogCountOptions {
+  /** Shorter queues are not counted.
+   *  @default 1000 */
+  readonly minEvents?: number
+  /** Destinations whose turn it is: those with the next ids.
+   *  @default 0 */
+  readonly afterDestinationId?: number
+  /** Most destinations of one call.
+   *  @default 100 */
+  readonly maxDestinations?: number
+}
+
+/** Counts long queues further, so that reading their length stays quick. Call it each second, outside of a transaction; thousands of
+ *  destinations take turns, for their length is exact without it, too.
  *
  *  Every event is counted once: `counted` is the number of events since the destination began with `id <= count_pos` in `count_snap`.
- *  An acknowledgement that passes `count_pos` voids the count; then the row's own counters are enough. */
+ *  An acknowledgement that passes `count_pos` voids the count; then the row's own counters are enough.
+ *  @returns after which destination the next call is to go on; 0 when it has come to the end */
 export async function countBacklogs(
   db: Queryable,
   schema: OutboxSchema,
-  minEvents = 1000,
-): Promise<void> {
-  const { rows } = await db.query<{ id: number }>(
-    `select d.id from ${schema.destination} d
-      where d.kind = 'kafka-at-least-once'
-        and (d.count_snap is not null
-             or (select count(*) from (select from ${uncountedEvents(schema)} limit $1) uncounted) >= $1)`,
-    [minEvents],
+  { minEvents = 1000, afterDestinationId = 0, maxDestinations = 100 }: BacklogCountOptions = {},
+): Promise<number> {
+  const { rows } = await db.query<{ id: number; is_long: boolean }>(
+    `select d.id, d.count_snap is not null
+              or (select count(*) from (select from ${uncountedEvents(schema)} limit $1) uncounted) >= $1 as is_long
+       from (select * from ${schema.destination} where kind = 'kafka-at-least-once' and id > $2 order by id limit $3) d
+      order by d.id`,
+    [minEvents, afterDestinationId, maxDestinations],
   )
-  for (const { id } of rows) await countBacklog(db, schema, id)
+  for (const { id, is_long: isLong } of rows) if (isLong) await countBacklog(db, schema, id)
+  return rows.length < maxDestinations ? 0 : (rows.at(-1)?.id ?? 0)
 }
 
 /** One step: all events that this statement sees and no step before it has counted.
@@ -41,7 +56,7 @@ export async function countBacklogs(
  *  was the last drawn id before `count_mark_xid` was assigned. When no older transaction is open any more, whatever is
  *  still to come has a higher id, and a new mark is set.
  *
- *  A destination that was changed meanwhile (epoch, source_version) or counted by another node (count_snap) is left for the next second;
+ *  A destination that was changed meanwhile (epoch, source_version) or counted by another node (count_snap) is left for its next turn;
  *  acknowledgements meanwhile do no harm, because what is counted here is the log, not the queue. */
 async function countBacklog(
   db: Queryable,

@@ -62,7 +62,7 @@ interface StatusRow {
 
 /** Reads the counters of one destination from any node; undefined when there is no such destination.
  *
- *  `queued` is exact: while the queue is short its rows are counted, a long one is counted up to a mark once a second
+ *  `queued` is exact: while the queue is short its rows are counted, a long one is counted up to a mark from time to time
  *  (`countBacklogs`) and only the rows beyond the mark are counted here. Index: `event_topic_id_id`. */
 export async function readDeliveryStatus(
   db: Queryable,

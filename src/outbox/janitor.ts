@@ -24,6 +24,7 @@ export class OutboxJanitor {
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> = Promise.resolve()
   #rounds = 0
+  #countedDestinationId = 0
   #isStopping = false
 
   constructor(parts: JanitorParts) {
@@ -47,7 +48,8 @@ export class OutboxJanitor {
   async #clean(): Promise<void> {
     const { db, schema, logger } = this.#parts
     try {
-      await countBacklogs(db, schema)
+      const afterDestinationId = this.#countedDestinationId
+      this.#countedDestinationId = await countBacklogs(db, schema, { afterDestinationId })
       await cleanOutbox(db, schema)
       await forgetMoves(db, schema)
       if (++this.#rounds % roundsPerSweep === 0) await this.#sweep()

@@ -93,7 +93,7 @@ describe('a slot', () => {
     const ring = await testRing(t)
     const { destinationId, topicId } = await addDestination(ring, 'a')
     await fill(ring, topicId, 10)
-    await countBacklogs(ring.db, ring.schema, 5)
+    await countBacklogs(ring.db, ring.schema, { minEvents: 5 })
     const open = await openTransaction(ring.pool)
     await open.tx.query('select pg_current_xact_id()')
     await fill(ring, topicId, 25)

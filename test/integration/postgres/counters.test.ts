@@ -95,7 +95,7 @@ describe('the count of a long queue', () => {
   interface Counted extends Outbox {
     readonly destinationId: number
     readonly topicId: number
-    count(): Promise<void>
+    count(): Promise<unknown>
     isCounting(): Promise<boolean>
   }
 
@@ -106,10 +106,26 @@ describe('the count of a long queue', () => {
       ...outbox,
       destinationId,
       topicId,
-      count: () => countBacklogs(outbox.db, outbox.schema, 10),
+      count: () => countBacklogs(outbox.db, outbox.schema, { minEvents: 10 }),
       isCounting: async () => (await cursorRow(outbox, destinationId)).isCounting,
     }
   }
+
+  it('comes to each destination in its turn', async (t) => {
+    const queue = await counted(t)
+    const { db, schema, topicId } = queue
+    const { destinationId: second } = await addDestination(queue, 'b')
+    const { destinationId: third } = await addDestination(queue, 'c')
+    await enqueueEvents(db, schema, newEvents(topicId, 10))
+    const turn = (afterDestinationId: number) =>
+      countBacklogs(db, schema, { minEvents: 10, afterDestinationId, maxDestinations: 2 })
+    assert.equal(await turn(0), second)
+    assert.equal((await cursorRow(queue, third)).isCounting, false)
+    assert.equal(await turn(second), 0)
+    for (const id of [queue.destinationId, second, third]) {
+      assert.equal((await cursorRow(queue, id)).isCounting, true)
+    }
+  })
 
   it('begins when the queue is long, stays exact, ends when the cursor passes it', async (t) => {
     const queue = await counted(t)

@@ -183,7 +183,7 @@ async function cleanAllTheTime(
       files.set(slot, file)
     }
     if (random() < 0.1) await deleteSettledEvents(db, schema, 0)
-    await countBacklogs(db, schema, 20)
+    await countBacklogs(db, schema, { minEvents: 20 })
     await delay(50)
   }
   return emptied

@@ -102,7 +102,7 @@ describe('a schema', () => {
         const { db, schema, connectionString, pool } = outbox
         const { destinationId, topicId, reference } = await addDestination(outbox, 'a')
         await enqueueEvents(db, schema, newEvents(topicId, 25))
-        await countBacklogs(db, schema, 10)
+        await countBacklogs(db, schema, { minEvents: 10 })
         const leadership = new Leadership({ connectionString }, schema, silentLogger)
         await leadership.start()
         assert.equal((await leadership.tryLead([destinationId])).length, 1)
@@ -189,7 +189,7 @@ describe('a dump that was restored into another cluster', () => {
     const { pool, schema } = outbox
     const { destinationId, topicId, reference } = await addDestination(outbox, 'a')
     await enqueueEvents(outbox.db, schema, newEvents(topicId, 30))
-    await countBacklogs(fromPg(pool), schema, 10)
+    await countBacklogs(fromPg(pool), schema, { minEvents: 10 })
     await takeOver(outbox, destinationId)
     await pool.query(`update ${schema.cluster} set system_identifier = 1`)
     await migrateOutbox(pool, schema)
