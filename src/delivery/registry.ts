@@ -21,6 +21,15 @@ export interface RegisteredDestination {
   readonly fault: string | undefined
 }
 
+/** What a stored destination says. */
+interface SaidDestination {
+  readonly resource: FhirResource
+  readonly destination: TopicDestination | undefined
+  readonly fault: string | undefined
+  /** Some of it stands outside of the resource, and may change there. */
+  readonly refersToSecrets: boolean
+}
+
 /** Who reads one queue of the log. A topic has one for all, and one for each organization that a destination is limited to. */
 export interface Audience {
   readonly topicId: number
@@ -41,6 +50,8 @@ export interface RegistryParts {
   readonly logger: Logger
 }
 
+const notStored = { destination: undefined, fault: 'The resource is not stored.' }
+
 /** Writes wait no longer for a view that cannot be refreshed. */
 const freshWithinMs = 10_000
 /** How often destinations that could not be used, or refer to a secret, are read again without having changed. */
@@ -56,16 +67,14 @@ const usedLease = 0.9
 export class Registry {
   readonly #parts: RegistryParts
   readonly #topics = new Map<string, SubscriptionTopic>()
-  readonly #stored = new Map<string, FhirResource>()
+  readonly #saidBy = new Map<string, SaidDestination>()
   #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
   #audiences: ReadonlyMap<string, readonly Audience[]> = new Map()
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
   #snapshot: string | undefined
-  /** References of destinations whose parameters are not all in the resource. */
-  readonly #withSecrets = new Set<string>()
-  #rebuiltAtMs = Number.NEGATIVE_INFINITY
+  #lookedAgainAtMs = Number.NEGATIVE_INFINITY
   #refreshedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: { readonly startedAtMs: number; readonly done: Promise<void> } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -150,30 +159,29 @@ export class Registry {
 
   #begin(): { startedAtMs: number; done: Promise<void> } {
     const startedAtMs = performance.now()
-    const done = this.#read(startedAtMs).finally(() => {
+    const done = this.#readChanges(startedAtMs).finally(() => {
       this.#refreshing = undefined
     })
     return { startedAtMs, done }
   }
 
-  async #read(startedAtMs: number): Promise<void> {
+  async #readChanges(startedAtMs: number): Promise<void> {
     const { db, schema } = this.#parts
-    const changes = await readRegistryChanges(db, schema, this.#snapshot)
-    if (this.#snapshot === undefined) await this.#readAll()
-    else if (changes.references.length > 0) await this.#readAgain(changes.references)
+    const { references, snapshot } = await readRegistryChanges(db, schema, this.#snapshot)
     const isFirst = this.#snapshot === undefined
-    const isDue = isFirst || changes.references.length > 0 || this.#needsAnotherLook(startedAtMs)
+    if (isFirst) await this.#readAll()
+    else if (references.length > 0) await this.#readAgain(references)
+    const isOther = this.#lookAgain(startedAtMs)
+    const isDue = isFirst || references.length > 0 || isOther
     const isChanged = isDue && this.#rebuild(await listDestinationRows(db, schema))
-    if (isDue) this.#rebuiltAtMs = startedAtMs
-    this.#snapshot = changes.snapshot
+    this.#snapshot = snapshot
     this.#refreshedAtMs = startedAtMs
     if (isChanged) for (const listener of this.#listeners) listener()
   }
 
   async #readAll(): Promise<void> {
-    this.#stored.clear()
     this.#topics.clear()
-    this.#withSecrets.clear()
+    this.#saidBy.clear()
     for (const type of [topicTypeName, destinationTypeName]) {
       for (const resource of await this.#parts.host.list(type)) {
         this.#store(`${type}/${resource.id ?? ''}`, resource)
@@ -188,22 +196,26 @@ export class Registry {
     for (const reference of references) this.#store(reference, current.get(reference))
   }
 
-  /** A secret file may be there by now, or hold another password. */
-  #needsAnotherLook(nowMs: number): boolean {
-    if (nowMs - this.#rebuiltAtMs < rereadMs) return false
-    return (
-      this.#withSecrets.size > 0 ||
-      [...this.#destinations.values()].some(({ fault }) => fault !== undefined)
-    )
+  /** A secret file may be there by now, or hold another password.
+   *  @returns whether a destination says something else than before */
+  #lookAgain(nowMs: number): boolean {
+    if (nowMs - this.#lookedAgainAtMs < rereadMs) return false
+    this.#lookedAgainAtMs = nowMs
+    let isOther = false
+    for (const [reference, before] of this.#saidBy) {
+      if (!before.refersToSecrets && before.fault === undefined) continue
+      const now = this.#parse(before.resource)
+      if (isDeepStrictEqual(now, before)) continue
+      this.#saidBy.set(reference, now)
+      isOther = true
+    }
+    return isOther
   }
 
   #store(reference: string, resource: FhirResource | undefined): void {
-    if (resource) this.#stored.set(reference, resource)
-    else this.#stored.delete(reference)
     if (!reference.startsWith(`${topicTypeName}/`)) {
-      const hasSecrets = resource && JSON.stringify(resource).includes(secretReferenceUrl)
-      if (hasSecrets === true) this.#withSecrets.add(reference)
-      else this.#withSecrets.delete(reference)
+      if (resource) this.#saidBy.set(reference, this.#parse(resource))
+      else this.#saidBy.delete(reference)
       return
     }
     this.#topics.delete(reference)
@@ -212,6 +224,17 @@ export class Registry {
       this.#topics.set(reference, parseSubscriptionTopic(resource))
     } catch (error) {
       this.#parts.logger.error({ err: error, topic: reference }, 'a stored topic cannot be used')
+    }
+  }
+
+  #parse(resource: FhirResource): SaidDestination {
+    const refersToSecrets = JSON.stringify(resource).includes(secretReferenceUrl)
+    try {
+      const destination = parseTopicDestination(resource, this.#parts.secrets)
+      return { resource, destination, fault: undefined, refersToSecrets }
+    } catch (error) {
+      const fault = error instanceof Error ? error.message : String(error)
+      return { resource, destination: undefined, fault, refersToSecrets }
     }
   }
 
@@ -230,29 +253,17 @@ export class Registry {
 
   /** The same object as before when nothing has changed. */
   #register(row: DestinationRow): RegisteredDestination {
+    const { destination, fault } = this.#saidBy.get(row.reference) ?? notStored
     const before = this.#destinations.get(row.reference)
-    const now = this.#parse(row)
+    const now = { row, destination, fault }
     if (before && isDeepStrictEqual(before, now)) return before
-    if (now.fault !== undefined) {
-      const { fault } = now
+    if (fault !== undefined) {
       this.#parts.logger.error(
         { destination: row.reference, fault },
         'a destination cannot be used',
       )
     }
     return now
-  }
-
-  #parse(row: DestinationRow): RegisteredDestination {
-    const resource = this.#stored.get(row.reference)
-    if (!resource) return { row, destination: undefined, fault: 'The resource is not stored.' }
-    try {
-      const destination = parseTopicDestination(resource, this.#parts.secrets)
-      return { row, destination, fault: undefined }
-    } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error)
-      return { row, destination: undefined, fault }
-    }
   }
 
   /** Only active topics that somebody listens to are matched. */
