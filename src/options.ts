@@ -40,6 +40,10 @@ export interface ModuleOptions {
   /** Longest time a lane or a standby node waits without a signal before it looks again, in milliseconds.
    *  @default 250  Minimum 10. */
   readonly pollIntervalMs?: number
+  /** After this time without events an at-least-once destination closes its connections to Kafka, in milliseconds. The next event opens
+   *  them again, which takes about a tenth of a second.
+   *  @default 60000  Minimum 1000. */
+  readonly idleProducerMs?: number
   /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to twice of it
    *  where transactions take long. An event that arrives when the lane is idle never waits for it.
    *  @default 20  0 switches it off. */
@@ -69,6 +73,7 @@ const defaults: Required<Defaulted> = {
   checkpoint: true,
   registryLeaseMs: 500,
   pollIntervalMs: 250,
+  idleProducerMs: 60_000,
   pageLingerMs: 20,
   maxPageEvents: 1000,
   maxPageBytes: 8 * 1024 * 1024,
@@ -78,6 +83,7 @@ const defaults: Required<Defaulted> = {
 const ranges = {
   registryLeaseMs: [50, 60_000],
   pollIntervalMs: [10, 60_000],
+  idleProducerMs: [1000, 86_400_000],
   pageLingerMs: [0, 1000],
   maxPageEvents: [1, 100_000],
   maxPageBytes: [1024, 1024 ** 3],

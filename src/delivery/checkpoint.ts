@@ -37,6 +37,12 @@ export class Checkpoint {
     this.#isKept = parts.isWanted
   }
 
+  /** When `retry` has something to do again; infinite while everything is as wanted. */
+  get retryInMs(): number {
+    if (!this.#parts.isWanted || this.#isKept) return Number.POSITIVE_INFINITY
+    return Math.max(0, this.#retryAtMs - performance.now())
+  }
+
   /** The checkpoint of a transaction with the next `eventCount` events; undefined while none is kept. */
   of(cursor: EventCursor, eventCount: number): number | undefined {
     return this.#isKept ? cursor.checkpoint(eventCount) : undefined
@@ -74,7 +80,7 @@ export class Checkpoint {
 
   /** The right may have been granted meanwhile. Call it between pages; what was sent without a checkpoint is acknowledged then. */
   async retry(producer: TransactionalProducer): Promise<void> {
-    if (!this.#parts.isWanted || this.#isKept || performance.now() < this.#retryAtMs) return
+    if (this.retryInMs > 0) return
     this.#retryAtMs = performance.now() + retryMs
     try {
       await producer.probeCheckpoint()

@@ -26,6 +26,8 @@ export interface LaneParts {
   readonly maxPageBytes: number
   readonly pageLingerMs: number
   readonly pollIntervalMs: number
+  /** After this time without events the lane disconnects from Kafka. */
+  readonly idleProducerMs: number
   readonly stopTimeoutMs: number
   readonly logger: Logger
 }

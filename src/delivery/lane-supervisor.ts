@@ -3,6 +3,7 @@ import type { Leadership } from '../outbox/leadership.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { Lane } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { QueueWatch } from './queue-watch.ts'
 import type { RegisteredDestination, Registry } from './registry.ts'
 import { Signal } from './signal.ts'
 
@@ -27,12 +28,14 @@ interface RunningLane {
 export class LaneSupervisor {
   readonly #parts: LaneSupervisorParts
   readonly #lanes = new Map<number, RunningLane>()
+  readonly #watch: QueueWatch
   readonly #signal = new Signal()
   #isStopping = false
   #loop: Promise<void> | undefined
 
   constructor(parts: LaneSupervisorParts) {
     this.#parts = parts
+    this.#watch = new QueueWatch(parts, () => [...this.#lanes.values()].map(({ lane }) => lane))
   }
 
   start(): void {
@@ -46,6 +49,7 @@ export class LaneSupervisor {
       this.#signal.raise()
     })
     this.#loop = this.#supervise()
+    this.#watch.start()
   }
 
   wake(topicIds: ReadonlySet<number>): void {
@@ -58,6 +62,7 @@ export class LaneSupervisor {
     this.#signal.raise()
     this.#stopLanes()
     await this.#loop
+    await this.#watch.stop()
     await Promise.all([...this.#lanes.values()].map(({ ended }) => ended))
   }
 

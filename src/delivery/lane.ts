@@ -3,11 +3,14 @@ import { isFenced, isTopicDestinationError } from '../errors.ts'
 import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
+import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from './backoff.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
 import { logDelivery } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { LaneProducer } from './lane-producer.ts'
+import { PagePace } from './page-pace.ts'
 import { PageRecords } from './page-records.ts'
 import { PoisonEvents } from './poison-events.ts'
 import { Signal } from './signal.ts'
@@ -17,8 +20,8 @@ const restAfterMs = 1000
 
 /** Delivers one destination's events in order, for as long as this node leads it.
  *
- *  States, in the order they are passed: *opening* (a new producer fences the old one, then the cursor is read), *sending* (page,
- *  Kafka transaction, acknowledgement), *resting* (nothing to send). A failure leads back to *sending* after back-off when the
+ *  States, in the order they are passed: *resting* (nothing to send, and after a while no connection), *opening* (a new producer fences the
+ *  old one, then the cursor is read), *sending* (page, Kafka transaction, acknowledgement). A failure leads back to *sending* after back-off when the
  *  producer survived it, to *opening* when it did not; after an error of the database the cursor is read again. A fenced epoch
  *  ends the lane; so does `stop`, which the supervisor calls when leadership is lost.
  *
@@ -32,30 +35,33 @@ export class Lane {
   readonly #records: PageRecords
   readonly #checkpoint: Checkpoint
   readonly #poison: PoisonEvents
+  readonly #pace: PagePace
   #destination: TopicDestination
   #sourceVersion: number
   /** The cursor must be loaded again: the destination reads something else now. */
   #isCursorOld = false
-  #producer: TransactionalProducer | undefined
+  /** The connection is new: it is opened without an event, so that $status tells what is wrong with it. */
+  #isUntried = false
+  readonly #producer: LaneProducer
   #cursor: EventCursor | undefined
   #isStopping = false
-  /** The producer is called back: the step under way ends, the next one opens anew. */
-  #isRecalled = false
   #isSending = false
   /** Sent while the page before it is acknowledged; its transaction is committed after that. */
   #following: { readonly page: Page; readonly settling: Promise<void> } | undefined
   #failures = 0
-  #lastPageAtMs = Number.NEGATIVE_INFINITY
-  /** Shortest time from the begin of the last page to the begin of the next. */
-  #lingerMs = 0
+  #restingPlace: RestingPlace | undefined
 
   constructor(parts: LaneParts) {
     this.#parts = parts
     this.#destination = parts.destination
     this.#sourceVersion = parts.sourceVersion
     const { reference } = parts.destination
+    this.#producer = new LaneProducer(parts, (cause) => {
+      this.#noteCause(cause)
+    })
     this.#poison = new PoisonEvents(reference, parts.maxPageEvents, parts.logger)
     this.#records = new PageRecords(parts)
+    this.#pace = new PagePace(parts.pageLingerMs)
     this.#checkpoint = new Checkpoint({
       destination: reference,
       isWanted: parts.checkpoint,
@@ -63,6 +69,11 @@ export class Lane {
         this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
       logger: parts.logger,
     })
+  }
+
+  /** Where it waits to be woken; undefined while it looks itself. */
+  get restingPlace(): RestingPlace | undefined {
+    return this.#restingPlace
   }
 
   /** There may be something to send. */
@@ -82,6 +93,7 @@ export class Lane {
     if (destination === before || isDeepStrictEqual(destination, before)) return
     this.#destination = destination
     const isConnected = isDeepStrictEqual(destination.parameters, before.parameters)
+    if (!isConnected) this.#isUntried = true
     if (!isConnected || destination.status === 'off') this.#recall()
     this.#interrupt()
   }
@@ -93,11 +105,9 @@ export class Lane {
     this.#interrupt()
   }
 
-  /** Without this a call that waits for a dead cluster would go on for minutes. */
   #recall(): void {
-    this.#isRecalled = true
     this.#poison.forget()
-    void this.#producer?.close(this.#isSending ? this.#parts.stopTimeoutMs : 0)
+    this.#producer.recall(this.#isSending ? this.#parts.stopTimeoutMs : 0)
   }
 
   #interrupt(): void {
@@ -118,51 +128,46 @@ export class Lane {
   }
 
   async #step(): Promise<void> {
-    if (this.#isRecalled) await this.#closeProducer()
+    if (this.#producer.isRecalled()) await this.#closeProducer()
     if (this.#isStopping) return
-    this.#isRecalled = false
+    this.#producer.forgetRecall()
     if (this.#destination.status === 'off') {
       await this.#work.wait(this.#parts.pollIntervalMs)
       return
     }
-    const producer = this.#producer ?? (await this.#open())
     if (this.#isCursorOld) await this.#dropCursor()
+    if (!this.#producer.current && (await this.#needsNoProducer())) return
+    const producer = this.#producer.current ?? (await this.#open())
     const cursor = (this.#cursor ??= await this.#loadSettled(producer))
     await this.#checkpoint.retry(producer)
-    await this.#linger()
-    if (this.#mustEnd()) return
+    const { restMs } = this.#pace
+    if (restMs > 0) await this.#control.wait(restMs)
+    if (this.#producer.isRecalled()) return
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
-    if (this.#mustEnd()) return
+    if (this.#producer.isRecalled()) return
     if (page) await this.#send(producer, cursor, page)
     else await this.#rest(cursor)
+  }
+
+  /** Rests without a connection. The cursor must not be used for more: Kafka has not been asked yet what it has. That it can be loaded
+   *  says that this node still leads; else it would fence the producer of the next leader. */
+  async #needsNoProducer(): Promise<boolean> {
+    const cursor = (this.#cursor ??= await this.#load())
+    if (this.#isUntried || cursor.isUntried || !(await cursor.isDrained())) return false
+    await this.#rest(cursor)
+    return true
   }
 
   async #nextPage(cursor: EventCursor): Promise<Page | undefined> {
     return cursor.nextPage(this.#parts.maxPageEvents, this.#parts.maxPageBytes)
   }
 
-  /** A method, because `update` and `stop` come while a step waits. */
-  #mustEnd(): boolean {
-    return this.#isRecalled
-  }
-
   /** Order matters: this node's epoch is written already, so older acknowledgements are dead; initTransactions makes older Kafka
    *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
   async #open(): Promise<TransactionalProducer> {
     await this.#dropCursor()
-    const producer = this.#parts.createProducer(this.#destination, (cause) => {
-      this.#noteCause(cause)
-    })
-    this.#producer = producer
-    try {
-      await producer.start()
-    } catch (error) {
-      const { topicUrl } = this.#destination
-      if (isKafkaError(error) && !this.#mustEnd()) {
-        logDelivery(this.#parts.logger, this.#destination, { topicUrl, error: error.message })
-      }
-      throw error
-    }
+    const producer = await this.#producer.open(this.#destination)
+    this.#isUntried = false
     return producer
   }
 
@@ -187,7 +192,8 @@ export class Lane {
       return
     }
     const records = this.#records.of(page, this.#destination).slice(0, events.length)
-    this.#lastPageAtMs = performance.now()
+    this.#pace.begin()
+    this.#producer.noteUse()
     this.#isSending = true
     let following: Promise<Page | undefined> | undefined
     try {
@@ -207,7 +213,8 @@ export class Lane {
         await this.#checkpoint.giveUp(error)
         return
       }
-      if (isKafkaError(error) && !this.#mustEnd()) this.#logAttempt(page, events.length, error)
+      if (isKafkaError(error) && !this.#producer.isRecalled())
+        this.#logAttempt(page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       this.#poison.learn(error, events)
       await cursor.recordFailure(1, error.message)
@@ -219,8 +226,7 @@ export class Lane {
     // It is waited for in the end; until then nobody may be there to hear of a failure.
     settling.catch(() => undefined)
     const next = events.length === page.events.length ? await following : undefined
-    const isDrained = !page.more && events.length === page.events.length
-    this.#lingerMs = isDrained ? this.#lingerAfter(performance.now() - this.#lastPageAtMs) : 0
+    this.#pace.end(!page.more && events.length === page.events.length)
     this.#poison.widen()
     if (next) {
       this.#following = { page: next, settling }
@@ -234,7 +240,7 @@ export class Lane {
   async #prepareNext(cursor: EventCursor, page: Page): Promise<Page | undefined> {
     const { maxPageEvents, maxPageBytes } = this.#parts
     const next = await cursor.readAhead(page, maxPageEvents, maxPageBytes)
-    if (next && !this.#isRecalled) this.#records.of(next, this.#destination)
+    if (next && !this.#producer.isRecalled()) this.#records.of(next, this.#destination)
     return next
   }
 
@@ -281,7 +287,7 @@ export class Lane {
       return
     }
     // A recalled producer gives its call up; the destination is not at fault.
-    if (this.#isRecalled) return
+    if (this.#producer.isRecalled()) return
     this.#failures++
     if (isKafkaError(error)) {
       if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
@@ -335,30 +341,23 @@ export class Lane {
     void this.#recordFailure(0, cause)
   }
 
-  /** At most one small Kafka transaction per linger: under load pages grow, an event that finds the lane idle goes at once. */
-  async #linger(): Promise<void> {
-    const restMs = this.#lastPageAtMs + this.#lingerMs - performance.now()
-    if (restMs > 0) await this.#control.wait(restMs)
-  }
-
-  /** A transaction costs broker and database some milliseconds of processor, however few events it has. Where they are busy it takes
-   *  longer, and the next one is begun later: a lane that keeps up is in a transaction for half of the time at most, as
-   *  far as twice `pageLingerMs` allows. */
-  #lingerAfter(transactionMs: number): number {
-    const { pageLingerMs } = this.#parts
-    return Math.min(Math.max(pageLingerMs, 2 * transactionMs), 2 * pageLingerMs)
-  }
-
   async #rest(cursor: EventCursor): Promise<void> {
     this.#records.forget()
-    if (performance.now() - this.#lastPageAtMs > restAfterMs) await cursor.rest()
-    await this.#work.wait(this.#parts.pollIntervalMs)
+    if (this.#pace.idleMs > restAfterMs) await cursor.rest()
+    const { current: producer, keptForMs } = this.#producer
+    if (producer && keptForMs <= 0) {
+      await this.#closeProducer()
+      return
+    }
+    this.#restingPlace = cursor.restingPlace
+    if (!this.#restingPlace) await this.#work.wait(this.#parts.pollIntervalMs)
+    else if (!producer) await this.#work.wait()
+    else await this.#work.wait(Math.min(keptForMs, this.#checkpoint.retryInMs))
+    this.#restingPlace = undefined
   }
 
   async #closeProducer(): Promise<void> {
-    const producer = this.#producer
-    this.#producer = undefined
     await this.#dropCursor()
-    await producer?.close(0)
+    await this.#producer.close()
   }
 }

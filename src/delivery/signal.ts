@@ -8,11 +8,12 @@ export class Signal {
     this.#resolve?.()
   }
 
-  /** Resolves when raised, at the latest after `timeoutMs`. Takes the signal down. */
-  async wait(timeoutMs: number): Promise<void> {
+  /** Resolves when raised, at the latest after `timeoutMs`. Takes the signal down.
+   *  @param timeoutMs absent: only when raised */
+  async wait(timeoutMs?: number): Promise<void> {
     if (!this.#raised) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs)
+        const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs)
         this.#resolve = () => {
           clearTimeout(timer)
           resolve()

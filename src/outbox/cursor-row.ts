@@ -18,6 +18,8 @@ export interface CursorState {
   readonly roundSnapshot: string | null
   readonly roundPosition: bigint
   readonly eventNumber: number
+  /** No leader has been connected to Kafka yet. */
+  readonly isUntried: boolean
 }
 
 interface Columns {
@@ -30,6 +32,7 @@ interface Columns {
   readonly round_pos: string | null
   readonly token: string
   readonly event_no: string
+  readonly is_untried: boolean
 }
 
 /** The destination reads other sources since the cursor was loaded. Load it again: nothing is lost, nothing was counted twice. */
@@ -89,6 +92,7 @@ export class CursorRow {
       roundSnapshot: columns.round_snap,
       roundPosition: BigInt(columns.round_pos ?? 0),
       eventNumber: Number(columns.event_no),
+      isUntried: columns.is_untried,
     }
   }
 
@@ -100,7 +104,7 @@ export class CursorRow {
     epoch: number,
   ): Promise<CursorRow> {
     const { rows } = await db.query<Columns>(
-      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version,
+      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version, exactly_once is null as is_untried,
               (select coalesce(json_agg(${sourceJson} order by s.id), '[]')
                  from ${schema.source} s join ${schema.topic} t on t.id = s.topic_id where s.destination_id = d.id) as sources
          from ${schema.destination} d where id = $1 and epoch = $2`,

@@ -1,6 +1,6 @@
 import type { SqlTx } from '../host/types.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { changeSource, movesOfTopic } from './sources.ts'
+import { changeSource, movesOfTopics } from './sources.ts'
 
 export type DestinationKind = 'kafka-best-effort' | 'kafka-at-least-once'
 
@@ -78,8 +78,9 @@ export async function listDestinationRows(
 ): Promise<readonly DestinationRow[]> {
   const { rows } = await db.query<DestinationRow>(
     `select d.id as "destinationId", d.reference, d.kind, d.topic_id as "topicId", t.url as "topicUrl",
-            t.organization, d.source_version as "sourceVersion", ${movesOfTopic(schema)} as moves, d.started_at as "startedAt"
+            t.organization, d.source_version as "sourceVersion", coalesce(m.moves, '{}') as moves, d.started_at as "startedAt"
        from ${schema.destination} d join ${schema.topic} t on t.id = d.topic_id
+       left join (${movesOfTopics(schema)}) m on m.topic_id = d.topic_id
       order by d.id`,
   )
   return rows

@@ -1,40 +1,15 @@
 import { checkpointOf, CursorRow, eventsBehind, SourcesChanged } from './cursor-row.ts'
+import { moveOn, type Ahead, type Page, type Round } from './cursor-round.ts'
 import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
 import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { parseSnapshot, type Snapshot } from './snapshot.ts'
+import { currentSnapshot, parseSnapshot, type Snapshot } from './snapshot.ts'
 import type { Source } from './sources.ts'
+import type { RestingPlace } from './topics-with-events.ts'
 
 export type { OutboxEvent } from './event-page.ts'
+export type { Page } from './cursor-round.ts'
 export { SourcesChanged } from './cursor-row.ts'
-
-/** Events in the order of their delivery; never empty. */
-export interface Page {
-  readonly events: readonly OutboxEvent[]
-  /** Number of the first event; the others follow without a gap. A redelivery has the same numbers. */
-  readonly firstEventNumber: number
-  /** There may be more to read at once. */
-  readonly more: boolean
-}
-
-/** Reading of the log under one snapshot. */
-interface Round {
-  readonly snapshot: Snapshot
-  /** Up to here the round is settled. */
-  after: bigint
-  /** How many events behind `after` may have been sent already, by this leader or the one before. */
-  sent: number
-  /** Pages handed out. */
-  pages: number
-}
-
-/** A page that is read before the one in front of it is settled. */
-interface Ahead {
-  readonly round: Round
-  readonly after: bigint
-  /** Undefined when nothing follows in the round, or it could not be read. */
-  readonly page: Promise<Page | undefined>
-}
 
 /** What an update of the position answers. */
 interface WrittenPosition {
@@ -128,6 +103,18 @@ export class EventCursor {
     return this.#row.token
   }
 
+  /** No leader of the destination has been connected to Kafka yet. */
+  get isUntried(): boolean {
+    return this.#row.initial.isUntried
+  }
+
+  /** Undefined while there is something to read, to settle or to write down. */
+  get restingPlace(): RestingPlace | undefined {
+    if (this.#round || this.#page || this.#areSourcesOld) return undefined
+    if (this.#durableLow !== this.#position) return undefined
+    return { topicIds: this.#sources.map(({ topicId }) => topicId), afterId: this.#position }
+  }
+
   /** What a Kafka transaction with the next `eventCount` unsettled events is to carry. */
   checkpoint(eventCount: number): number {
     return checkpointOf(this.#row.token, eventCount)
@@ -158,7 +145,7 @@ export class EventCursor {
     if (this.#page) return this.#restOfPage(this.#page, maxEvents)
     for (;;) {
       const isFresh = !this.#round
-      const round = (this.#round ??= this.#beginRound(await this.#currentSnapshot()))
+      const round = await this.#presentRound()
       const ahead = await this.#aheadOf(round, round.after)
       this.#ahead = undefined
       if (ahead) return this.#restOfPage(this.#hand(ahead), maxEvents)
@@ -170,6 +157,19 @@ export class EventCursor {
       this.#endRound(round)
       // The round of the last acknowledgement does not contain what was committed since.
       if (isFresh) return undefined
+    }
+  }
+
+  /** Whether there was nothing to settle before this call. Only reads: for one who has not asked Kafka yet what it has. */
+  async isDrained(): Promise<boolean> {
+    if (this.#page) return false
+    for (;;) {
+      const isFresh = !this.#round
+      const round = await this.#presentRound()
+      const { events } = await this.#read(round, round.after, 1, 1)
+      if (events.length > 0) return false
+      this.#endRound(round)
+      if (isFresh) return true
     }
   }
 
@@ -311,6 +311,10 @@ export class EventCursor {
     return page
   }
 
+  async #presentRound(): Promise<Round> {
+    return (this.#round ??= this.#beginRound(await currentSnapshot(this.#db)))
+  }
+
   #beginRound(snapshot: Snapshot): Round {
     return { snapshot, after: this.#lateIds.startOfRound(snapshot), sent: 0, pages: 0 }
   }
@@ -334,13 +338,6 @@ export class EventCursor {
   #openedRound(): Round {
     if (!this.#round) throw new RangeError('no page has been read')
     return this.#round
-  }
-
-  async #currentSnapshot(): Promise<Snapshot> {
-    const { rows } = await this.#db.query<{ snapshot: string }>(
-      'select pg_current_snapshot()::text as snapshot',
-    )
-    return parseSnapshot(rows[0]?.snapshot ?? '')
   }
 
   async #openRound(round: Round, inProcess: number): Promise<void> {
@@ -401,11 +398,6 @@ export class EventCursor {
     this.#durableRound = row.round_snap
     return row.round_snap
   }
-}
-
-function moveOn(round: Round, lastId: bigint, count: number): void {
-  round.after = lastId
-  round.sent = Math.max(0, round.sent - count)
 }
 
 function settle(count: string, inProcess = '0'): string {

@@ -1,3 +1,5 @@
+import type { Queryable } from './schema.ts'
+
 /** A `pg_snapshot` value: which transactions had ended when it was taken.
  *
  *  A transaction `x` is contained when `x < xmin`, or when `x < xmax` and `x` is not in `running`.
@@ -22,4 +24,12 @@ export function parseSnapshot(text: string): Snapshot {
     xmax: BigInt(xmax),
     running: new Set(running ? running.split(',').map(BigInt) : []),
   }
+}
+
+/** That of a statement run now. */
+export async function currentSnapshot(db: Queryable): Promise<Snapshot> {
+  const { rows } = await db.query<{ snapshot: string }>(
+    'select pg_current_snapshot()::text as snapshot',
+  )
+  return parseSnapshot(rows[0]?.snapshot ?? '')
 }

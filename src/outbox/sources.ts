@@ -40,11 +40,11 @@ export const isInStretch = `e.id > s.from_id and (e.xid >= s.from_xid or s.joine
 export const sourceJson = `json_build_object('topicId', s.topic_id, 'topicUrl', t.url, 'fromId', s.from_id::text,
   'joinedMove', s.joined_move, 'fromXid', s.from_xid::text, 'leftMove', s.left_move, 'untilXid', s.until_xid::text)`
 
-/** SQL: the numbers of the moves from and to the topic of the destination `d` that are under way. */
-export function movesOfTopic(schema: OutboxSchema): string {
-  return `array(select m.id from ${schema.move} m
-                 where exists (select from ${schema.source} s where s.topic_id = d.topic_id and m.id in (s.joined_move, s.left_move))
-                 order by m.id)`
+/** SQL: the numbers of the moves from and to each topic that are under way, as rows of `topic_id` and `moves`. */
+export function movesOfTopics(schema: OutboxSchema): string {
+  return `select s.topic_id, array_agg(distinct m.id order by m.id) as moves
+            from ${schema.move} m join ${schema.source} s on m.id in (s.joined_move, s.left_move)
+           group by s.topic_id`
 }
 
 /** Makes a destination read another topic from now on, in the transaction of the change. Its row must be locked.

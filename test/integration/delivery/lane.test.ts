@@ -46,6 +46,7 @@ class ScriptedKafka {
   /** The first event number of each committed page. */
   readonly commits: number[] = []
   readonly closes: number[] = []
+  starts = 0
   /** That of the last commit. */
   checkpoint: number | undefined
   /** The right to keep checkpoints is missing. */
@@ -62,7 +63,10 @@ class ScriptedKafka {
     const name = ++this.#producers
     let giveUp: (error: KafkaFailure) => void = () => undefined
     return {
-      start: () => Promise.resolve(),
+      start: () => {
+        this.starts++
+        return Promise.resolve()
+      },
       sendTransaction: async (
         records: readonly KafkaRecord[],
         beforeCommit?: () => Promise<number | undefined>,
@@ -112,7 +116,15 @@ async function startLane(
     events,
     db = (outbox) => outbox.db,
     checkpoint = true,
-  }: { events: number; db?: (outbox: Outbox) => SqlTx; checkpoint?: boolean },
+    idleProducerMs = 60_000,
+    prepare = () => Promise.resolve(),
+  }: {
+    events: number
+    db?: (outbox: Outbox) => SqlTx
+    checkpoint?: boolean
+    idleProducerMs?: number
+    prepare?: (outbox: Outbox) => Promise<unknown>
+  },
 ) {
   // Before the database goes: what is registered first runs first.
   let stop = (): Promise<void> => Promise.resolve()
@@ -120,6 +132,7 @@ async function startLane(
   const outbox = await testOutbox(t)
   const { destinationId, topicId } = await addDestination(outbox, 'd')
   await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, events))
+  await prepare(outbox)
   const lane = new Lane({
     db: db(outbox),
     schema: outbox.schema,
@@ -135,6 +148,7 @@ async function startLane(
     maxPageBytes: 1e6,
     pageLingerMs: 0,
     pollIntervalMs: 20,
+    idleProducerMs,
     stopTimeoutMs: 4711,
     logger: silentLogger,
   })
@@ -331,6 +345,79 @@ describe('a lane with checkpoints', () => {
     lane.wake()
     await eventually(async () => (await status()).delivered === 2)
     assert.equal((await status()).failedAttempts, 0)
+  })
+})
+
+describe('a lane without events', () => {
+  const wasConnected = ({ pool, schema }: Outbox) =>
+    pool.query(`update ${schema.destination} set exactly_once = true`)
+  const isAtRest = (lane: Lane) =>
+    eventually(() => Promise.resolve(lane.restingPlace !== undefined))
+
+  it('connects when nobody has before, so that $status tells what is wrong', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { lane } = await startLane(t, kafka, { events: 0 })
+    await isAtRest(lane)
+    assert.equal(kafka.starts, 1)
+  })
+
+  it('connects with the first event when it was connected before', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { lane, outbox, topicId } = await startLane(t, kafka, {
+      events: 0,
+      prepare: wasConnected,
+    })
+    await isAtRest(lane)
+    assert.equal(kafka.starts, 0)
+    await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, 1))
+    lane.wake()
+    await kafka.until(1)
+    assert.deepEqual([kafka.starts, kafka.attempts], [1, ['1: 1 p1']])
+  })
+
+  it('connects at once to another cluster', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { lane } = await startLane(t, kafka, { events: 0, prepare: wasConnected })
+    await isAtRest(lane)
+    lane.update({ ...destination, parameters: { kafkaTopic: 't', bootstrapServers: 'b:1' } }, 0)
+    await eventually(() => Promise.resolve(kafka.starts === 1))
+  })
+
+  it('runs no statement until it is woken, and disconnects meanwhile', async (t) => {
+    const kafka = new ScriptedKafka([])
+    let statements = 0
+    const { lane, outbox, topicId, status } = await startLane(t, kafka, {
+      events: 1,
+      idleProducerMs: 1500,
+      db: ({ db }) => ({
+        query: (text, values) => {
+          statements++
+          return db.query(text, values)
+        },
+      }),
+    })
+    await eventually(async () => (await status()).delivered === 1)
+    await eventually(() => Promise.resolve(kafka.closes.length === 1))
+    await isAtRest(lane)
+    assert.deepEqual(lane.restingPlace, { topicIds: [topicId], afterId: 1n })
+    const before = statements
+    await eventually(async () => (await status()).queued === 0)
+    for (let look = 0; look < 20; look++) await status()
+    assert.equal(statements, before)
+    await enqueueEvents(outbox.db, outbox.schema, newEvents(topicId, 1))
+    lane.wake()
+    await kafka.until(2)
+    assert.deepEqual(kafka.attempts, ['1: 1 p1', '2: 2 p1'])
+  })
+
+  it('does not fence the next leader when it has lost the destination without noticing', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const { ended } = await startLane(t, kafka, {
+      events: 1,
+      prepare: ({ pool, schema }) => pool.query(`update ${schema.destination} set epoch = 1`),
+    })
+    await ended
+    assert.equal(kafka.starts, 0)
   })
 })
 

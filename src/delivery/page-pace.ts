@@ -1,0 +1,35 @@
+/** When the next Kafka transaction of a lane may begin: at most one small one per linger, so that under load pages grow. An event that
+ *  finds the lane idle goes at once. */
+export class PagePace {
+  readonly #pageLingerMs: number
+  #begunAtMs = Number.NEGATIVE_INFINITY
+  /** Shortest time from the begin of the last page to the begin of the next. */
+  #lingerMs = 0
+
+  constructor(pageLingerMs: number) {
+    this.#pageLingerMs = pageLingerMs
+  }
+
+  /** Since the last page was begun. */
+  get idleMs(): number {
+    return performance.now() - this.#begunAtMs
+  }
+
+  /** Not positive when the next page may begin. */
+  get restMs(): number {
+    return this.#lingerMs - this.idleMs
+  }
+
+  begin(): void {
+    this.#begunAtMs = performance.now()
+  }
+
+  /** The page is committed. A transaction costs broker and database some milliseconds of processor, however few events it has. Where they
+   *  are busy it takes longer, and the next one is begun later: a lane that keeps up is in a transaction for half of the time at most, as
+   *  far as twice `pageLingerMs` allows.
+   *  @param isDrained nothing was waiting behind the page */
+  end(isDrained: boolean): void {
+    const lingerMs = Math.max(this.#pageLingerMs, 2 * this.idleMs)
+    this.#lingerMs = isDrained ? Math.min(lingerMs, 2 * this.#pageLingerMs) : 0
+  }
+}

@@ -1,0 +1,35 @@
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+/** Where a cursor has come to rest: whatever is still to come for it is an event of one of these topics with a higher id. */
+export interface RestingPlace {
+  readonly topicIds: readonly number[]
+  readonly afterId: bigint
+}
+
+/** The topics of these places that have an event behind one of them. One statement for thousands of topics.
+ *  Index: `event_topic_id_id`; `limit 1` keeps the planner from joining the topics with the whole log. */
+export async function topicsWithEvents(
+  db: Queryable,
+  schema: OutboxSchema,
+  places: readonly RestingPlace[],
+): Promise<ReadonlySet<number>> {
+  const afterIds = lowestByTopic(places)
+  if (afterIds.size === 0) return new Set()
+  const { rows } = await db.query<{ topic_id: number }>(
+    `select t.topic_id from unnest($1::int[], $2::bigint[]) t (topic_id, after_id),
+            lateral (select from ${schema.event} e where e.topic_id = t.topic_id and e.id > t.after_id limit 1) e`,
+    [[...afterIds.keys()], [...afterIds.values()].map(String)],
+  )
+  return new Set(rows.map(({ topic_id: topicId }) => topicId))
+}
+
+function lowestByTopic(places: readonly RestingPlace[]): ReadonlyMap<number, bigint> {
+  const lowest = new Map<number, bigint>()
+  for (const { topicIds, afterId } of places) {
+    for (const topicId of topicIds) {
+      const other = lowest.get(topicId)
+      if (other === undefined || afterId < other) lowest.set(topicId, afterId)
+    }
+  }
+  return lowest
+}
