@@ -14,8 +14,12 @@ import { createTransactionalProducer } from './kafka/rdkafka-transactional-produ
 import type { Logger } from './observability/logger.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { OutboxJanitor } from './outbox/janitor.ts'
+import { EventNotices } from './outbox/event-notices.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
+import { NodeLease } from './outbox/node-lease.ts'
+import type { NodePresence } from './outbox/node-presence.ts'
+import { NodeSession } from './outbox/node-session.ts'
 import { readInstallation } from './outbox/restore.ts'
 import { closeMoves } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
@@ -103,7 +107,7 @@ class KafkaTopicDestination implements FhirServerModule {
     if (!this.#parts) {
       throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
     }
-    const { db, registry, leadership, bestEffort, lanes, janitor, installation } = this.#parts
+    const { db, registry, presence, bestEffort, lanes, janitor, installation } = this.#parts
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
@@ -111,7 +115,7 @@ class KafkaTopicDestination implements FhirServerModule {
     })
     await registry.start()
     bestEffort.start()
-    await leadership.start()
+    await presence.start()
     lanes.start()
     janitor.start()
   }
@@ -130,12 +134,12 @@ class KafkaTopicDestination implements FhirServerModule {
     const { stopTimeoutMs } = this.#options
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
-      const { registry, leadership, producers, bestEffort, lanes, janitor } = this.#parts
+      const { registry, presence, producers, bestEffort, lanes, janitor } = this.#parts
       await registry.stop()
       await janitor.stop()
       await Promise.all([lanes.stop(), bestEffort.stop(stopTimeoutMs)])
       await producers.close(0)
-      await leadership.stop()
+      await presence.stop()
     }
     await this.#pool.end()
   }
@@ -145,7 +149,7 @@ class KafkaTopicDestination implements FhirServerModule {
 interface Parts {
   readonly db: SqlTx
   readonly registry: Registry
-  readonly leadership: Leadership
+  readonly presence: NodePresence
   readonly producers: ProducerPool
   readonly bestEffort: BestEffortDelivery
   readonly lanes: LaneSupervisor
@@ -166,7 +170,10 @@ function wireParts(
   const db = fromPg(pool)
   const installation = { id: '' }
   const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
-  const leadership = new Leadership(poolConfig(options.database), schema, logger)
+  const presence =
+    options.leadership === 'lease'
+      ? new NodeLease(db, schema, logger)
+      : new NodeSession(poolConfig(options.database), schema, logger)
   const producers = new ProducerPool()
   const bestEffort = new BestEffortDelivery({
     db,
@@ -182,7 +189,9 @@ function wireParts(
     db,
     schema,
     registry,
-    leadership,
+    presence,
+    leadership: new Leadership(presence, schema),
+    notices: new EventNotices(db, schema, logger),
     createProducer: ({ id, parameters, kafkaTopic }, onError) => {
       const name = `${transactionalIdPrefix}-${installation.id}-${id}`
       const config = toProducerConfig(parameters, 'at-least-once', name)
@@ -206,7 +215,7 @@ function wireParts(
     },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
-  return { db, registry, leadership, producers, bestEffort, lanes, hooks, janitor, installation }
+  return { db, registry, presence, producers, bestEffort, lanes, hooks, janitor, installation }
 }
 
 /** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */

@@ -37,6 +37,11 @@ export interface ModuleOptions {
    *  only after this time, so that every later write is matched on every node.
    *  @default 500  Minimum 50. */
   readonly registryLeaseMs?: number
+  /** How a node shows the others that it is there: by a `session` of its own, whose end they see at once, or by a `lease` in a row, which runs out
+   *  ten seconds after its last sign of life. `lease` is for databases behind a pooler in transaction mode; events that another node has
+   *  written are then seen after `pollIntervalMs`.
+   *  @default 'session' */
+  readonly leadership?: 'session' | 'lease'
   /** Longest time a lane or a standby node waits without a signal before it looks again, in milliseconds.
    *  @default 250  Minimum 10. */
   readonly pollIntervalMs?: number
@@ -72,6 +77,7 @@ const defaults: Required<Defaulted> = {
   transactionalIdPrefix: 'fhir-topic-destination',
   checkpoint: true,
   registryLeaseMs: 500,
+  leadership: 'session',
   pollIntervalMs: 250,
   idleProducerMs: 60_000,
   pageLingerMs: 20,

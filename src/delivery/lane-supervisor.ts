@@ -1,8 +1,11 @@
 import type { SqlTx } from '../host/types.ts'
-import type { Leadership } from '../outbox/leadership.ts'
+import type { EventNotices } from '../outbox/event-notices.ts'
+import type { Leadership, LedDestination } from '../outbox/leadership.ts'
+import type { NodePresence } from '../outbox/node-presence.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { Lane } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { LaneSpread } from './lane-spread.ts'
 import { QueueWatch } from './queue-watch.ts'
 import type { RegisteredDestination, Registry } from './registry.ts'
 import { Signal } from './signal.ts'
@@ -14,22 +17,28 @@ export interface LaneSupervisorParts extends Omit<
   readonly db: SqlTx
   readonly schema: OutboxSchema
   readonly registry: Pick<Registry, 'destinations' | 'onChange'>
-  readonly leadership: Pick<Leadership, 'tryLead' | 'resign' | 'onLost'>
+  readonly presence: Pick<NodePresence, 'onLost' | 'onNotice'>
+  readonly leadership: Pick<Leadership, 'tryLead' | 'resign' | 'leave'>
+  readonly notices: Pick<EventNotices, 'send'>
 }
 
 interface RunningLane {
   readonly lane: Lane
   /** The queue it reads now. */
   readonly topicId: number
+  readonly isEnding: boolean
   readonly ended: Promise<void>
 }
 
-/** Runs a lane for every at-least-once destination this node leads, and keeps trying to lead the others. */
+/** Runs a lane for every at-least-once destination this node leads, and keeps trying to lead its part of them all. */
 export class LaneSupervisor {
   readonly #parts: LaneSupervisorParts
   readonly #lanes = new Map<number, RunningLane>()
+  readonly #spread = new LaneSpread()
   readonly #watch: QueueWatch
   readonly #signal = new Signal()
+  /** Topics that have a destination without a lane here; undefined when it is to be found out anew. */
+  #ledElsewhere: ReadonlySet<number> | undefined
   #isStopping = false
   #loop: Promise<void> | undefined
 
@@ -39,21 +48,28 @@ export class LaneSupervisor {
   }
 
   start(): void {
+    const { registry, presence } = this.#parts
     // Lanes learn of a change at once, also while the loop waits for the database.
-    this.#parts.registry.onChange(() => {
+    registry.onChange(() => {
       this.#updateLanes()
       this.#signal.raise()
     })
-    this.#parts.leadership.onLost(() => {
+    presence.onLost(() => {
       this.#stopLanes()
       this.#signal.raise()
+    })
+    presence.onNotice((topicIds) => {
+      this.#wakeLanes(new Set(topicIds))
     })
     this.#loop = this.#supervise()
     this.#watch.start()
   }
 
+  /** This node has written events for these topics. */
   wake(topicIds: ReadonlySet<number>): void {
-    for (const { lane, topicId } of this.#lanes.values()) if (topicIds.has(topicId)) lane.wake()
+    this.#wakeLanes(topicIds)
+    const elsewhere = (this.#ledElsewhere ??= this.#findLedElsewhere())
+    this.#parts.notices.send([...topicIds].filter((topicId) => elsewhere.has(topicId)))
   }
 
   /** Ends every lane after its page under way, then hands its leadership over. */
@@ -63,13 +79,19 @@ export class LaneSupervisor {
     this.#stopLanes()
     await this.#loop
     await this.#watch.stop()
+    await this.#parts.leadership.leave().catch((error: unknown) => {
+      this.#parts.logger.debug(
+        { err: error },
+        'the other nodes will see later that this one leaves',
+      )
+    })
     await Promise.all([...this.#lanes.values()].map(({ ended }) => ended))
   }
 
   async #supervise(): Promise<void> {
     while (!this.#isStopping) {
       try {
-        await this.#leadMore()
+        await this.#lead()
       } catch (error) {
         this.#parts.logger.warn({ err: error }, 'cannot take up leadership; will retry')
       }
@@ -89,6 +111,20 @@ export class LaneSupervisor {
     return wanted
   }
 
+  #wakeLanes(topicIds: ReadonlySet<number>): void {
+    for (const { lane, topicId } of this.#lanes.values()) if (topicIds.has(topicId)) lane.wake()
+  }
+
+  #findLedElsewhere(): ReadonlySet<number> {
+    const { registry } = this.#parts
+    const rows = [...registry.destinations.values()].map(({ row }) => row)
+    return new Set(
+      rows
+        .filter((row) => row.kind === 'kafka-at-least-once' && !this.#lanes.has(row.destinationId))
+        .map(({ topicId }) => topicId),
+    )
+  }
+
   #updateLanes(): void {
     const wanted = this.#wanted()
     for (const [destinationId, running] of this.#lanes) {
@@ -97,47 +133,87 @@ export class LaneSupervisor {
         const { topicId, sourceVersion } = registered.row
         running.lane.update(registered.destination, sourceVersion)
         this.#lanes.set(destinationId, { ...running, topicId })
-      } else running.lane.stop()
+      } else this.#end(destinationId, running)
     }
+    this.#ledElsewhere = undefined
   }
 
   #stopLanes(): void {
-    for (const { lane } of this.#lanes.values()) lane.stop()
+    for (const [destinationId, running] of this.#lanes) this.#end(destinationId, running)
   }
 
-  async #leadMore(): Promise<void> {
-    const unled = [...this.#wanted().keys()].filter((id) => !this.#lanes.has(id))
-    if (unled.length === 0) return
-    const led = await this.#parts.leadership.tryLead(unled)
-    // Meanwhile a destination may have changed or gone, or this node may be stopping.
+  #end(destinationId: number, running: RunningLane): void {
+    this.#lanes.set(destinationId, { ...running, isEnding: true })
+    running.lane.stop()
+  }
+
+  async #lead(): Promise<void> {
     const wanted = this.#wanted()
-    for (const { destinationId, epoch } of led) {
-      const registered = wanted.get(destinationId)
-      if (registered?.destination && !this.#isStopping) this.#begin(registered, epoch)
-      else await this.#resign(destinationId)
+    const unled = [...wanted.keys()].filter((id) => !this.#lanes.has(id))
+    const { leadership } = this.#parts
+    const share = { total: wanted.size, led: this.#spread.shared(this.#lanes.size) }
+    const { won, left, nodes } = await leadership.tryLead(unled, share)
+    await this.#begin(won)
+    const overdue = this.#spread.overdue(left, performance.now())
+    if (overdue.length > 0) {
+      const adopted = (await leadership.tryLead(overdue)).won
+      for (const { destinationId } of adopted) this.#spread.adopt(destinationId)
+      await this.#begin(adopted)
+    }
+    this.#giveUpSurplus(wanted.size, nodes)
+  }
+
+  /** What is at rest goes first: nobody waits for it. */
+  #giveUpSurplus(total: number, nodes: number): void {
+    const running = [...this.#lanes].filter(([, { isEnding }]) => !isEnding)
+    const isBusy = ({ lane }: RunningLane): boolean => lane.restingPlace === undefined
+    const inOrder = running.toSorted(([, a], [, b]) => Number(isBusy(b)) - Number(isBusy(a)))
+    const surplus = this.#spread.surplus(
+      inOrder.map(([id]) => id),
+      total,
+      nodes,
+    )
+    for (const destinationId of surplus) {
+      const lane = this.#lanes.get(destinationId)
+      if (lane) this.#end(destinationId, lane)
     }
   }
 
-  #begin({ row, destination }: RegisteredDestination, epoch: number): void {
+  /** Meanwhile a destination may have changed or gone, or this node may be stopping. */
+  async #begin(won: readonly LedDestination[]): Promise<void> {
+    const wanted = this.#wanted()
+    for (const { destinationId, epoch } of won) {
+      const registered = wanted.get(destinationId)
+      if (!registered || this.#isStopping) await this.#resign(destinationId)
+      else this.#beginLane(registered, epoch)
+    }
+  }
+
+  #beginLane({ row, destination }: RegisteredDestination, epoch: number): void {
     if (!destination) return
     const { destinationId, topicId, sourceVersion, reference } = row
     const lane = new Lane({ ...this.#parts, destinationId, epoch, destination, sourceVersion })
     this.#parts.logger.info({ destination: reference, epoch }, 'leading')
-    this.#lanes.set(destinationId, { lane, topicId, ended: this.#run(lane, destinationId) })
+    const ended = this.#run(lane, destinationId)
+    this.#lanes.set(destinationId, { lane, topicId, isEnding: false, ended })
+    this.#ledElsewhere = undefined
   }
 
   async #run(lane: Lane, destinationId: number): Promise<void> {
     await lane.run()
     this.#lanes.delete(destinationId)
+    this.#spread.forget(destinationId)
+    this.#ledElsewhere = undefined
     await this.#resign(destinationId)
     this.#signal.raise()
   }
 
   async #resign(destinationId: number): Promise<void> {
+    this.#spread.forget(destinationId)
     try {
       await this.#parts.leadership.resign(destinationId)
     } catch (error) {
-      // The session is gone, and its locks with it.
+      // The session is gone, and its leaderships with it; or the next election finds that the row still names this node.
       this.#parts.logger.debug({ err: error, destinationId }, 'leadership was already lost')
     }
   }

@@ -11,6 +11,7 @@ import { isSettled } from '../outbox/cursor-row.ts'
 import { EventCursor, type Page } from '../outbox/event-cursor.ts'
 import { OutboxJanitor } from '../outbox/janitor.ts'
 import { Leadership } from '../outbox/leadership.ts'
+import { NodeSession } from '../outbox/node-session.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { relayReference } from './capture-sql.ts'
 import { relayPage } from './relay-page.ts'
@@ -39,6 +40,7 @@ const catchUpPollMs = 20
  *  transaction, which begins with the acknowledgement, fails as a whole. */
 export class CaptureRelay {
   readonly #parts: CaptureRelayParts
+  readonly #presence: NodeSession
   readonly #leadership: Leadership
   readonly #janitor: OutboxJanitor
   readonly #control = new Signal()
@@ -51,8 +53,9 @@ export class CaptureRelay {
   constructor(parts: CaptureRelayParts) {
     const { database, pool, schema, logger } = parts
     this.#parts = parts
-    this.#leadership = new Leadership(poolConfig(database), schema, logger)
-    this.#leadership.onLost(() => {
+    this.#presence = new NodeSession(poolConfig(database), schema, logger)
+    this.#leadership = new Leadership(this.#presence, schema)
+    this.#presence.onLost(() => {
       this.#isLeading = false
       this.#control.raise()
     })
@@ -60,7 +63,7 @@ export class CaptureRelay {
   }
 
   async start(): Promise<void> {
-    await this.#leadership.start()
+    await this.#presence.start()
     this.#janitor.start()
     this.#loop = this.#run()
   }
@@ -71,7 +74,7 @@ export class CaptureRelay {
     this.#control.raise()
     await this.#loop
     await this.#janitor.stop()
-    await this.#leadership.stop()
+    await this.#presence.stop()
   }
 
   /** Resolves with true when every change that was committed before this call is moved, with false at the deadline. */
@@ -117,7 +120,8 @@ export class CaptureRelay {
       `select id from ${schema.destination} where reference = $1`,
       [relayReference],
     )
-    const [led] = await this.#leadership.tryLead(rows.map(({ id }) => id))
+    const { won } = await this.#leadership.tryLead(rows.map(({ id }) => id))
+    const [led] = won
     if (!led) return
     this.#isLeading = true
     logger.info({ epoch: led.epoch }, 'relaying captured changes')

@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/logger.ts'
 import { countBacklogs } from './backlog-count.ts'
 import { cleanOutbox, deleteSettledEvents, foldSilentNodes } from './cleanup.ts'
+import { forgetAbsentNodes } from './node-presence.ts'
 import { pruneRegistryChanges } from './registry-changes.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { closeAbandonedMoves, dropDrainedSources, forgetMoves } from './sources.ts'
@@ -65,6 +66,7 @@ export class OutboxJanitor {
     await deleteSettledEvents(db, schema)
     await pruneRegistryChanges(db, schema)
     await foldSilentNodes(db, schema)
+    await forgetAbsentNodes(db, schema)
     await closeAbandonedMoves(db, schema, abandonedSeconds)
     await dropDrainedSources(db, schema)
   }

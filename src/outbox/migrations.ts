@@ -3,6 +3,7 @@ import { TopicDestinationError } from '../errors.ts'
 import { createTables } from './migrations/0001-outbox.ts'
 import { createSources } from './migrations/0002-sources.ts'
 import { createOwnTypes } from './migrations/0003-own-types.ts'
+import { createNodes } from './migrations/0004-nodes.ts'
 import { rebaseAfterRestore } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
@@ -11,6 +12,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   createTables,
   createSources,
   createOwnTypes,
+  createNodes,
 ]
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.

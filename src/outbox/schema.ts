@@ -18,6 +18,7 @@ export interface OutboxSchema {
   readonly move: string
   readonly topic: string
   readonly topicHolder: string
+  readonly node: string
   readonly deadLetter: string
   readonly undecidedEvent: string
   readonly registryChange: string
@@ -39,7 +40,7 @@ export interface OutboxSchema {
   slot(index: number): string
 }
 
-/** Second key of the advisory locks that are not a destination's (those use its id, from 1 upwards). */
+/** Second key of the advisory locks that are not a node's (those use its id, from 1 upwards). */
 export const lockKeys = { janitor: 0, migration: -1 } as const
 
 export interface OutboxSchemaOptions {
@@ -71,6 +72,7 @@ export function outboxSchema(
     move: table('move'),
     topic: table('topic'),
     topicHolder: table('topic_holder'),
+    node: table('node'),
     deadLetter: table('dead_letter'),
     undecidedEvent: table('undecided_event'),
     registryChange: table('registry_change'),

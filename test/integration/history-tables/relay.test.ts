@@ -58,7 +58,8 @@ describe('the relay', () => {
     const { rows } = await pool.query(
       `select pg_terminate_backend(pid) from pg_locks
         where locktype = 'advisory' and classid::bigint = $1::int::bit(32)::bigint
-          and database = (select oid from pg_database where datname = current_database())`,
+          and database = (select oid from pg_database where datname = current_database())
+          and objid::bigint = (select leader from ${capture.plan.schema.destination})`,
       [capture.plan.schema.lockKey],
     )
     assert.equal(rows.length, 1)

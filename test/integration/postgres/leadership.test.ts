@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { silentLogger } from '../../../src/observability/logger.ts'
-import { Leadership, type LeadershipOptions } from '../../../src/outbox/leadership.ts'
+import { fromPg } from '../../../src/host/sql-tx.ts'
 import { EventCursor } from '../../../src/outbox/event-cursor.ts'
+import {
+  Leadership,
+  type Election,
+  type LedDestination,
+  type Share,
+} from '../../../src/outbox/leadership.ts'
+import { NodeLease, type NodeLeaseOptions } from '../../../src/outbox/node-lease.ts'
+import { forgetAbsentNodes, type NodePresence } from '../../../src/outbox/node-presence.ts'
+import { NodeSession, type NodeSessionOptions } from '../../../src/outbox/node-session.ts'
 import {
   addDestination,
   drain,
@@ -13,30 +22,70 @@ import {
   type Outbox,
 } from './outbox-fixture.ts'
 
-async function startNode(
-  t: TestContext,
-  { connectionString, schema }: Outbox,
-  name: string,
-  options: LeadershipOptions = {},
-): Promise<Leadership> {
-  const config = { connectionString, application_name: name }
-  const leadership = new Leadership(config, schema, silentLogger, options)
-  t.after(() => leadership.stop())
-  await leadership.start()
-  return leadership
+class TestNode {
+  readonly presence: NodePresence
+  readonly leadership: Leadership
+
+  constructor(presence: NodePresence, outbox: Outbox) {
+    this.presence = presence
+    this.leadership = new Leadership(presence, outbox.schema)
+  }
+
+  async tryLead(destinationIds: readonly number[]): Promise<readonly LedDestination[]> {
+    return (await this.leadership.tryLead(destinationIds)).won
+  }
+
+  elect(destinationIds: readonly number[], share: Share): Promise<Election> {
+    return this.leadership.tryLead(destinationIds, share)
+  }
+
+  resign(destinationId: number): Promise<void> {
+    return this.leadership.resign(destinationId)
+  }
+
+  stop(): Promise<void> {
+    return this.presence.stop()
+  }
 }
 
-function lost(leadership: Leadership): Promise<void> {
+async function startNode(
+  t: TestContext,
+  outbox: Outbox,
+  name: string,
+  options: NodeSessionOptions = {},
+): Promise<TestNode> {
+  const { connectionString, schema } = outbox
+  const config = { connectionString, application_name: name }
+  return started(t, outbox, new NodeSession(config, schema, silentLogger, options))
+}
+
+async function startLeaseNode(
+  t: TestContext,
+  outbox: Outbox,
+  options: NodeLeaseOptions = {},
+): Promise<TestNode> {
+  const { db, schema } = outbox
+  return started(t, outbox, new NodeLease(db, schema, silentLogger, options))
+}
+
+async function started(t: TestContext, outbox: Outbox, presence: NodePresence): Promise<TestNode> {
+  const node = new TestNode(presence, outbox)
+  t.after(() => presence.stop())
+  await presence.start()
+  return node
+}
+
+function lost({ presence }: TestNode): Promise<void> {
   return new Promise((resolve) => {
-    leadership.onLost(resolve)
+    presence.onLost(resolve)
   })
 }
 
 /** The epoch under which the node wins the destination, when it can at last. */
-async function win(leadership: Leadership, destinationId: number): Promise<number> {
+async function win(node: TestNode, destinationId: number): Promise<number> {
   let epoch = 0
   await eventually(async () => {
-    const [led] = await leadership.tryLead([destinationId])
+    const [led] = await node.tryLead([destinationId])
     epoch = led?.epoch ?? 0
     return led !== undefined
   })
@@ -59,7 +108,6 @@ describe('leadership', () => {
     const outbox = await testOutbox(t)
     const { destinationId } = await addDestination(outbox, 'one')
     const [a, b] = [await startNode(t, outbox, 'a'), await startNode(t, outbox, 'b')]
-    // Asked twice at once, a session must not take its lock twice: it gives it back once.
     const both = await Promise.all([a.tryLead([destinationId]), a.tryLead([destinationId])])
     assert.deepEqual(both.flat(), [{ destinationId, epoch: 1 }])
     await a.resign(destinationId)
@@ -111,7 +159,7 @@ describe('leadership', () => {
     const a = await startNode(t, outbox, 'a', options)
     assert.equal(await win(a, destinationId), 1)
     let losses = 0
-    a.onLost(() => losses++)
+    a.presence.onLost(() => losses++)
     const { rows } = await outbox.pool.query<{ pid: number; at: Date }>(
       `select pid, query_start as at from pg_stat_activity where application_name = 'a' and datname = current_database()`,
     )
@@ -143,14 +191,24 @@ describe('leadership', () => {
     const outbox = await testOutbox(t)
     const a = await startNode(t, outbox, 'a')
     assert.deepEqual(await a.tryLead([12345]), [])
-    const { rows } = await outbox.pool.query(
-      `select from pg_locks where locktype = 'advisory' and classid::bigint = $1::bigint & 4294967295`,
-      [outbox.schema.lockKey],
-    )
-    assert.equal(rows.length, 0)
   })
 
-  it('leaves no lock behind when the statement fails after taking it', async (t) => {
+  it('that was resigned in vain is won again', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const a = await startLeaseNode(t, outbox)
+    assert.equal(await win(a, destinationId), 1)
+    const host = await openTransaction(outbox.pool)
+    await outbox.pool
+      .query(`create function fail() returns trigger language plpgsql as 'begin raise ''no''; end';
+      create trigger fail before update on ${outbox.schema.destination} execute function fail()`)
+    await assert.rejects(a.resign(destinationId), /no/)
+    await outbox.pool.query(`drop trigger fail on ${outbox.schema.destination}`)
+    await host.rollback()
+    assert.equal(await win(a, destinationId), 2)
+  })
+
+  it('is void when its statement fails', async (t) => {
     const outbox = await testOutbox(t)
     const { destinationId } = await addDestination(outbox, 'one')
     const [a, b] = [await startNode(t, outbox, 'a'), await startNode(t, outbox, 'b')]
@@ -171,5 +229,138 @@ describe('leadership', () => {
     assert.deepEqual(await a.tryLead([1]), [])
     await a.resign(1)
     await a.stop()
+  })
+})
+
+describe('leadership shared by nodes', () => {
+  it('is taken up to the equal part, rounded up; the others see what is left', async (t) => {
+    const outbox = await testOutbox(t)
+    const ids: number[] = []
+    for (const id of ['a', 'b', 'c', 'd', 'e']) {
+      ids.push((await addDestination(outbox, id)).destinationId)
+    }
+    const [a, b] = [await startNode(t, outbox, 'a'), await startLeaseNode(t, outbox)]
+    const first = await a.elect(ids, { total: 5, led: 0 })
+    assert.deepEqual([first.won.length, first.left.length, first.nodes], [3, 2, 2])
+    const again = await a.elect(first.left, { total: 5, led: 3 })
+    assert.deepEqual([again.won, again.left], [[], first.left])
+    const second = await b.elect(ids, { total: 5, led: 0 })
+    assert.deepEqual(
+      new Set(second.won.map(({ destinationId }) => destinationId)),
+      new Set(first.left),
+    )
+    assert.deepEqual(second.left, [])
+  })
+
+  it('is no more shared with a node that leaves', async (t) => {
+    const outbox = await testOutbox(t)
+    const one = (await addDestination(outbox, 'one')).destinationId
+    const two = (await addDestination(outbox, 'two')).destinationId
+    const [a, b] = [await startNode(t, outbox, 'a'), await startNode(t, outbox, 'b')]
+    assert.equal((await b.elect([one, two], { total: 2, led: 0 })).won.length, 1)
+    await b.leadership.leave()
+    const election = await a.elect([one, two], { total: 2, led: 0 })
+    assert.deepEqual([election.won.length, election.nodes], [1, 1])
+  })
+
+  it('forgets nodes that are gone, and no other', async (t) => {
+    const outbox = await testOutbox(t)
+    const { pool, db, schema } = outbox
+    const [a, b, gone] = [
+      await startNode(t, outbox, 'a'),
+      await startLeaseNode(t, outbox),
+      await startNode(t, outbox, 'gone'),
+    ]
+    const fresh = gone.presence.nodeId
+    await gone.stop()
+    await forgetAbsentNodes(db, schema)
+    const nodes = async () =>
+      (await pool.query<{ id: number }>(`select id from ${schema.node} order by id`)).rows.map(
+        ({ id }) => id,
+      )
+    const present = [a.presence.nodeId, b.presence.nodeId]
+    assert.deepEqual(await nodes(), [...present, fresh])
+    await pool.query(`update ${schema.node} set started_at = started_at - interval '2 minutes'`)
+    await forgetAbsentNodes(db, schema)
+    assert.deepEqual(await nodes(), present)
+  })
+})
+
+describe('leadership by lease', () => {
+  it('survives the end of every session, and holds none', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const [a, b] = [await startLeaseNode(t, outbox), await startLeaseNode(t, outbox)]
+    assert.equal(await win(a, destinationId), 1)
+    outbox.pool.on('error', () => undefined)
+    await outbox.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    )
+    assert.deepEqual(await b.tryLead([destinationId]), [])
+    const { rows } = await outbox.pool.query(`select from pg_locks where locktype = 'advisory'`)
+    assert.equal(rows.length, 0)
+  })
+
+  it('moves when the lease has ended, and the one who had it knows before', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const hung = await startLeaseNode(t, outbox, { leaseMs: 300, heartbeatMs: 1_000_000 })
+    const next = await startNode(t, outbox, 'next')
+    assert.equal(await win(hung, destinationId), 1)
+    assert.equal(await win(next, destinationId), 2)
+    assert.equal(hung.presence.nodeId, undefined)
+    assert.deepEqual(await hung.leadership.tryLead([destinationId]), {
+      won: [],
+      left: [],
+      nodes: 0,
+    })
+  })
+
+  it('is renewed; a lease that ended unseen is another node', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const a = await startLeaseNode(t, outbox, { leaseMs: 60_000, heartbeatMs: 20 })
+    assert.equal(await win(a, destinationId), 1)
+    const before = a.presence.nodeId
+    const until = async () => {
+      const { rows } = await outbox.pool.query<{ at: Date }>(
+        `select lease_until as at from ${outbox.schema.node} where id = $1`,
+        [before],
+      )
+      return rows[0]?.at.getTime() ?? 0
+    }
+    const began = await until()
+    await eventually(async () => (await until()) > began)
+    let losses = 0
+    a.presence.onLost(() => losses++)
+    await outbox.pool.query(`update ${outbox.schema.node} set lease_until = now()`)
+    await eventually(() => Promise.resolve(losses > 0 && a.presence.nodeId !== undefined))
+    assert.notEqual(a.presence.nodeId, before)
+    assert.equal(await win(a, destinationId), 2)
+  })
+
+  it('is given up by stop at once', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const [a, b] = [await startLeaseNode(t, outbox), await startLeaseNode(t, outbox)]
+    assert.equal(await win(a, destinationId), 1)
+    await a.stop()
+    assert.deepEqual(await b.tryLead([destinationId]), [{ destinationId, epoch: 2 }])
+  })
+
+  it('begins by itself when the database comes', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    let isAway = true
+    const db: Outbox['db'] = {
+      query: (text, values) => {
+        if (isAway) throw new Error('connect ECONNREFUSED')
+        return fromPg(outbox.pool).query(text, values)
+      },
+    }
+    const a = await startLeaseNode(t, { ...outbox, db }, { heartbeatMs: 20 })
+    assert.deepEqual(await a.tryLead([destinationId]), [])
+    isAway = false
+    assert.equal(await win(a, destinationId), 1)
   })
 })

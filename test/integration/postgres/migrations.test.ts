@@ -7,6 +7,7 @@ import { cleanOutbox, deleteSettledEvents, foldSilentNodes } from '../../../src/
 import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import { Leadership } from '../../../src/outbox/leadership.ts'
+import { NodeSession } from '../../../src/outbox/node-session.ts'
 import { migrateOutbox, outboxMigrationsSql } from '../../../src/outbox/migrations.ts'
 import {
   pruneRegistryChanges,
@@ -42,7 +43,7 @@ describe('migrateOutbox', () => {
       })
       await Promise.all(Array.from({ length: 20 }, () => migrateOutbox(pool, schema)))
       const { rows } = await pool.query(`select version from ${schema.migration}`)
-      assert.deepEqual(rows, [{ version: 1 }, { version: 2 }, { version: 3 }])
+      assert.deepEqual(rows, [{ version: 1 }, { version: 2 }, { version: 3 }, { version: 4 }])
       const installations = await pool.query(`select from ${schema.cluster}`)
       assert.equal(installations.rows.length, 1)
     })
@@ -79,7 +80,7 @@ describe('migrateOutbox', () => {
     await pool.query(outboxMigrationsSql('by_hand'))
     await migrateOutbox(pool, schema)
     const { rows } = await pool.query(`select version from ${schema.migration}`)
-    assert.deepEqual(rows, [{ version: 1 }, { version: 2 }, { version: 3 }])
+    assert.deepEqual(rows, [{ version: 1 }, { version: 2 }, { version: 3 }, { version: 4 }])
   })
 
   it('leaves nothing behind when it fails', async (t) => {
@@ -103,10 +104,11 @@ describe('a schema', () => {
         const { destinationId, topicId, reference } = await addDestination(outbox, 'a')
         await enqueueEvents(db, schema, newEvents(topicId, 25))
         await countBacklogs(db, schema, { minEvents: 10 })
-        const leadership = new Leadership({ connectionString }, schema, silentLogger)
-        await leadership.start()
-        assert.equal((await leadership.tryLead([destinationId])).length, 1)
-        await leadership.stop()
+        const presence = new NodeSession({ connectionString }, schema, silentLogger)
+        await presence.start()
+        const leadership = new Leadership(presence, schema)
+        assert.equal((await leadership.tryLead([destinationId])).won.length, 1)
+        await presence.stop()
         const cursor = await takeOver(outbox, destinationId)
         const page = await cursor.nextPage(1, 1e9)
         assert.ok(page)

@@ -1,0 +1,39 @@
+import { hostname } from 'node:os'
+import type { SqlTx } from '../host/types.ts'
+import type { OutboxSchema } from './schema.ts'
+
+/** That this node is there, as other nodes see it. A number is never used twice: whatever was done under one that is lost is void. */
+export interface NodePresence {
+  /** Makes this node present, in the background when the database is away. */
+  start(): Promise<void>
+  /** Ends the presence at once, in the eyes of the others too. */
+  stop(): Promise<void>
+  /** Undefined while this node is not present. */
+  readonly nodeId: number | undefined
+  /** Runs statements on behalf of the present node. */
+  readonly db: SqlTx
+  /** Called when the presence has ended unasked. */
+  onLost(callback: () => void): void
+  /** Called with topics that other nodes have written events for. A presence that hears nothing never calls. */
+  onNotice(callback: (topicIds: readonly number[]) => void): void
+}
+
+/** For operators: which process a node is. */
+export const nodeName: string = `${hostname()}:${process.pid}`
+
+/** SQL: the ids of the nodes that are present. `pg_locks` shows the keys of advisory locks as unsigned numbers. */
+export function presentNodes(schema: OutboxSchema): string {
+  return `select id from ${schema.node} where lease_until > clock_timestamp()
+    union select objid::bigint::int from pg_locks
+      where locktype = 'advisory' and granted and objsubid = 2 and objid::bigint between 1 and 2147483647
+        and classid::bigint = ${schema.lockKey}::bigint & 4294967295
+        and database = (select oid from pg_database where datname = current_database())`
+}
+
+/** Forgets nodes that are not present any more. A fresh one may not have come to its lock yet. Call it each minute. */
+export async function forgetAbsentNodes(db: SqlTx, schema: OutboxSchema): Promise<void> {
+  await db.query(
+    `delete from ${schema.node}
+      where started_at < clock_timestamp() - interval '1 minute' and id not in (${presentNodes(schema)})`,
+  )
+}
