@@ -33,6 +33,10 @@ export interface ModuleOptions {
    *  goes on and `$status` says so. false: events under way at a crash come twice.
    *  @default true */
   readonly checkpoint?: boolean
+  /** What happens to an event that Kafka can never take, because it is too large: `set-aside` as a dead letter, with its number, while its neighbours
+   *  go on; or `wait`, it and everything behind it, until maxRequestSize or the topic's limit is raised.
+   *  @default 'set-aside' */
+  readonly undeliverable?: 'set-aside' | 'wait'
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
    *  only after this time, so that every later write is matched on every node.
    *  @default 500  Minimum 50. */
@@ -76,6 +80,7 @@ const defaults: Required<Defaulted> = {
   cloudEventsHeaders: true,
   transactionalIdPrefix: 'fhir-topic-destination',
   checkpoint: true,
+  undeliverable: 'set-aside',
   registryLeaseMs: 500,
   leadership: 'session',
   pollIntervalMs: 250,
@@ -95,6 +100,15 @@ const ranges = {
   maxPageBytes: [1024, 1024 ** 3],
   stopTimeoutMs: [0, 3_600_000],
 } as const
+
+const choices = {
+  plainSecrets: ['mask', 'echo'],
+  strictAidbox: [true, false],
+  cloudEventsHeaders: [true, false],
+  checkpoint: [true, false],
+  undeliverable: ['set-aside', 'wait'],
+  leadership: ['session', 'lease'],
+} as const satisfies { [Name in keyof Defaulted]?: readonly Required<Defaulted>[Name][] }
 
 /** Fills in the defaults.
  *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION` naming the option */
@@ -116,7 +130,19 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
     )
   }
   checkRanges(resolved, ranges)
+  checkChoices(resolved)
   return resolved
+}
+
+function checkChoices(options: ResolvedOptions): void {
+  for (const [name, allowed] of Object.entries(choices)) {
+    const value: unknown = options[name as keyof typeof choices]
+    if (allowed.some((choice) => choice === value)) continue
+    throw new TopicDestinationError(
+      'KTD_INVALID_OPTION',
+      `${name} must be ${allowed.join(' or ')}, not ${String(value)}.`,
+    )
+  }
 }
 
 /** @throws TopicDestinationError `KTD_INVALID_OPTION` naming the first option that is not a whole number in its range */

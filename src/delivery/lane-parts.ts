@@ -22,6 +22,7 @@ export interface LaneParts {
   readonly cloudEventsHeaders: boolean
   /** Whether Kafka transactions carry a checkpoint. */
   readonly checkpoint: boolean
+  readonly undeliverable: 'set-aside' | 'wait'
   readonly maxPageEvents: number
   readonly maxPageBytes: number
   readonly pageLingerMs: number

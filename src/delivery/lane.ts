@@ -59,7 +59,7 @@ export class Lane {
     this.#producer = new LaneProducer(parts, (cause) => {
       this.#noteCause(cause)
     })
-    this.#poison = new PoisonEvents(reference, parts.maxPageEvents, parts.logger)
+    this.#poison = new PoisonEvents(parts)
     this.#records = new PageRecords(parts)
     this.#pace = new PagePace(parts.pageLingerMs)
     this.#checkpoint = new Checkpoint({

@@ -1,6 +1,8 @@
+import { KafkaFailure } from '../kafka/kafka-error.ts'
 import type { KafkaError } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { EventCursor, OutboxEvent, Page } from '../outbox/event-cursor.ts'
+import type { LaneParts } from './lane-parts.ts'
 import { PageLimit } from './page-limit.ts'
 
 /** Events of one destination that Kafka can never take, and the search for them.
@@ -9,13 +11,15 @@ import { PageLimit } from './page-limit.ts'
 export class PoisonEvents {
   readonly #reference: string
   readonly #logger: Logger
+  readonly #isAwaited: boolean
   readonly #limit: PageLimit
   /** Causes by event id. */
   readonly #named = new Map<string, string>()
 
-  constructor(reference: string, maxPageEvents: number, logger: Logger) {
-    this.#reference = reference
+  constructor({ destination, maxPageEvents, undeliverable, logger }: LaneParts) {
+    this.#reference = destination.reference
     this.#limit = new PageLimit(maxPageEvents)
+    this.#isAwaited = undeliverable === 'wait'
     this.#logger = logger
   }
 
@@ -34,11 +38,16 @@ export class PoisonEvents {
     return events.slice(0, Math.min(first < 0 ? events.length : first, this.#limit.current))
   }
 
-  /** The first event of the page keeps its number, its neighbours go on. */
+  /** The first event of the page keeps its number, its neighbours go on.
+   *  @throws {@link KafkaError} `retriable` where everything waits for it; it is tried anew then */
   async setAside(cursor: EventCursor, page: Page): Promise<void> {
     const [event] = page.events
     if (!event) return
     const cause = this.#named.get(event.id) ?? 'Kafka refuses this record.'
+    if (this.#isAwaited) {
+      this.forget()
+      throw new KafkaFailure('retriable', `${cause} The events behind it wait.`)
+    }
     await cursor.deadLetter(page, 0, cause)
     this.#named.delete(event.id)
     this.#logger.error(

@@ -36,6 +36,9 @@ describe('module options', () => {
     ['maxPageEvents', 0],
     ['maxPageBytes', 1],
     ['stopTimeoutMs', Number.NaN],
+    ['leadership', 'leader'],
+    ['undeliverable', 'block'],
+    ['checkpoint', 'false'],
   ] as const) {
     it(`refuse ${name} ${value} by name`, () => {
       assert.throws(() => resolveOptions({ ...required, [name]: value }), {

@@ -117,12 +117,14 @@ async function startLane(
     db = (outbox) => outbox.db,
     checkpoint = true,
     idleProducerMs = 60_000,
+    undeliverable = 'set-aside',
     prepare = () => Promise.resolve(),
   }: {
     events: number
     db?: (outbox: Outbox) => SqlTx
     checkpoint?: boolean
     idleProducerMs?: number
+    undeliverable?: 'set-aside' | 'wait'
     prepare?: (outbox: Outbox) => Promise<unknown>
   },
 ) {
@@ -149,6 +151,7 @@ async function startLane(
     pageLingerMs: 0,
     pollIntervalMs: 20,
     idleProducerMs,
+    undeliverable,
     stopTimeoutMs: 4711,
     logger: silentLogger,
   })
@@ -479,6 +482,26 @@ describe('Lane', () => {
     assert.deepEqual(kafka.attempts.slice(1), ['1: 2 p2', '1: 4 p4'])
     const { delivered, dead } = await status()
     assert.deepEqual([delivered, dead], [2, 2])
+  })
+
+  it('waits for a record that Kafka cannot take yet, where that is wanted, and loses none', async (t) => {
+    const refused = (): KafkaFailure =>
+      new KafkaFailure('poison', 'Too large.', { poisonIndexes: [1] })
+    const again = (): KafkaFailure =>
+      new KafkaFailure('poison', 'Too large.', { poisonIndexes: [0] })
+    const kafka = new ScriptedKafka([refused(), undefined, again(), again()])
+    const { status } = await startLane(t, kafka, { events: 3, undeliverable: 'wait' })
+    await eventually(async () => (await status()).delivered === 3)
+    assert.deepEqual(kafka.attempts, [
+      '1: 1 p1, 2 p2, 3 p3',
+      '1: 1 p1',
+      '1: 2 p2, 3 p3',
+      '1: 2 p2, 3 p3',
+      '1: 2 p2, 3 p3',
+    ])
+    const { dead, lastErrors } = await status()
+    assert.equal(dead, 0)
+    assert.match(lastErrors[0]?.message ?? '', /^Too large\. The events behind it wait\.$/)
   })
 
   it('goes on after an error of the database: without checkpoints the page is sent again under the same numbers', async (t) => {
