@@ -79,7 +79,6 @@ export function outcomeOfError(error: unknown): OperationOutcome {
 
 function outcomeOfModuleError(error: unknown): OperationOutcome | undefined {
   if (!isTopicDestinationError(error)) return undefined
-  if (error.code === 'KTD_STOPPED') return unavailable('The server is stopping.')
   if (error.expression === undefined) return undefined
   const issue: OperationOutcomeIssue = {
     severity: 'error',
