@@ -62,6 +62,11 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
     if (isDeleted) response.status(204).end()
     else answer(response, 404, outcome(`There is no ${type}/${id}.`))
   })
+
+  router.use((_request, response) => {
+    answer(response, 404, outcome('No resource and no operation has this address.'))
+  })
+
   router.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
     // A hook of the module refuses a write by an outcome.
     if (error instanceof OperationOutcomeError) {
