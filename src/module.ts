@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { OperationOutcomeError } from '@medplum/core'
 import { Pool } from 'pg'
-import { openPool, poolConfig } from './database-pool.ts'
+import { openPool, poolConfig, sessionSettings } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
@@ -166,7 +166,11 @@ function wireParts(
   const db = untilEnded(pool)
   const installation = { id: '' }
   const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
-  const leadership = new Leadership(poolConfig(options.database), schema, logger)
+  const leadership = new Leadership(
+    { options: sessionSettings, ...poolConfig(options.database) },
+    schema,
+    logger,
+  )
   const producers = new ProducerPool()
   const bestEffort = new BestEffortDelivery({
     db,

@@ -33,7 +33,7 @@ interface Served {
 async function serve(
   t: TestContext,
   repositoryOf: (pool: Pool) => MemoryRepository = () => new MemoryRepository(),
-  options: Partial<FhirRouterHostOptions> = {},
+  options: Partial<FhirRouterHostOptions<never>> = {},
 ): Promise<Served> {
   const { pool } = await testDatabase(t)
   await migrateOutbox(pool, outboxSchema())
@@ -155,7 +155,7 @@ describe('the routes of fhirRouterHost', () => {
 
   it('write in the open transaction of the repository: all or nothing with its other entries', async (t) => {
     const { ask, module } = await serve(t, (pool) => new PgMemoryRepository(pool), {
-      transactionOf: (repository) => (repository as unknown as PgMemoryRepository).open,
+      transactionOf: ({ open }: PgMemoryRepository) => open,
     })
     const transaction = (...resources: readonly { resourceType: string; id: string }[]) =>
       ask('POST', '', {
