@@ -4,14 +4,17 @@ import type { Logger } from './observability/logger.ts'
 /** A connection string, or what pg takes. */
 export type Database = string | PoolConfig
 
+/** The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it. A statement that has
+ *  waited for a host's transaction goes on with what that one has committed, whatever level the database's transactions begin at. */
+export const sessionSettings = '-c jit=off -c default_transaction_isolation=read\\ committed'
+
 /** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */
 const poolDefaults: PoolConfig = {
   application_name: 'fhir-topic-destination-kafka',
   connectionTimeoutMillis: 10_000,
   query_timeout: 120_000,
   keepAlive: true,
-  // The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it.
-  options: [process.env['PGOPTIONS'], '-c jit=off'].filter(Boolean).join(' '),
+  options: [process.env['PGOPTIONS'], sessionSettings].filter(Boolean).join(' '),
 }
 
 export function openPool(database: Database, logger: Logger): Pool {

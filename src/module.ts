@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { OperationOutcomeError } from '@medplum/core'
 import { Pool } from 'pg'
 import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
@@ -26,6 +27,7 @@ import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
+import { unavailable } from './rest/outcomes.ts'
 import { statusOperation } from './status/status-operation.ts'
 
 /** Sends the changes of a FHIR server's resources to Kafka.
@@ -60,9 +62,7 @@ class KafkaTopicDestination implements FhirServerModule {
     const hooks: CommitHooks = {
       ...parts.hooks,
       beforeCommit: async (unit, tx) => {
-        if (this.#stopped) {
-          throw new TopicDestinationError('KTD_STOPPED', 'A write came after stop().')
-        }
+        if (this.#stopped) throw stoppedError('A write came after stop().')
         await parts.hooks.beforeCommit(unit, tx)
       },
     }
@@ -167,7 +167,7 @@ function wireParts(
   pool: Pool,
 ): Parts {
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = options
-  const db = fromPg(pool)
+  const db = untilEnded(pool)
   const installation = { id: '' }
   const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
   const presence =
@@ -216,6 +216,23 @@ function wireParts(
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
   return { db, registry, presence, producers, bestEffort, lanes, hooks, janitor, installation }
+}
+
+/** The pool that `stop()` ends. Whoever still asks then, as `$status` does, is told so. */
+function untilEnded(pool: Pool): SqlTx {
+  const db = fromPg(pool)
+  return {
+    query: async (text, values) => {
+      if (pool.ending) throw stoppedError('The database was asked after stop().')
+      return db.query(text, values)
+    },
+  }
+}
+
+/** An outcome, because it is what every host can answer. */
+function stoppedError(text: string): OperationOutcomeError {
+  const cause = new TopicDestinationError('KTD_STOPPED', text)
+  return new OperationOutcomeError(unavailable('The server is stopping.'), cause)
 }
 
 /** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */

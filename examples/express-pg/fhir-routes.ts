@@ -17,6 +17,8 @@ interface Entry {
 /** What is posted, as far as it is one. */
 type Transaction = { readonly type?: string; readonly entry?: readonly Entry[] } | undefined
 
+const statusOfSqlClass: Readonly<Record<string, number>> = { 22: 400, 40: 409 }
+
 /** Create, read, update, delete and transactions of patients and observations. */
 export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
   const router = express.Router()
@@ -62,16 +64,21 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
     if (isDeleted) response.status(204).end()
     else answer(response, 404, outcome(`There is no ${type}/${id}.`))
   })
+
+  router.use((_request, response) => {
+    answer(response, 404, outcome('No resource and no operation has this address.'))
+  })
+
   router.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
     // A hook of the module refuses a write by an outcome.
     if (error instanceof OperationOutcomeError) {
       answer(response, statusOf(error.outcome), { ...error.outcome })
       return
     }
-    // Errors for the client have a status: those of the body parser, and ours. What PostgreSQL refuses (class 22) is the client's too.
+    // Errors for the client have a status: those of the body parser, and ours. What PostgreSQL refuses (class 22) is the client's too, and
+    // after a lost race (class 40) the client may try again.
     const { code, message, ...own } = error as { status?: number; code?: string; message?: string }
-    const isRefused = typeof code === 'string' && /^22/.test(code)
-    const status = own.status ?? (isRefused ? 400 : undefined)
+    const status = own.status ?? statusOfSqlClass[String(code).slice(0, 2)]
     // Never the error itself: PostgreSQL quotes the row.
     if (status === undefined) console.error('a request failed', code ?? 'without a code')
     answer(response, status ?? 500, outcome(own.status === undefined ? 'It failed.' : `${message}`))

@@ -18,7 +18,7 @@ export function transactions(pool: Pool, host: OwnTypesHost): RunTransaction {
     const client = await pool.connect()
     let result
     try {
-      await client.query('begin')
+      await client.query('begin isolation level read committed')
       result = await work({
         put: async (resource) => {
           const { change, current } = await putResource(client, resource)

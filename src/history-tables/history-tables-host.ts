@@ -1,9 +1,10 @@
+import type { IncomingMessage } from 'node:http'
 import { OperationOutcomeError } from '@medplum/core'
 import type { Pool } from 'pg'
 import { openPool } from '../database-pool.ts'
 import { isOwnType } from '../delivery/own-types.ts'
 import type { CommitHooks, FhirServerModule } from '../host/types.ts'
-import { ExpressHost } from '../http/express.ts'
+import { ExpressHost, type HttpRequest } from '../http/express.ts'
 import type { Logger } from '../observability/logger.ts'
 import { readDeliveryStatus } from '../outbox/counters.ts'
 import { fromPg } from '../host/sql-tx.ts'
@@ -32,7 +33,10 @@ const catchUpMs = 10_000
 
 /** The module's host beside a FHIR server that knows nothing of it: triggers on the server's history tables capture its changes, a relay
  *  hands them to the module, and `router` serves the module's two types. */
-export class HistoryTablesHost extends ExpressHost implements AsyncDisposable {
+export class HistoryTablesHost<Request extends IncomingMessage = HttpRequest>
+  extends ExpressHost<Request>
+  implements AsyncDisposable
+{
   readonly #plan: CapturePlan
   readonly #pool: Pool
   readonly #relayPool: Pool
@@ -45,7 +49,7 @@ export class HistoryTablesHost extends ExpressHost implements AsyncDisposable {
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(options: HistoryTablesOptions) {
+  constructor(options: HistoryTablesOptions<Request>) {
     const { plan, database, logger, installsTriggers, maxPageChanges, pollIntervalMs } =
       resolveOptions(options)
     const resources = new CurrentResources(plan.layout)
@@ -159,6 +163,8 @@ function behind(): OperationOutcomeError {
 
 /** A host for a FHIR server on PostgreSQL that keeps every version in history tables, as Medplum does.
  *  @throws TopicDestinationError `KTD_INVALID_OPTION` */
-export function historyTablesHost(options: HistoryTablesOptions): HistoryTablesHost {
+export function historyTablesHost<Request extends IncomingMessage = HttpRequest>(
+  options: HistoryTablesOptions<Request>,
+): HistoryTablesHost<Request> {
   return new HistoryTablesHost(options)
 }

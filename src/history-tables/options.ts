@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import type { Database } from '../database-pool.ts'
 import { TopicDestinationError } from '../errors.ts'
-import type { ExpressHostOptions } from '../http/express.ts'
+import type { ExpressHostOptions, HttpRequest } from '../http/express.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import { checkRanges } from '../options.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
@@ -35,8 +36,8 @@ export function capturePlan(options: CaptureOptions): CapturePlan {
 }
 
 /** What {@link historyTablesHost} takes. `database` and `baseUrl` are required. */
-export interface HistoryTablesOptions
-  extends CaptureOptions, Omit<ExpressHostOptions, 'pool' | 'read' | 'sqlTransactions'> {
+export interface HistoryTablesOptions<Request extends IncomingMessage = HttpRequest>
+  extends CaptureOptions, Omit<ExpressHostOptions<Request>, 'pool' | 'read' | 'sqlTransactions'> {
   /** The FHIR server's PostgreSQL database: connection string or pg configuration. The module gets the same. */
   readonly database: Database
   /** Whether `start()` makes and repairs the triggers. With `false` an administrator does, with `historyTriggersSql`.
@@ -63,7 +64,7 @@ const ranges = { maxPageChanges: [1, 100_000], pollIntervalMs: [10, 60_000] } as
 
 /** Fills in the defaults.
  *  @throws TopicDestinationError `KTD_INVALID_OPTION` naming the option */
-export function resolveOptions(options: HistoryTablesOptions): ResolvedHistoryTablesOptions {
+export function resolveOptions(options: HistoryTablesOptions<never>): ResolvedHistoryTablesOptions {
   const { database, installsTriggers = true, maxPageChanges = 500, pollIntervalMs = 100 } = options
   const plan = capturePlan(options)
   if (plan.schema.name === outboxSchema(options.schema).name) {

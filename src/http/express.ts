@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OwnTypesHost, type OwnTypesHostOptions } from '../own-types/own-types-host.ts'
 import type { Principal } from '../host/types.ts'
 import { parseJsonBody } from '../rest/request-body.ts'
@@ -8,21 +8,25 @@ import { sendAnswer } from './send-answer.ts'
 
 export { statusOf } from '../rest/outcomes.ts'
 
-/** What is used of a request of Express 4 or 5; Connect and plain Node have less. */
+/** What is used of a request of Express 5; Connect and plain Node have less. */
 export interface HttpRequest extends ParsedRequest {
   body?: unknown
   readonly protocol?: string
+  /** With the port. */
   readonly host?: string
   /** Path that the router is mounted at. */
   readonly baseUrl?: string
 }
 
-export interface ExpressHostOptions extends OwnTypesHostOptions {
+/** `Request`: what the middleware in front makes of a request, such as one with a `user`. */
+export interface ExpressHostOptions<
+  Request extends IncomingMessage = HttpRequest,
+> extends OwnTypesHostOptions {
   /** Largest body in bytes, after decompression, where no body parser stands in front.
    *  @default 52428800 */
   readonly bodyLimitBytes?: number
   /** Who made a request, as a middleware in front has authenticated it; goes to `authorize`. Default: nobody in particular. */
-  readonly principalOf?: (request: HttpRequest) => Principal | undefined
+  readonly principalOf?: (request: Request) => Principal | undefined
 }
 
 /** Fits `app.use('/fhir', …)` of Express and everything that takes its middleware. */
@@ -33,12 +37,12 @@ export type ExpressHandler = (
 ) => Promise<void>
 
 /** A host for the module in an Express server: it keeps the module's two types, and `router` serves them. */
-export class ExpressHost extends OwnTypesHost {
+export class ExpressHost<Request extends IncomingMessage = HttpRequest> extends OwnTypesHost {
   /** Serves the module's types below the path that it is mounted at, and passes everything else on. A body parser may stand before it
    *  or after it; a Bundle that it has read and passes on is in `request.body`. */
   readonly router: ExpressHandler
 
-  constructor(options: ExpressHostOptions) {
+  constructor(options: ExpressHostOptions<Request>) {
     super(options)
     this.router = async (request, response, next) => {
       let isAnswered: boolean
@@ -53,7 +57,7 @@ export class ExpressHost extends OwnTypesHost {
   }
 
   async #serve(
-    options: ExpressHostOptions,
+    options: ExpressHostOptions<Request>,
     request: HttpRequest,
     response: ServerResponse,
   ): Promise<boolean> {
@@ -69,7 +73,8 @@ export class ExpressHost extends OwnTypesHost {
         left = { parsed: parseJsonBody(body.bytes, request.headers['content-type']) }
         return left
       },
-      principal: principalOf?.(request),
+      // Only who mounts the router knows what stands in front of it.
+      principal: principalOf?.(request as IncomingMessage as Request),
       clientBaseUrl: clientBaseUrl(baseUrl, {
         protocol: request.protocol,
         host: request.host ?? request.headers.host,
@@ -88,11 +93,13 @@ function isBase({ url = '/' }: HttpRequest): boolean {
 
 /** A parser behind the router finds the stream at its end and leaves alone what we put in the place of its own result. */
 function leaveBody(request: HttpRequest, body: unknown): void {
-  // body-parser 1, of Express 4, looks at the flag; body-parser 2 at the stream.
+  // body-parser 1 looks at the flag, body-parser 2 at the stream.
   Object.assign(request, { body, _body: true })
 }
 
 /** @throws TopicDestinationError `KTD_INVALID_OPTION` */
-export function expressHost(options: ExpressHostOptions): ExpressHost {
+export function expressHost<Request extends IncomingMessage = HttpRequest>(
+  options: ExpressHostOptions<Request>,
+): ExpressHost<Request> {
   return new ExpressHost(options)
 }

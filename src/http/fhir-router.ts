@@ -16,12 +16,15 @@ import { toRestRequest } from '../rest/rest-request.ts'
 
 export { statusOf } from '../rest/outcomes.ts'
 
-export interface FhirRouterHostOptions extends OwnTypesHostOptions {
+/** `Repository`: the host's own class. */
+export interface FhirRouterHostOptions<
+  Repository extends FhirRepository = FhirRepository,
+> extends OwnTypesHostOptions {
   /** Who made the request that a repository serves; goes to `authorize`. Default: nobody in particular. */
-  readonly principalOf?: (repository: FhirRepository) => Principal | undefined
+  readonly principalOf?: (repository: Repository) => Principal | undefined
   /** The open transaction of a repository, as a transaction bundle has one: entries of the module's types are written in it.
    *  Default: each of them commits for itself, whatever becomes of the bundle. */
-  readonly transactionOf?: (repository: FhirRepository) => HostTransaction | undefined
+  readonly transactionOf?: (repository: Repository) => HostTransaction | undefined
 }
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -30,12 +33,14 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
  *  precede those for all types, serve them. They hold in bundles too, where the router would overwrite the ids of clients.
  *
  *  The HTTP layer of the server writes the answers; `statusOf` gives the status of an outcome, 405 and 422 among them. */
-export class FhirRouterHost extends OwnTypesHost {
-  readonly #options: FhirRouterHostOptions
+export class FhirRouterHost<
+  Repository extends FhirRepository = FhirRepository,
+> extends OwnTypesHost {
+  readonly #options: FhirRouterHostOptions<Repository>
   readonly #routers: FhirRouter[] = []
   readonly #paths: string[] = []
 
-  constructor(options: FhirRouterHostOptions) {
+  constructor(options: FhirRouterHostOptions<Repository>) {
     super(options)
     this.#options = options
   }
@@ -76,14 +81,15 @@ export class FhirRouterHost extends OwnTypesHost {
   /** Every method: what is not possible answers 405, which the router has no outcome for. */
   #addTo(router: FhirRouter, path: string): void {
     const handler: FhirRouteHandler = async (request, repository) =>
-      this.#respond(path, request, repository)
+      // Only who calls the router knows the class of its repositories.
+      this.#respond(path, request, repository as Repository)
     for (const method of methods) router.add(method, path, handler, 'operation')
   }
 
   async #respond(
     path: string,
     request: FhirRequest,
-    repository: FhirRepository,
+    repository: Repository,
   ): Promise<FhirResponse> {
     const transaction = this.#options.transactionOf?.(repository)
     try {
@@ -119,6 +125,8 @@ function restRequestOf(path: string, request: FhirRequest): ReturnType<typeof to
 }
 
 /** @throws TopicDestinationError `KTD_INVALID_OPTION` */
-export function fhirRouterHost(options: FhirRouterHostOptions): FhirRouterHost {
+export function fhirRouterHost<Repository extends FhirRepository = FhirRepository>(
+  options: FhirRouterHostOptions<Repository>,
+): FhirRouterHost<Repository> {
   return new FhirRouterHost(options)
 }

@@ -1,15 +1,14 @@
-import {
-  allOk,
-  created,
-  multipleMatches,
-  notFound,
-  OperationOutcomeError,
-  type SearchRequest,
-} from '@medplum/core'
+import { allOk, created, type SearchRequest } from '@medplum/core'
 import type { FhirResource, ResourceTypeDefinition } from '../host/types.ts'
+import {
+  conditionalCreate,
+  conditionalDelete,
+  conditionalPatch,
+  conditionalUpdate,
+} from '../rest/conditional-writes.ts'
 import { deleteIfPresent, deleteMatches, type DeletableResources } from '../rest/deletes.ts'
 import { badRequestError } from '../rest/outcomes.ts'
-import { conditionalIdFault, writeCondition } from '../rest/preconditions.ts'
+import { writeCondition } from '../rest/preconditions.ts'
 import { issuesOfRegistered } from '../rest/registered-validation.ts'
 import { completedBody, patchBody } from '../rest/resource-body.ts'
 import { asResource } from '../rest/resource-shapes.ts'
@@ -54,9 +53,9 @@ export const typeRoutes: Routes = {
     ],
   },
   POST: { interaction: 'create', handle: create },
-  PUT: { interaction: 'update', handle: conditionalUpdate },
-  PATCH: { interaction: 'patch', handle: conditionalPatch },
-  DELETE: { interaction: 'delete', handle: conditionalDelete },
+  PUT: { interaction: 'update', handle: updateMatch },
+  PATCH: { interaction: 'patch', handle: patchMatch },
+  DELETE: { interaction: 'delete', handle: deleteMatch },
 }
 
 export const searchRoutes: Routes = {
@@ -134,58 +133,31 @@ export const validateRoutes: Routes = {
 /** POST Type, under the condition of If-None-Exist when there is one. */
 async function create({ store, type, request }: RouteCall): Promise<RestResponse> {
   const body = completedBody(request.body, type, undefined) as FhirResource
-  const write = async (): Promise<RestResponse> => [
-    created,
-    asResource(await store.resources.create(body)),
-  ]
   const [condition] = [request.headers['if-none-exist']].flat()
-  if (condition === undefined) return write()
-  const search = parseSearchText(type, condition)
-  // A condition that every resource fulfils would never create anything.
-  if (!hasCriteria(search)) throw badRequestError('If-None-Exist needs search parameters.')
-  return store.withTransaction(
-    async () => {
-      const match = await findOne(store, search)
-      return match ? ok(match) : write()
-    },
-    { serializable: true },
-  )
+  return condition === undefined
+    ? [created, asResource(await store.resources.create(body))]
+    : conditionalCreate(store, parseSearchText(type, condition), body)
 }
 
 /** PUT Type?criteria */
-async function conditionalUpdate(call: RouteCall): Promise<RestResponse> {
-  const { store, type, request } = call
+async function updateMatch({ store, type, request }: RouteCall): Promise<RestResponse> {
   const body = completedBody(request.body, type, undefined) as FhirResource
-  return onMatch(call, async (match) => {
-    const fault = conditionalIdFault(body.id, match?.id)
-    if (fault !== undefined) throw badRequestError(fault)
-    if (!match) return [created, asResource(await store.resources.create(body))]
-    const resource = { ...body, ...(match.id === undefined ? {} : { id: match.id }) }
-    const { stored } = await store.resources.update(resource, writeCondition(request.headers))
-    return ok(stored)
-  })
+  const condition = writeCondition(request.headers)
+  return conditionalUpdate(store, criteriaOf(type, request), body, condition)
 }
 
 /** PATCH Type?criteria */
-async function conditionalPatch(call: RouteCall): Promise<RestResponse> {
-  const { store, type, request } = call
+async function patchMatch({ store, type, request }: RouteCall): Promise<RestResponse> {
   const patch = patchBody(request.body)
-  return onMatch(call, async (match) => {
-    if (match?.id === undefined) throw new OperationOutcomeError(notFound)
-    return ok(await store.resources.patch(type, match.id, patch, writeCondition(request.headers)))
-  })
+  const condition = writeCondition(request.headers)
+  return conditionalPatch(store, criteriaOf(type, request), patch, condition)
 }
 
-/** DELETE Type?criteria: at most one match; all of them with the header `x-conditional-delete: remove-all`, as Aidbox has it. Nothing to
- *  delete is as good as deleted. */
-async function conditionalDelete(call: RouteCall): Promise<RestResponse> {
+/** DELETE Type?criteria: at most one match; all of them with the header `x-conditional-delete: remove-all`, as Aidbox has it. */
+async function deleteMatch(call: RouteCall): Promise<RestResponse> {
   const { store, type, request } = call
   if (request.headers['x-conditional-delete'] === 'remove-all') return deleteAll(call)
-  return onMatch(call, async (match) => {
-    if (match?.id !== undefined)
-      await store.resources.delete(type, match.id, writeCondition(request.headers))
-    return [allOk]
-  })
+  return conditionalDelete(store, criteriaOf(type, request), writeCondition(request.headers))
 }
 
 /** All or nothing. */
@@ -213,33 +185,12 @@ async function remove({
   return [allOk]
 }
 
-/** Searches and writes in one transaction, which no other writer comes between. */
-async function onMatch(
-  { store, type, request }: RouteCall,
-  write: (match: FhirResource | undefined) => Promise<RestResponse>,
-): Promise<RestResponse> {
-  const search = criteriaOf(type, request)
-  return store.withTransaction(async () => write(await findOne(store, search)), {
-    serializable: true,
-  })
-}
-
 function criteriaOf(type: string, request: RestRequest): SearchRequest {
   const search = parseSearch(type, request.query)
   if (!hasCriteria(search)) {
     throw badRequestError('A write without an id needs search parameters.')
   }
   return search
-}
-
-/** @throws OperationOutcomeError `multiple-matches` (412) */
-async function findOne(
-  store: OwnTypesStore,
-  search: SearchRequest,
-): Promise<FhirResource | undefined> {
-  const [match, another] = await store.searchResources({ ...search, count: 2 })
-  if (another) throw new OperationOutcomeError(multipleMatches)
-  return match
 }
 
 function ok(resource: FhirResource): RestResponse {

@@ -17,6 +17,7 @@ import { UnitOfWork } from '../host/unit-of-work.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import { outboxSchema } from '../outbox/schema.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
+import { isRetryable } from '../rest/database-errors.ts'
 import { indexResourceType } from '../rest/index-resource-type.ts'
 import { outcomeOfError, statusOf, unavailable } from '../rest/outcomes.ts'
 import { isJsonType } from '../rest/request-body.ts'
@@ -157,7 +158,8 @@ export class OwnTypesHost implements FhirHost {
 
   /** Answers a request for one of the module's types, or a batch or transaction of nothing else. Never rejects because of what a
    *  client sent.
-   *  @returns undefined for what is the host's own to answer */
+   *  @returns undefined for what is the host's own to answer
+   *  @throws Error of SQLSTATE 40001 or 40P01 when the given transaction has lost a race: the host repeats it */
   async handle(request: OwnTypesRequest): Promise<Answer | undefined> {
     const type = firstSegment(request.url)
     const isOwnType = type !== undefined && this.#types.has(type)
@@ -173,12 +175,13 @@ export class OwnTypesHost implements FhirHost {
       const { allow } = routed
       return allow ? { ...answer, headers: { ...answer.headers, allow: allow.join(', ') } } : answer
     } catch (error) {
+      if (request.transaction && isRetryable(error)) throw error
       return answerOfOutcome(this.outcomeOf(error))
     }
   }
 
   /** As `handle`, for servers that have routes of their own for the module's types.
-   *  @throws OperationOutcomeError */
+   *  @throws OperationOutcomeError; as `handle` */
   async route(
     request: RestRequest,
     { principal, clientBaseUrl = this.#baseUrl, transaction }: RequestOrigin,

@@ -1,7 +1,7 @@
 import { OperationOutcomeError, getStatus } from '@medplum/core'
 import type { OperationOutcome, OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { isTopicDestinationError } from '../errors.ts'
-import { isDatabaseUnavailable } from './database-errors.ts'
+import { isDatabaseUnavailable, isRetryable } from './database-errors.ts'
 
 /** Outcomes name their HTTP status by `id`, as those of @medplum/core do; these are the ones it does not know. */
 const statusById: Readonly<Record<string, number>> = {
@@ -79,7 +79,6 @@ export function outcomeOfError(error: unknown): OperationOutcome {
 
 function outcomeOfModuleError(error: unknown): OperationOutcome | undefined {
   if (!isTopicDestinationError(error)) return undefined
-  if (error.code === 'KTD_STOPPED') return unavailable('The server is stopping.')
   if (error.expression === undefined) return undefined
   const issue: OperationOutcomeIssue = {
     severity: 'error',
@@ -90,7 +89,8 @@ function outcomeOfModuleError(error: unknown): OperationOutcome | undefined {
   return { resourceType: 'OperationOutcome', id: 'unprocessable-entity', issue: [issue] }
 }
 
-/** SQLSTATEs: class 22 = data that PostgreSQL cannot hold, 23505 and class 40 = a lost race, 57014 and 55P03 = took too long. */
+/** SQLSTATEs: class 22 = data that PostgreSQL cannot hold, 23505 and class 40 = a lost race, 57014 and 55P03 = took too long. A race that
+ *  the same request may win is `transient`. */
 function outcomeOfDatabaseError(error: unknown): OperationOutcome | undefined {
   if (isDatabaseUnavailable(error)) return unavailable('The database cannot be reached.')
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -103,11 +103,10 @@ function outcomeOfDatabaseError(error: unknown): OperationOutcome | undefined {
   }
   if (code === '57014' || code === '55P03') return unavailable('The database took too long.')
   if (code === '23505' || /^40...$/.test(code)) {
-    return errorOutcome(
-      'conflict',
-      'conflict',
-      'Another request changed the same resources at the same time.',
-    )
+    const text = 'Another request changed the same resources at the same time.'
+    return isRetryable(error)
+      ? errorOutcome('conflict', 'transient', `${text} Send it again.`)
+      : errorOutcome('conflict', 'conflict', text)
   }
   return undefined
 }

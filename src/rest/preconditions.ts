@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { OperationOutcomeError, preconditionFailed } from '@medplum/core'
 import type { FhirResource } from '../host/types.ts'
 import { badRequestError } from './outcomes.ts'
 
@@ -17,25 +18,63 @@ export function normalizeIfMatch(ifMatch: string | undefined): string | undefine
   return `W/"${version}"`
 }
 
-/** What a write names of the version that it replaces. */
+/** What a write says of the version that it finds. */
 export interface WriteCondition {
   /** versionId that the current version must have. */
   readonly ifMatch?: string
+  /** versionIds that the current version must not have; `*`: there must be no current version. */
+  readonly ifNoneMatch?: '*' | readonly string[]
 }
 
-/** @param headers after {@link normalizeIfMatch} */
+/** @param headers after {@link normalizeIfMatch}
+ *  @throws OperationOutcomeError `bad-request` for an If-None-Match that cannot be read: ignoring it would write unconditionally */
 export function writeCondition(headers: IncomingHttpHeaders | undefined): WriteCondition {
-  const version = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
-  return version === undefined ? {} : { ifMatch: version }
+  const ifMatch = /"([^"]+)"/.exec(headers?.['if-match'] ?? '')?.[1]
+  const ifNoneMatch = headers?.['if-none-match']
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: versionsIn(ifNoneMatch) }),
+  }
+}
+
+function versionsIn(ifNoneMatch: string): '*' | string[] {
+  if (ifNoneMatch.trim() === '*') return '*'
+  return ifNoneMatch.split(',').map((tag) => {
+    const version = versionOf(tag)
+    if (version !== undefined && version !== '*') return version
+    throw badRequestError('If-None-Match must be * or name versions, such as W/"1".')
+  })
+}
+
+/** @param versionId of the current version; undefined: there is none, or it is deleted
+ *  @throws OperationOutcomeError `precondition-failed` (412) */
+export function assertCondition(
+  versionId: string | undefined,
+  { ifMatch, ifNoneMatch }: WriteCondition,
+): void {
+  const isOther = ifMatch !== undefined && ifMatch !== versionId
+  const isNamed =
+    versionId !== undefined && (ifNoneMatch === '*' || ifNoneMatch?.includes(versionId) === true)
+  if (isOther || isNamed) throw new OperationOutcomeError(preconditionFailed)
 }
 
 /** If-None-Exist as a bare query, of the query itself, `?query`, `Type?query` or a full URL.
- *  @throws OperationOutcomeError `bad-request` when it holds no criteria: it would match every resource of the type */
-export function normalizeIfNoneExist(ifNoneExist: string | undefined): string | undefined {
+ *  @param type of the resource to create
+ *  @throws OperationOutcomeError `bad-request` when it is about another type, or holds no criteria: it would match every resource of
+ *  the type */
+export function normalizeIfNoneExist(
+  ifNoneExist: string | undefined,
+  type: string,
+): string | undefined {
   if (ifNoneExist === undefined) return undefined
-  const query = ifNoneExist.slice(ifNoneExist.indexOf('?') + 1).trim()
+  // A value of the query may hold a question mark as well.
+  const [, address = '', query = ifNoneExist] = /^([^?=]*)\?(.*)$/s.exec(ifNoneExist.trim()) ?? []
+  const named = address.split('/').at(-1)
+  if (named !== '' && named !== type) {
+    throw badRequestError(`If-None-Exist must be about the type that is created, ${type}.`)
+  }
   if (!query.includes('=')) throw badRequestError('If-None-Exist must hold search parameters.')
-  return query
+  return query.trim()
 }
 
 /** Why a conditional update must not be done; undefined when it may.

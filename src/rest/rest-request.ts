@@ -60,10 +60,10 @@ function conditionalCreateQuery(
   headers: IncomingHttpHeaders,
   { segments, search }: RequestTarget,
 ): string | undefined {
-  const header = headers['if-none-exist']
-  if (header !== undefined) return normalizeIfNoneExist(Array.isArray(header) ? header[0] : header)
   const [type = ''] = segments
   if (method !== 'POST' || segments.length !== 1 || type.startsWith('$')) return undefined
+  const [header] = [headers['if-none-exist']].flat()
+  if (header !== undefined) return normalizeIfNoneExist(header, type)
   return hasCriteria(parseSearchText(type, search)) ? search : undefined
 }
 

@@ -1,11 +1,17 @@
-import { allOk, multipleMatches, notFound, OperationOutcomeError } from '@medplum/core'
+import {
+  allOk,
+  multipleMatches,
+  notFound,
+  OperationOutcomeError,
+  preconditionFailed,
+} from '@medplum/core'
 import type { FhirResource, ResourceInteraction } from '../../host/types.ts'
 import type { BundleContext, BundleStore } from './bundle-context.ts'
 import type { ParsedEntry } from './bundle-entry.ts'
 import { entryError, locateOutcome } from './bundle-outcomes.ts'
 import { formatPath, type ConditionalReference } from './bundle-references.ts'
 import { badRequestError } from '../outcomes.ts'
-import { conditionalIdFault } from '../preconditions.ts'
+import { conditionalIdFault, writeCondition } from '../preconditions.ts'
 import { asResource } from '../resource-shapes.ts'
 import type { RestMethod, RoutedResponse } from '../routing.ts'
 import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
@@ -49,7 +55,13 @@ export async function resolveCondition(
     return { ...entry, identity, answer: { response: [allOk, asResource(match)], interaction } }
   }
   if (match) return withIdentity(entry, type, match.id)
-  if (interaction === 'delete') return { ...entry, answer: { response: [allOk], interaction } }
+  if (interaction === 'delete') {
+    const { ifMatch } = writeCondition(entry.headers)
+    if (ifMatch !== undefined) {
+      throw new OperationOutcomeError(locateOutcome(preconditionFailed, index, 'request.ifMatch'))
+    }
+    return { ...entry, answer: { response: [allOk], interaction } }
+  }
   throw new OperationOutcomeError(locateOutcome(notFound, index, element))
 }
 

@@ -1,7 +1,7 @@
 import { OperationOutcomeError } from '@medplum/core'
 import { isJsonObject, type JsonObject } from '../../resources/json-shapes.ts'
 import { entryError, locateOutcome } from './bundle-outcomes.ts'
-import { normalizeIfMatch, normalizeIfNoneExist } from '../preconditions.ts'
+import { normalizeIfMatch, normalizeIfNoneExist, writeCondition } from '../preconditions.ts'
 import { parseJsonBody } from '../request-body.ts'
 import { parseTarget, type RequestTarget } from '../request-url.ts'
 import type { RestMethod, RestRequest } from '../routing.ts'
@@ -62,7 +62,7 @@ export function parseEntry(entry: unknown, index: number, context: EntryContext)
     method,
     segments,
     search,
-    headers: headersOf(request, index),
+    headers: headersOf(request, index, method),
     ...(fullUrl === undefined ? {} : { fullUrl }),
     ...(condition ? { condition } : {}),
     ...targetOf(index, method, segments, resource, context),
@@ -172,7 +172,7 @@ function conditionOf(
   if (isPosted) {
     const element = 'request.ifNoneExist'
     const text = textOf(request['ifNoneExist'], index, element)
-    const criteria = at(index, element, () => normalizeIfNoneExist(text))
+    const criteria = at(index, element, () => normalizeIfNoneExist(text, type))
     if (criteria !== undefined) {
       if (selects(type, criteria, index, element)) return { criteria, element }
       throw entryError(index, element, 'It must hold search parameters.')
@@ -191,10 +191,13 @@ function selects(type: string, search: string, index: number, element: string): 
   return search !== '' && at(index, element, () => hasCriteria(parseSearchText(type, search)))
 }
 
-function headersOf(request: JsonObject, index: number): ParsedEntry['headers'] {
+function headersOf(request: JsonObject, index: number, method: RestMethod): ParsedEntry['headers'] {
   const text = (name: string) => textOf(request[name], index, `request.${name}`)
   const ifMatch = at(index, 'request.ifMatch', () => normalizeIfMatch(text('ifMatch')))
   const ifNoneMatch = text('ifNoneMatch')
+  if (['PUT', 'PATCH', 'DELETE'].includes(method) && ifNoneMatch !== undefined) {
+    at(index, 'request.ifNoneMatch', () => writeCondition({ 'if-none-match': ifNoneMatch }))
+  }
   const ifModifiedSince = text('ifModifiedSince')
   return {
     ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),

@@ -5,6 +5,7 @@ import { parseEntry, type ParsedEntry } from './bundle-entry.ts'
 import { processEntries, type EntriesContext } from './bundle-entries.ts'
 import { entryError, failedEntry, locateInResource } from './bundle-outcomes.ts'
 import type { Placeholders } from './bundle-references.ts'
+import { isRetryable } from '../database-errors.ts'
 import { errorOutcome, outcomeOfError, statusOf } from '../outcomes.ts'
 
 /** Processes a batch or a transaction (https://hl7.org/fhir/R4/http.html#transaction); the answers are in the order of the entries.
@@ -145,13 +146,14 @@ function assertDistinctFullUrls(entries: readonly ParsedEntry[]): void {
   }
 }
 
-/** The error with the entry that it is about. An error of the server itself stays as it is, for its log. */
+/** The error with the entry that it is about. An error of the server itself stays as it is, for its log, and so does a lost race, for who
+ *  repeats the transaction around the bundle. */
 function located(
   error: unknown,
   entries: readonly ParsedEntry[],
   { failures }: EntriesContext,
 ): unknown {
-  if (typeof error !== 'object' || error === null) return error
+  if (typeof error !== 'object' || error === null || isRetryable(error)) return error
   const entry = entries.find(({ index }) => index === failures.get(error))
   if (!entry) return error
   const outcome = outcomeOfError(error)

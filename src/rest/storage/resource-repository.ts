@@ -71,10 +71,10 @@ export class ResourceRepository {
     return this.toAnswer(stored)
   }
 
-  async update(resource: FhirResource, { ifMatch }: WriteCondition = {}): Promise<Written> {
+  async update(resource: FhirResource, condition: WriteCondition = {}): Promise<Written> {
     const candidate = prepareCandidate(this.#parts, resource, resource.id)
     const { stored, isCreated } = await this.#write(async (session) =>
-      updateStored(this.#parts, session, candidate, ifMatch),
+      updateStored(this.#parts, session, candidate, condition),
     )
     return { stored: this.toAnswer(stored), isCreated }
   }
@@ -83,18 +83,18 @@ export class ResourceRepository {
     resourceType: string,
     id: string,
     patch: Patch,
-    { ifMatch }: WriteCondition = {},
+    condition: WriteCondition = {},
   ): Promise<FhirResource> {
     const apply = (resource: FhirResource): FhirResource => applyAnyPatch(resource, patch)
     const { stored } = await this.#write(async (session) =>
-      patchStored(this.#parts, session, { resourceType, id }, apply, ifMatch),
+      patchStored(this.#parts, session, { resourceType, id }, apply, condition),
     )
     return this.toAnswer(stored)
   }
 
-  async delete(resourceType: string, id: string, { ifMatch }: WriteCondition = {}): Promise<void> {
+  async delete(resourceType: string, id: string, condition: WriteCondition = {}): Promise<void> {
     await this.#write(async (session) =>
-      deleteStored(this.#parts, session, { resourceType, id }, ifMatch),
+      deleteStored(this.#parts, session, { resourceType, id }, condition),
     )
   }
 

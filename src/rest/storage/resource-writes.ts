@@ -1,7 +1,8 @@
-import { conflict, gone, notFound, OperationOutcomeError, preconditionFailed } from '@medplum/core'
+import { conflict, gone, notFound, OperationOutcomeError } from '@medplum/core'
 import type { FhirResource, Interaction, ResourceTypeDefinition, SqlTx } from '../../host/types.ts'
 import type { Caller } from '../routing.ts'
 import { badRequestError } from '../outcomes.ts'
+import { assertCondition, type WriteCondition } from '../preconditions.ts'
 import { idRule, isId } from '../resource-id.ts'
 import { isSameContent } from '../resource-shapes.ts'
 import { assertValidRegistered } from '../registered-validation.ts'
@@ -65,17 +66,17 @@ export async function createStored(
 }
 
 /** Writes the next version of a resource, or the first one when there is none. What changes nothing is not written.
- *  @throws OperationOutcomeError 412 when the current version is not `ifMatch` */
+ *  @throws OperationOutcomeError 412 by the condition */
 export async function updateStored(
   context: WriteContext,
   session: Session,
   candidate: Candidate,
-  ifMatch: string | undefined,
+  condition: WriteCondition,
 ): Promise<Written> {
   const { resourceType, id } = candidate
   let row = await context.versions.lockCurrent(session.tx, resourceType, id)
   if (!row) {
-    assertIfMatch(undefined, ifMatch)
+    assertCondition(undefined, condition)
     const accepted = await acceptRegistered(context, candidate, undefined)
     const stored = await insertStored(context, session, accepted, 'PUT')
     if (stored) return { stored, isCreated: true }
@@ -83,21 +84,21 @@ export async function updateStored(
     row = await context.versions.lockCurrent(session.tx, resourceType, id)
     if (!row) throw new Error('A row that blocks an insert cannot be read.')
   }
-  return changeStored(context, session, row, candidate, 'PUT', ifMatch)
+  return changeStored(context, session, row, candidate, 'PUT', condition)
 }
 
 /** Writes what `patch` makes of the current version, which it gets as readers do, as a copy of its own.
- *  @throws OperationOutcomeError 404, 410, or 412 when the current version is not `ifMatch` */
+ *  @throws OperationOutcomeError 404, 410, or 412 by the condition */
 export async function patchStored(
   context: WriteContext,
   session: Session,
   { resourceType, id }: { readonly resourceType: string; readonly id: string },
   patch: (resource: FhirResource) => FhirResource,
-  ifMatch: string | undefined,
+  condition: WriteCondition,
 ): Promise<Written> {
   const row = await context.versions.lockCurrent(session.tx, resourceType, id)
   const content = currentContent(context, resourceType, row)
-  assertIfMatch(row, ifMatch)
+  assertCondition(currentVersionId(row), condition)
   // A patch sees what a reader sees: it could copy a secret to where it is not masked. toStored puts the secret back.
   const seen = context.types.get(resourceType)?.toAnswer?.(content) ?? content
   const patched = patch(structuredClone(seen))
@@ -108,21 +109,21 @@ export async function patchStored(
   const current = row as CurrentRow
   if (isSameContent(patched, seen)) return { stored: content, isCreated: false }
   const candidate = prepareCandidate(context, patched, id)
-  return changeStored(context, session, current, candidate, 'PATCH', ifMatch)
+  return changeStored(context, session, current, candidate, 'PATCH', condition)
 }
 
 /** Deletes a resource; one that is deleted already stays as it is.
- *  @throws OperationOutcomeError 404 for what never was, 412 when the current version is not `ifMatch` */
+ *  @throws OperationOutcomeError 404 for what never was, 412 by the condition, which a missing resource does not meet when it names a version */
 export async function deleteStored(
   context: WriteContext,
   session: Session,
   { resourceType, id }: { readonly resourceType: string; readonly id: string },
-  ifMatch: string | undefined,
+  condition: WriteCondition,
 ): Promise<void> {
   const row = await context.versions.lockCurrent(session.tx, resourceType, id)
+  assertCondition(currentVersionId(row), condition)
   if (!row) throw new OperationOutcomeError(notFound)
   if (row.content === null) return
-  assertIfMatch(row, ifMatch)
   const version: NewVersion = {
     ...nextVersion(resourceType, id, row),
     json: null,
@@ -152,9 +153,9 @@ async function changeStored(
   row: CurrentRow,
   candidate: Candidate,
   method: WriteMethod,
-  ifMatch: string | undefined,
+  condition: WriteCondition,
 ): Promise<Written> {
-  assertIfMatch(row, ifMatch)
+  assertCondition(currentVersionId(row), condition)
   const previous = row.content ?? undefined
   const accepted = await acceptRegistered(context, candidate, previous)
   if (previous && isSameContent(accepted, previous)) return { stored: previous, isCreated: false }
@@ -233,10 +234,8 @@ function withVersion(
   return { resourceType, id, meta, ...rest }
 }
 
-function assertIfMatch(row: CurrentRow | undefined, ifMatch: string | undefined): void {
-  if (ifMatch === undefined) return
-  const versionId = row?.content ? String(row.version_id) : undefined
-  if (versionId !== ifMatch) throw new OperationOutcomeError(preconditionFailed)
+function currentVersionId(row: CurrentRow | undefined): string | undefined {
+  return row?.content ? String(row.version_id) : undefined
 }
 
 function record(

@@ -15,20 +15,22 @@ import { badRequestError, errorOutcome, methodNotAllowed } from '../../rest/outc
 import { completedBody } from '../../rest/resource-body.ts'
 import { isId } from '../../rest/resource-id.ts'
 import { hasCriteria, parseSearch } from '../../rest/search/parse-search.ts'
-import {
-  conditionalDelete,
-  conditionalUpdate,
-  create,
-  searchByGet,
-  searchByPost,
-} from '../search/search-routes.ts'
+import { searchByGet, searchByPost } from '../search/search-routes.ts'
 import { asJson } from '../../rest/resource-shapes.ts'
 import type { RestInteraction, RestRequest, RoutedResponse } from '../../rest/routing.ts'
 import { inTransaction } from '../storage/in-transaction.ts'
 import { basePath } from './base-path.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 import { validateRoute } from './validate-route.ts'
-import { conditionalPatch, patch, remove, update } from './write-routes.ts'
+import {
+  create,
+  deleteMatch,
+  patch,
+  patchMatch,
+  remove,
+  update,
+  updateMatch,
+} from './write-routes.ts'
 
 /** The routes of fhir-router, with what it leaves to its host: unknown types, interactions that a type does not offer,
  *  bodies without resourceType, and conditions that would match everything. They hold for entries of bundles too. */
@@ -61,11 +63,11 @@ function ownHandlers(types: ServedResourceTypes): Readonly<Record<string, FhirRo
     'GET :resourceType': searchByGet,
     'POST :resourceType/_search': searchByPost,
     'POST :resourceType': create,
-    'PUT :resourceType': conditionalUpdate,
-    'DELETE :resourceType': conditionalDelete,
+    'PUT :resourceType': updateMatch,
+    'DELETE :resourceType': deleteMatch,
     'PUT :resourceType/:id': update,
     'PATCH :resourceType/:id': patch,
-    'PATCH :resourceType': conditionalPatch,
+    'PATCH :resourceType': patchMatch,
     'DELETE :resourceType/:id': remove(types),
   }
 }

@@ -13,11 +13,11 @@ import {
 } from '@medplum/fhir-router'
 import type { Bundle, Reference, Resource } from '@medplum/fhirtypes'
 import type { Knex } from 'knex'
-import type { Operation } from 'rfc6902'
 import { fromKnex } from '../../host/sql-tx.ts'
 import type { CommitHooks, ResourceTypeDefinition } from '../../host/types.ts'
 import { badRequestError } from '../../rest/outcomes.ts'
 import type { Patch } from '../../rest/patch/patch.ts'
+import type { WriteCondition } from '../../rest/preconditions.ts'
 import { asJson, asResource } from '../../rest/resource-shapes.ts'
 import type { Caller } from '../../rest/routing.ts'
 import { ResourceRepository } from '../../rest/storage/resource-repository.ts'
@@ -45,13 +45,13 @@ const searchIndex: SearchIndex = { write: writeSearchIndex, remove: removeFromSe
 /** The resources of one server, for one request, as fhir-router wants them. */
 export class KnexRepository extends FhirRepository {
   readonly #caller: Caller
-  readonly #resources: ResourceRepository
-  readonly #created = new WeakSet<object>()
+  /** What this class is around, for routes that need more than fhir-router's methods. */
+  readonly resources: ResourceRepository
 
   constructor({ knex, hooks, types }: RepositoryContext, caller: Caller) {
     super()
     this.#caller = caller
-    this.#resources = new ResourceRepository({
+    this.resources = new ResourceRepository({
       db: fromKnex(knex),
       begin: knexTransactions(knex),
       hooks,
@@ -68,30 +68,21 @@ export class KnexRepository extends FhirRepository {
   }
 
   generateId(): string {
-    return this.#resources.generateId()
-  }
-
-  /** Whether that answer of `updateResource` is of a resource that was not there before. */
-  wasCreated(stored: object): boolean {
-    return this.#created.has(stored)
+    return this.resources.generateId()
   }
 
   async createResource<T extends Resource>(
     resource: T,
     { assignedId = false }: CreateResourceOptions = {},
   ): Promise<WithId<T>> {
-    return asResource<T>(await this.#resources.create(asJson(resource), assignedId))
+    return asResource<T>(await this.resources.create(asJson(resource), assignedId))
   }
 
   async updateResource<T extends Resource>(
     resource: T,
-    { ifMatch }: UpdateResourceOptions = {},
+    condition: UpdateResourceOptions & WriteCondition = {},
   ): Promise<WithId<T>> {
-    const { stored, isCreated } = await this.#resources.update(
-      asJson(resource),
-      conditionOf(ifMatch),
-    )
-    if (isCreated) this.#created.add(stored)
+    const { stored } = await this.resources.update(asJson(resource), condition)
     return asResource<T>(stored)
   }
 
@@ -99,26 +90,21 @@ export class KnexRepository extends FhirRepository {
     resourceType: T['resourceType'],
     id: string,
     patch: Patch,
-    { ifMatch }: UpdateResourceOptions = {},
+    condition: UpdateResourceOptions & WriteCondition = {},
   ): Promise<WithId<T>> {
-    return asResource<T>(await this.#resources.patch(resourceType, id, patch, conditionOf(ifMatch)))
-  }
-
-  override async conditionalPatch(search: SearchRequest, patch: Patch): Promise<WithId<Resource>> {
-    // The base hands the patch to patchResource above, whatever its form.
-    return super.conditionalPatch(search, patch as Operation[])
+    return asResource<T>(await this.resources.patch(resourceType, id, patch, condition))
   }
 
   async deleteResource(
     resourceType: string,
     id: string,
-    { ifMatch }: UpdateResourceOptions = {},
+    condition: UpdateResourceOptions & WriteCondition = {},
   ): Promise<void> {
-    await this.#resources.delete(resourceType, id, conditionOf(ifMatch))
+    await this.resources.delete(resourceType, id, condition)
   }
 
   async readResource<T extends Resource>(resourceType: string, id: string): Promise<WithId<T>> {
-    return asResource<T>(await this.#resources.read(resourceType, id))
+    return asResource<T>(await this.resources.read(resourceType, id))
   }
 
   async readReference<T extends Resource>({ reference }: Reference<T>): Promise<WithId<T>> {
@@ -133,11 +119,11 @@ export class KnexRepository extends FhirRepository {
     references: readonly Reference<T>[],
   ): Promise<(T | Error)[]> {
     const names = references.map(({ reference = '' }) => reference)
-    const found = await storedVersions.read(this.#resources.tx, names)
+    const found = await storedVersions.read(this.resources.tx, names)
     return names.map((name) => {
       const stored = found.get(name)
       return stored
-        ? asResource<T>(this.#resources.toAnswer(stored))
+        ? asResource<T>(this.resources.toAnswer(stored))
         : new OperationOutcomeError(notFound)
     })
   }
@@ -147,7 +133,7 @@ export class KnexRepository extends FhirRepository {
     id: string,
     options: ReadHistoryOptions = {},
   ): Promise<Bundle<WithId<T>>> {
-    return (await this.#resources.readHistory(resourceType, id, options)) as Bundle<WithId<T>>
+    return (await this.resources.readHistory(resourceType, id, options)) as Bundle<WithId<T>>
   }
 
   async readVersion<T extends Resource>(
@@ -155,13 +141,13 @@ export class KnexRepository extends FhirRepository {
     id: string,
     vid: string,
   ): Promise<WithId<T>> {
-    return asResource<T>(await this.#resources.readVersion(resourceType, id, vid))
+    return asResource<T>(await this.resources.readVersion(resourceType, id, vid))
   }
 
   async search<T extends Resource>(request: SearchRequest<T>): Promise<Bundle<WithId<T>>> {
-    const bundle = await searchResources(this.#resources.tx, request, {
+    const bundle = await searchResources(this.resources.tx, request, {
       clientBaseUrl: this.#caller.clientBaseUrl,
-      toAnswer: this.#resources.toAnswer,
+      toAnswer: this.resources.toAnswer,
     })
     return bundle as Bundle<WithId<T>>
   }
@@ -186,10 +172,6 @@ export class KnexRepository extends FhirRepository {
     callback: (repository: this) => Promise<Result>,
     isolation: Isolation = {},
   ): Promise<Result> {
-    return this.#resources.withTransaction(async () => callback(this), isolation)
+    return this.resources.withTransaction(async () => callback(this), isolation)
   }
-}
-
-function conditionOf(ifMatch: string | undefined): { ifMatch?: string } {
-  return ifMatch === undefined ? {} : { ifMatch }
 }

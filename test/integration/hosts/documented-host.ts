@@ -13,7 +13,7 @@ export async function inTransaction<Result>(
     const unit = new UnitOfWork(hooks) // 1. one for each attempt
     let result: Result
     try {
-      await client.query('begin')
+      await client.query('begin isolation level read committed')
       result = await work(client, unit) // 2. calls unit.record() for each write
       await unit.beforeCommit(fromPg(client)) // 3. the last step before COMMIT
       await client.query('commit')

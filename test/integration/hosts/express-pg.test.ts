@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -12,6 +13,7 @@ import { expressHost } from '../../../src/http/express.ts'
 import { migrateOutbox } from '../../../src/outbox/migrations.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
 import { hostConformance, type HostUnderTest, type HostWrites } from '../../../src/testing/index.ts'
+import { call, RecordingModule } from '../server/http-server.ts'
 import { testDatabase, type TestDatabase } from '../../helpers/postgres.ts'
 import { restWrites } from './rest-writes.ts'
 
@@ -82,6 +84,23 @@ function openWrites(writes: Writes): HostWrites {
     },
   }
 }
+
+it('examples/express-pg answers an OperationOutcome to an address that it does not know', async (t) => {
+  const started = await expressPg.start(new RecordingModule())
+  t.after(() => started.stop())
+  const { baseUrl } = started.rest ?? {}
+  for (const [method, path, status] of [
+    ['GET', '/metadata', 404],
+    ['GET', '/Patient', 404],
+    ['GET', '/Encounter/1', 404],
+    ['POST', '/Patient/1/$everything', 404],
+    ['PATCH', '/Patient/1', 404],
+    ['GET', '/Patient/%zz', 400],
+  ] as const) {
+    const answer = await call(`${baseUrl}${path}`, method, method === 'GET' ? undefined : {})
+    assert.deepEqual([answer.status, answer.body.resourceType], [status, 'OperationOutcome'], path)
+  }
+})
 
 describe('host conformance: examples/express-pg', () => {
   for (const { name, skip, run } of hostConformance(expressPg)) it(name, { skip }, run)

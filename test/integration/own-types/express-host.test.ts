@@ -352,6 +352,31 @@ describe('a body', () => {
   })
 })
 
+describe('links to further pages', () => {
+  it('have the host and port that the client used, also through a trusted proxy', async (t) => {
+    const { url } = await ownTypesServer(t, {}, (app, host) => {
+      app.set('trust proxy', 'loopback')
+      app.use('/fhir', host.router)
+    })
+    for (const id of ['a', 'b']) await call(`${url}/${type}/${id}`, 'PUT', destination(id))
+    const nextOf = async (headers: Record<string, string>) => {
+      const { text } = await callRaw(url, 'GET', `/fhir/${type}?_count=1`, { headers })
+      const { link } = JSON.parse(text) as Answer['body']
+      return link?.find(({ relation }) => relation === 'next')?.url.split('?')[0]
+    }
+    const { port } = new URL(url)
+    assert.equal(
+      await nextOf({ host: `localhost:${port}` }),
+      `http://localhost:${port}/fhir/${type}`,
+    )
+    const forwarded = {
+      'x-forwarded-host': 'fhir.example.org:8443',
+      'x-forwarded-proto': 'https',
+    }
+    assert.equal(await nextOf(forwarded), `https://fhir.example.org:8443/fhir/${type}`)
+  })
+})
+
 describe('what is the host’s own', () => {
   it('goes on to it: other types, other paths, bundles of other types, with the body', async (t) => {
     const seen: string[] = []

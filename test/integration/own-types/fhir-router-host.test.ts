@@ -33,7 +33,7 @@ interface Served {
 async function serve(
   t: TestContext,
   repositoryOf: (pool: Pool) => MemoryRepository = () => new MemoryRepository(),
-  options: Partial<FhirRouterHostOptions> = {},
+  options: Partial<FhirRouterHostOptions<never>> = {},
 ): Promise<Served> {
   const { pool } = await testDatabase(t)
   await migrateOutbox(pool, outboxSchema())
@@ -72,6 +72,11 @@ class PgMemoryRepository extends MemoryRepository {
   readonly #pool: Pool
   unitOfWork: (() => HostTransaction['unit']) | undefined
   open: HostTransaction | undefined
+  begin = 'begin'
+  /** Between the snapshot of a transaction and its writes. */
+  meanwhile: () => Promise<unknown> = () => Promise.resolve()
+  /** What the last transaction failed with. */
+  failure: unknown
 
   constructor(pool: Pool) {
     super()
@@ -85,7 +90,9 @@ class PgMemoryRepository extends MemoryRepository {
     assert.ok(unit)
     const client = await this.#pool.connect()
     try {
-      await client.query('begin')
+      await client.query(this.begin)
+      await client.query('select 1')
+      await this.meanwhile()
       this.open = { tx: fromPg(client), unit }
       // A database client that nobody uses in fhir-router 4, the repository of the transaction in 5.
       const result = await callback(this as never)
@@ -93,6 +100,7 @@ class PgMemoryRepository extends MemoryRepository {
       await client.query('commit')
       return result
     } catch (error) {
+      this.failure = error
       await client.query('rollback')
       unit.afterRollback()
       throw error
@@ -155,7 +163,7 @@ describe('the routes of fhirRouterHost', () => {
 
   it('write in the open transaction of the repository: all or nothing with its other entries', async (t) => {
     const { ask, module } = await serve(t, (pool) => new PgMemoryRepository(pool), {
-      transactionOf: (repository) => (repository as unknown as PgMemoryRepository).open,
+      transactionOf: ({ open }: PgMemoryRepository) => open,
     })
     const transaction = (...resources: readonly { resourceType: string; id: string }[]) =>
       ask('POST', '', {
@@ -175,5 +183,30 @@ describe('the routes of fhirRouterHost', () => {
     assert.equal((await ask('GET', `${type}/good`)).status, 200)
     // The host's own unit carries the changes; the module is told by the host, not twice.
     assert.deepEqual(module.changes, [])
+  })
+
+  it('let the repository see that its transaction has lost a race, so that it can repeat it', async (t) => {
+    const repositories: PgMemoryRepository[] = []
+    const { ask } = await serve(
+      t,
+      (pool) => {
+        const repository = new PgMemoryRepository(pool)
+        repository.begin = 'begin isolation level repeatable read'
+        repository.meanwhile = () =>
+          pool.query(`update ${outboxSchema().ownResource} set version_id = version_id`)
+        repositories.push(repository)
+        return repository
+      },
+      { transactionOf: ({ open }: PgMemoryRepository) => open },
+    )
+    assert.equal((await ask('PUT', `${type}/d`, destination('d'))).status, 201)
+    const entry = [
+      {
+        request: { method: 'PUT', url: `${type}/d` },
+        resource: destination('d', { status: 'off' }),
+      },
+    ]
+    await ask('POST', '', { resourceType: 'Bundle', type: 'transaction', entry })
+    assert.equal((repositories[0]?.failure as { code?: string } | undefined)?.code, '40001')
   })
 })

@@ -13,6 +13,7 @@ import {
 } from '../../../src/server/storage/knex-repository.ts'
 import { statusOf } from '../../../src/rest/outcomes.ts'
 import type { Patch } from '../../../src/rest/patch/patch.ts'
+import { asJson } from '../../../src/rest/resource-shapes.ts'
 import { migrateServer } from '../../../src/server/storage/schema.ts'
 import { loadR4Definitions } from '../../../src/server/storage/validation.ts'
 import { testDatabase, type CleanUp } from '../../helpers/postgres.ts'
@@ -101,14 +102,13 @@ describe('versions', () => {
     const { id } = created
     assert.equal(created.meta?.versionId, '1')
     const updated = await repository.updateResource({ ...created, gender: 'female' })
-    assert.equal(repository.wasCreated(updated), false)
     const same = await repository.updateResource({ gender: 'female', ...patient(), id, meta: {} })
     assert.deepEqual(same, updated)
     await repository.deleteResource('Patient', id)
     await repository.deleteResource('Patient', id)
     await rejects(repository.readResource('Patient', id), 410)
-    const again = await repository.updateResource({ ...patient(), id })
-    assert.equal(repository.wasCreated(again), true)
+    const { isCreated } = await repository.resources.update({ ...asJson(patient()), id })
+    assert.equal(isCreated, true)
     assert.deepEqual(interactions(tested.committed), [
       'create 1',
       'update 2',
@@ -305,12 +305,9 @@ describe('transactions', () => {
   it('racing creates of one id: one wins', async (t) => {
     const tested = await fixture(t)
     const puts = Array.from({ length: 8 }, async (_, n) => {
-      const repository = tested.repository()
-      const stored = await repository.updateResource({
-        ...patient({ birthDate: `200${n}` }),
-        id: 'x',
-      })
-      return repository.wasCreated(stored)
+      const resource = { ...asJson(patient({ birthDate: `200${n}` })), id: 'x' }
+      const { isCreated } = await tested.repository().resources.update(resource)
+      return isCreated
     })
     assert.equal((await Promise.all(puts)).filter(Boolean).length, 1)
     const posts = await Promise.allSettled(
@@ -366,7 +363,9 @@ describe('conditional writes', () => {
         tested.repository().conditionalUpdate({ ...identified(), birthDate: `200${n}` }, search()),
       ),
       ...Array.from({ length: 4 }, async (_, n) =>
-        tested.repository().conditionalPatch(search(), { birthDate: `201${n}` }),
+        tested
+          .repository()
+          .conditionalPatch(search(), [{ op: 'add', path: '/birthDate', value: `201${n}` }]),
       ),
     ])
     assert.equal(tested.committed.length, 9)
