@@ -6,7 +6,7 @@ export type Database = string | PoolConfig
 
 /** The log is never analysed, so its costs look high, and compiling a statement (300 ms) takes longer than running it. A statement that has
  *  waited for a host's transaction goes on with what that one has committed, whatever level the database's transactions begin at. */
-export const sessionSettings = '-c jit=off -c default_transaction_isolation=read\\ committed'
+const sessionSettings = '-c jit=off -c default_transaction_isolation=read\\ committed'
 
 /** No statement of ours takes long. A connection whose other end is gone without a word must not hold a lane for ever. */
 const poolDefaults: PoolConfig = {

@@ -11,6 +11,7 @@ import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
 import { toProducerConfig } from './kafka/producer-config.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
+import { createPageProducer } from './kafka/rdkafka-page-producer.ts'
 import { createTransactionalProducer } from './kafka/rdkafka-transactional-producer.ts'
 import type { Logger } from './observability/logger.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
@@ -194,6 +195,11 @@ function wireParts(
     notices: new EventNotices(db, schema, logger),
     createProducer: ({ id, parameters, kafkaTopic }, onError) => {
       const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+      if (!options.transactional) {
+        return createPageProducer(toProducerConfig(parameters, 'at-least-once'), logger, {
+          onError,
+        })
+      }
       const config = toProducerConfig(parameters, 'at-least-once', name)
       const checkpoint = { group: name, kafkaTopic }
       return createTransactionalProducer(config, logger, { onError, checkpoint })

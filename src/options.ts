@@ -28,6 +28,11 @@ export interface ModuleOptions {
   /** First part of every transactional.id: `<prefix>-<installation>-<destination id>`. Brokers grant rights on it by prefix.
    *  @default 'fhir-topic-destination' */
   readonly transactionalIdPrefix?: string
+  /** Each page of an at-least-once destination is one Kafka transaction. false: records are sent without transactions, which is faster and needs
+   *  no rights on transactional ids; events under way at a crash come twice, and when a node that hung comes back, an old one
+   *  may come again after newer ones.
+   *  @default true */
+  readonly transactional?: boolean
   /** Every Kafka transaction carries a checkpoint, so that consumers that read committed records see each event once, also after a
    *  crash. Needs Read on the consumer group `<prefix>-<installation>-<destination id>` and on the Kafka topic; without that right delivery
    *  goes on and `$status` says so. false: events under way at a crash come twice.
@@ -79,6 +84,7 @@ const defaults: Required<Defaulted> = {
   strictAidbox: false,
   cloudEventsHeaders: true,
   transactionalIdPrefix: 'fhir-topic-destination',
+  transactional: true,
   checkpoint: true,
   undeliverable: 'set-aside',
   registryLeaseMs: 500,
@@ -105,6 +111,7 @@ const choices = {
   plainSecrets: ['mask', 'echo'],
   strictAidbox: [true, false],
   cloudEventsHeaders: [true, false],
+  transactional: [true, false],
   checkpoint: [true, false],
   undeliverable: ['set-aside', 'wait'],
   leadership: ['session', 'lease'],

@@ -1,5 +1,5 @@
 import { isKafkaError } from '../kafka/kafka-error.ts'
-import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
+import type { KafkaError, PageProducer } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { EventCursor } from '../outbox/event-cursor.ts'
 
@@ -50,7 +50,7 @@ export class Checkpoint {
 
   /** Settles what Kafka has and the row does not know of. Call it before anything is sent from a cursor that was loaded.
    *  @throws {@link KafkaError} when Kafka does not answer */
-  async settle(producer: TransactionalProducer, cursor: EventCursor): Promise<void> {
+  async settle(producer: PageProducer, cursor: EventCursor): Promise<void> {
     if (!this.#parts.isWanted) await this.#record(false, 'The option checkpoint is false.')
     if (!this.#isKept) return
     try {
@@ -79,7 +79,7 @@ export class Checkpoint {
   }
 
   /** The right may have been granted meanwhile. Call it between pages; what was sent without a checkpoint is acknowledged then. */
-  async retry(producer: TransactionalProducer): Promise<void> {
+  async retry(producer: PageProducer): Promise<void> {
     if (this.retryInMs > 0) return
     this.#retryAtMs = performance.now() + retryMs
     try {

@@ -1,5 +1,5 @@
 import type { SqlTx } from '../host/types.ts'
-import type { TransactionalProducer } from '../kafka/producer.ts'
+import type { PageProducer } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
@@ -17,7 +17,7 @@ export interface LaneParts {
   readonly createProducer: (
     destination: TopicDestination,
     onError: (cause: string) => void,
-  ) => TransactionalProducer
+  ) => PageProducer
   readonly baseUrl: string
   readonly cloudEventsHeaders: boolean
   /** Whether Kafka transactions carry a checkpoint. */

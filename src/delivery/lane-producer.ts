@@ -1,4 +1,4 @@
-import type { TransactionalProducer } from '../kafka/producer.ts'
+import type { PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { logDelivery } from './delivery-log.ts'
@@ -8,7 +8,7 @@ import type { LaneParts } from './lane-parts.ts'
 export class LaneProducer {
   readonly #parts: LaneParts
   readonly #onCause: (cause: string) => void
-  #producer: TransactionalProducer | undefined
+  #producer: PageProducer | undefined
   #isRecalled = false
   #usedAtMs = Number.NEGATIVE_INFINITY
 
@@ -18,7 +18,7 @@ export class LaneProducer {
     this.#onCause = onCause
   }
 
-  get current(): TransactionalProducer | undefined {
+  get current(): PageProducer | undefined {
     return this.#producer
   }
 
@@ -34,7 +34,7 @@ export class LaneProducer {
 
   /** Connects, which fences whoever led before.
    *  @throws {@link KafkaError} */
-  async open(destination: TopicDestination): Promise<TransactionalProducer> {
+  async open(destination: TopicDestination): Promise<PageProducer> {
     const producer = this.#parts.createProducer(destination, this.#onCause)
     this.#producer = producer
     try {

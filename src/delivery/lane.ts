@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isFenced, isTopicDestinationError } from '../errors.ts'
-import type { KafkaError, TransactionalProducer } from '../kafka/producer.ts'
+import type { KafkaError, PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
 import type { RestingPlace } from '../outbox/topics-with-events.ts'
@@ -164,7 +164,7 @@ export class Lane {
 
   /** Order matters: this node's epoch is written already, so older acknowledgements are dead; initTransactions makes older Kafka
    *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
-  async #open(): Promise<TransactionalProducer> {
+  async #open(): Promise<PageProducer> {
     await this.#dropCursor()
     const producer = await this.#producer.open(this.#destination)
     this.#isUntried = false
@@ -177,13 +177,13 @@ export class Lane {
   }
 
   /** What Kafka has and the row does not know of must not be sent again. */
-  async #loadSettled(producer: TransactionalProducer): Promise<EventCursor> {
+  async #loadSettled(producer: PageProducer): Promise<EventCursor> {
     const cursor = await this.#load()
     await this.#checkpoint.settle(producer, cursor)
     return cursor
   }
 
-  async #send(producer: TransactionalProducer, cursor: EventCursor, page: Page): Promise<void> {
+  async #send(producer: PageProducer, cursor: EventCursor, page: Page): Promise<void> {
     const settle = this.#settleFormer(cursor, page)
     if (this.#poison.areNamed) await settle()
     const events = this.#poison.sendable(page)
@@ -197,7 +197,7 @@ export class Lane {
     this.#isSending = true
     let following: Promise<Page | undefined> | undefined
     try {
-      await producer.sendTransaction(records, async () => {
+      await producer.sendPage(records, async () => {
         await settle()
         // What fails in there fails again in its turn.
         following = this.#prepareNext(cursor, page).catch(() => undefined)

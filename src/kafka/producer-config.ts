@@ -34,6 +34,7 @@ const maxPropagationMs = 3_600_000
 const transactionPropagationMs = 5000
 
 /** Maps the parameters of a destination to librdkafka. Defaults are Java's where librdkafka has others.
+ *  @param transactionalId of at least once; absent: pages are sent without transactions
  *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` naming the parameter, when a value cannot be used */
 export function toProducerConfig(
   values: KafkaParameterValues,
@@ -57,7 +58,7 @@ export function toProducerConfig(
       ...securityProperties(values),
       ...(kind === 'best-effort'
         ? bestEffortProperties(maxBufferedBytes)
-        : transactionalProperties(transactionalId ?? '', maxBlockMs, maxRequestSizeBytes)),
+        : pageProperties(transactionalId, maxBlockMs, maxRequestSizeBytes)),
     },
     topic: {
       acks: 'all',
@@ -139,16 +140,12 @@ function bestEffortProperties(maxBufferedBytes: number): Properties {
   }
 }
 
-function transactionalProperties(
-  transactionalId: string,
+function pageProperties(
+  transactionalId: string | undefined,
   maxBlockMs: number,
   maxRequestSizeBytes: number,
 ): Properties {
   return {
-    'transactional.id': transactionalId,
-    'transaction.timeout.ms': transactionTimeoutMs,
-    // The commit sends at once whatever lingers.
-    'linger.ms': 5,
     // Kafka answers "concurrent transactions" while it still writes the markers of the last commit; 100 ms would be the pace of every page.
     'retry.backoff.ms': 5,
     'retry.backoff.max.ms': 200,
@@ -157,8 +154,27 @@ function transactionalProperties(
     ),
     'queue.buffering.max.messages': 100_000,
     'topic.metadata.propagation.max.ms': Math.min(maxBlockMs, transactionPropagationMs),
-    // The commit is the acknowledgement; reports only name the record that made it fail.
     dr_cb: true,
+    ...(transactionalId === undefined
+      ? plainPageProperties
+      : transactionalProperties(transactionalId)),
+  }
+}
+
+const plainPageProperties: Properties = {
+  // A page is handed over as a whole; nothing more is to be waited for.
+  'linger.ms': 0,
+  // No record overtakes one before it that failed; the client is given up instead.
+  'enable.gapless.guarantee': true,
+}
+
+function transactionalProperties(transactionalId: string): Properties {
+  return {
+    'transactional.id': transactionalId,
+    'transaction.timeout.ms': transactionTimeoutMs,
+    // The commit sends at once whatever lingers.
+    'linger.ms': 5,
+    // The commit is the acknowledgement; reports only name the record that made it fail.
     'delivery.report.only.error': true,
   }
 }

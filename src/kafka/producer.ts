@@ -40,20 +40,21 @@ export interface IdempotentProducer {
 }
 
 /** At least once: one producer per lane. */
-export interface TransactionalProducer {
-  /** Connects and runs initTransactions: fences any older producer of the same transactional.id and completes or aborts its transaction.
+export interface PageProducer {
+  /** Connects. A transactional one runs initTransactions: that fences any older producer of the same transactional.id and completes or aborts
+   *  its transaction.
    *  @throws {@link KafkaError} */
   start(): Promise<void>
-  /** Writes all records in one Kafka transaction; resolves when it is committed.
+  /** Writes all records; resolves when Kafka has them. A transactional producer writes them in one Kafka transaction.
    *
-   *  `beforeCommit` is called once all records are handed over, and possibly again when the attempt is repeated. The transaction is
-   *  committed when it resolves; when it rejects, it is aborted and the rejection passed on. It answers the checkpoint that is to be
-   *  committed with the records: a whole number below 2^53; undefined for none.
+   *  `beforeCommit` is called before the records can be read by consumers, and possibly again when the attempt is repeated; they become readable
+   *  when it resolves. When it rejects, none does, and the rejection is passed on. It answers the checkpoint that is to be committed with
+   *  the records: a whole number below 2^53; undefined for none.
    *
-   *  On a rejection of kind `retriable`, `poison` or `no-checkpoint` the transaction was aborted and the producer can be used again;
-   *  after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
+   *  On a rejection of kind `retriable`, `poison` or `no-checkpoint` the producer can be used again, and a transactional one has made none of the
+   *  records readable; after `fenced` or `fatal` it cannot: `close` it, and the outcome is unknown.
    *  @throws {@link KafkaError} */
-  sendTransaction(
+  sendPage(
     records: readonly KafkaRecord[],
     beforeCommit?: () => Promise<number | undefined>,
   ): Promise<void>

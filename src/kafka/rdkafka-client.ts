@@ -165,32 +165,3 @@ function fatalCause({ fac, message }: RdkafkaLog): string | undefined {
   const text = /Fatal error: (?:Broker|Local): ([^:]+)/.exec(message)?.[1]
   return text === undefined ? undefined : describeKafkaCode(codeOfReport(text.toLowerCase()), text)
 }
-
-/** Bytes librdkafka counts against `message.max.bytes`, a little more than less. */
-export function recordBytes({ key, value, headers }: KafkaRecord): number {
-  let bytes = value.byteLength + (key === null ? 0 : Buffer.byteLength(key)) + recordOverheadBytes
-  for (const [name, text] of headers.flatMap((header) => Object.entries(header))) {
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + headerOverheadBytes
-  }
-  return bytes
-}
-
-/** `recordBytes(record) > maxBytes`, without counting the bytes of a record that is far below. */
-export function isLargerThan(record: KafkaRecord, maxBytes: number): boolean {
-  const isFarBelow = record.value.byteLength + farBelowBytes < maxBytes && hasShortTexts(record)
-  return !isFarBelow && recordBytes(record) > maxBytes
-}
-
-const farBelowBytes = 16_384
-
-/** Key and headers take less than `farBelowBytes`: a character has at most three bytes in UTF-8. */
-function hasShortTexts({ key, headers }: KafkaRecord): boolean {
-  let characters = key?.length ?? 0
-  for (const header of headers) {
-    for (const name in header) characters += name.length + (header[name]?.length ?? 0) + 10
-  }
-  return characters * 3 + recordOverheadBytes < farBelowBytes
-}
-
-const recordOverheadBytes = 200
-const headerOverheadBytes = 10

@@ -5,7 +5,8 @@ import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
 import { nativeFailure } from './native-failure.ts'
-import { RdkafkaClient, recordBytes, type DeliveryOutcome } from './rdkafka-client.ts'
+import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import { recordBytes, tooLargeFailure } from './record-size.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 
 /** Connects by itself, for as long as it takes. @param config made with kind `best-effort` */
@@ -67,7 +68,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
 
   send(record: KafkaRecord, settled: (error?: KafkaError) => void): void {
     const bytes = recordBytes(record)
-    const refusal = this.#refusalOf(bytes)
+    const refusal = this.#refusalOf(record, bytes)
     if (refusal) return settled(refusal)
     const { kafkaTopic } = record
     const pending: Pending = { bytes, kafkaTopic, takenAtMs: performance.now(), settled }
@@ -107,16 +108,10 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     }
   }
 
-  #refusalOf(bytes: number): KafkaFailure | undefined {
+  #refusalOf(record: KafkaRecord, bytes: number): KafkaFailure | undefined {
     const { maxRequestSizeBytes, maxBufferedBytes } = this.#config
     if (this.#isClosing) return this.#stopped()
-    if (bytes > maxRequestSizeBytes) {
-      const message = `Message too large: the record has ${bytes} bytes, maxRequestSize is ${maxRequestSizeBytes}.`
-      return new KafkaFailure('poison', message, {
-        kafkaCode: kafkaCodes.messageTooLarge,
-        poisonIndexes: [0],
-      })
-    }
+    if (bytes > maxRequestSizeBytes) return tooLargeFailure(record, maxRequestSizeBytes)
     if (this.#bufferedBytes + bytes <= maxBufferedBytes) return undefined
     const message = `The buffer of ${maxBufferedBytes} bytes for records that Kafka has not acknowledged is full.`
     return this.#lost(message, kafkaCodes.queueFull)

@@ -4,10 +4,11 @@ import { CauseReporter } from './connection-cause.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { KafkaRecord, TransactionalProducer } from './producer.ts'
+import type { KafkaRecord, PageProducer } from './producer.ts'
 import { CheckpointGroup } from './checkpoint-group.ts'
 import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
-import { isLargerThan, RdkafkaClient, recordBytes, type DeliveryOutcome } from './rdkafka-client.ts'
+import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import { refuseTooLarge } from './record-size.ts'
 import { TransactionCalls } from './transaction-calls.ts'
 import {
   abortedFailure,
@@ -31,7 +32,7 @@ export function createTransactionalProducer(
   config: ProducerConfig,
   logger: Logger,
   options: ProducerOptions = {},
-): TransactionalProducer {
+): PageProducer {
   return new RdkafkaTransactionalProducer(config, logger, options)
 }
 
@@ -47,7 +48,7 @@ const reportPollMs = 5
  *
  *  States: new, started, dead (after `fatal` or `fenced`, or a failed start), closed. Calls are made one after the other by one lane;
  *  `close` may come at any time and waits for the call under way. */
-class RdkafkaTransactionalProducer implements TransactionalProducer {
+class RdkafkaTransactionalProducer implements PageProducer {
   readonly #config: ProducerConfig
   readonly #logger: Logger
   readonly #causes: CauseReporter
@@ -93,12 +94,10 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
     })
   }
 
-  async sendTransaction(
-    records: readonly KafkaRecord[],
-    beforeCommit?: BeforeCommit,
-  ): Promise<void> {
+  async sendPage(records: readonly KafkaRecord[], beforeCommit?: BeforeCommit): Promise<void> {
     if (records.length === 0) return
-    this.#refuseTooLarge(records)
+    // Before anything is begun: an abort after a refused record may be fatal for the producer.
+    refuseTooLarge(records, this.#config.maxRequestSizeBytes)
     await this.#exclusively(async () => {
       if (this.#dead !== undefined) {
         throw new KafkaFailure('fatal', `This producer cannot be used: ${this.#dead}`)
@@ -152,21 +151,6 @@ class RdkafkaTransactionalProducer implements TransactionalProducer {
       this.#poll()
     }, pollIntervalMs)
     this.#polling.unref()
-  }
-
-  /** Before anything is begun: an abort after a refused record may be fatal for the producer. */
-  #refuseTooLarge(records: readonly KafkaRecord[]): void {
-    const { maxRequestSizeBytes } = this.#config
-    const tooLarge = records.flatMap((record, index) =>
-      isLargerThan(record, maxRequestSizeBytes) ? [index] : [],
-    )
-    const first = records[tooLarge[0] ?? -1]
-    if (!first) return
-    throw new KafkaFailure(
-      'poison',
-      `Message too large: the record has ${recordBytes(first)} bytes, maxRequestSize is ${maxRequestSizeBytes}.`,
-      { kafkaCode: kafkaCodes.messageTooLarge, poisonIndexes: tooLarge },
-    )
   }
 
   async #transaction(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {

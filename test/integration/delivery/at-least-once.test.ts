@@ -43,6 +43,23 @@ describe('at least once', () => {
     })
   })
 
+  it('delivers without transactions where that is wanted, and says that a crash can send twice', async (t) => {
+    const { first } = await startNodes(t, 1, { transactional: false, maxPageEvents: 7 })
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const { host } = first
+    await host.put(patientsTopic)
+    await host.put(destination('d', { kafkaTopic, bootstrapServers }))
+    for (let n = 1; n <= 30; n++) await host.put(patient(`p${n}`))
+    const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 30)
+    assert.deepEqual(
+      lines(events),
+      Array.from({ length: 30 }, (_, index) => `${index + 1} Patient/p${index + 1}`),
+    )
+    const status = await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 30)
+    assert.equal(status['exactlyOnce'], false)
+    assert.match(String(status['exactlyOnceFault']), /option transactional is false/)
+  })
+
   it('keeps the order of every resource under concurrent writes', async (t) => {
     const { first } = await startNodes(t, 1, { maxPageEvents: 7 })
     const kafkaTopic = await newTopic(bootstrapServers)

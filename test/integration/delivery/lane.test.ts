@@ -36,7 +36,7 @@ const destination: TopicDestination = {
   parameters: { kafkaTopic: 't', bootstrapServers: 'a:1' },
 }
 
-/** What one sendTransaction does: resolve, reject, or (a promise) wait. */
+/** What one sendPage does: resolve, reject, or (a promise) wait. */
 type Fate = Promise<void> | KafkaFailure | undefined
 
 /** Kafka as the lane sees it, following a script; after its end every page is committed. */
@@ -67,7 +67,7 @@ class ScriptedKafka {
         this.starts++
         return Promise.resolve()
       },
-      sendTransaction: async (
+      sendPage: async (
         records: readonly KafkaRecord[],
         beforeCommit?: () => Promise<number | undefined>,
       ) => {

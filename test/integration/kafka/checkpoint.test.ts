@@ -25,9 +25,9 @@ describe('a checkpoint', () => {
     const first = transactionalProducer(t, values, kafkaTopic)
     await first.start()
     assert.equal(await first.readCheckpoint(), undefined)
-    await first.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(7))
+    await first.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(7))
     assert.equal(await first.readCheckpoint(), 7)
-    await first.sendTransaction([record(kafkaTopic, 'b')], () => Promise.resolve(largest))
+    await first.sendPage([record(kafkaTopic, 'b')], () => Promise.resolve(largest))
     const second = transactionalProducer(t, values, kafkaTopic)
     await second.start()
     assert.equal(await second.readCheckpoint(), largest)
@@ -38,13 +38,13 @@ describe('a checkpoint', () => {
     const { kafkaTopic } = values
     const first = transactionalProducer(t, values, kafkaTopic)
     await first.start()
-    await first.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(1))
+    await first.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(1))
     const tooLarge = { ...record(kafkaTopic, 'b'), value: Buffer.alloc(1_048_570) }
-    const refused = first.sendTransaction([tooLarge], () => Promise.resolve(2))
+    const refused = first.sendPage([tooLarge], () => Promise.resolve(2))
     await assert.rejects(refused, { kind: 'poison' })
     assert.equal(await first.readCheckpoint(), 1)
     let giveUp: (error: Error) => void = () => undefined
-    const open = first.sendTransaction(
+    const open = first.sendPage(
       [record(kafkaTopic, 'c')],
       () =>
         new Promise<number>((_resolve, reject) => {
@@ -57,7 +57,7 @@ describe('a checkpoint', () => {
     assert.equal(await second.readCheckpoint(), 1)
     giveUp(new Error('given up'))
     await assert.rejects(open, /given up/)
-    await second.sendTransaction([record(kafkaTopic, 'd')], () => Promise.resolve(3))
+    await second.sendPage([record(kafkaTopic, 'd')], () => Promise.resolve(3))
     const records = await readCommitted(
       kafka.bootstrapServers,
       kafkaTopic,
@@ -70,7 +70,7 @@ describe('a checkpoint', () => {
     const values = await topicValues()
     const producer = transactionalProducer(t, values, values.kafkaTopic)
     await producer.start()
-    await producer.sendTransaction([record(values.kafkaTopic, 'a')])
+    await producer.sendPage([record(values.kafkaTopic, 'a')])
     assert.equal(await producer.readCheckpoint(), undefined)
   })
 
@@ -87,12 +87,12 @@ describe('a checkpoint', () => {
     const producer = transactionalProducer(t, values, values.kafkaTopic)
     await producer.start()
     for (const wrong of [1.5, -1, Number.NaN, 2 ** 53]) {
-      const sending = producer.sendTransaction([record(values.kafkaTopic, 'a')], () =>
+      const sending = producer.sendPage([record(values.kafkaTopic, 'a')], () =>
         Promise.resolve(wrong),
       )
       await assert.rejects(sending, /not an offset/)
     }
-    await producer.sendTransaction([record(values.kafkaTopic, 'b')], () => Promise.resolve(1))
+    await producer.sendPage([record(values.kafkaTopic, 'b')], () => Promise.resolve(1))
     const records = await readCommitted(
       kafka.bootstrapServers,
       values.kafkaTopic,
@@ -143,15 +143,13 @@ describe('a checkpoint', () => {
       it(`is refused with ${name}, and the same records go through without one`, async (t) => {
         const { kafkaTopic, id, producer } = await aliceOf(t)
         await allowAlice(kafka.bootstrapServers, ...rights(id, kafkaTopic))
-        const sending = producer.sendTransaction([record(kafkaTopic, 'a')], () =>
-          Promise.resolve(1),
-        )
+        const sending = producer.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(1))
         await assert.rejects(sending, {
           kind: 'no-checkpoint',
           message: `The Kafka principal may not keep a checkpoint, so a crash can send events twice; it needs Read on the group "${id}" and Read on the topic "${kafkaTopic}".`,
         })
         await assert.rejects(producer.probeCheckpoint(), { kind: 'no-checkpoint' })
-        await producer.sendTransaction([record(kafkaTopic, 'b')])
+        await producer.sendPage([record(kafkaTopic, 'b')])
         const records = await readCommitted(
           kafka.bootstrapServers,
           kafkaTopic,
@@ -168,10 +166,10 @@ describe('a checkpoint', () => {
       await allowAlice(kafka.bootstrapServers, ...rights)
       await producer.probeCheckpoint()
       assert.equal(await producer.readCheckpoint(), undefined)
-      await producer.sendTransaction([record(kafkaTopic, 'a')], () => Promise.resolve(5))
+      await producer.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(5))
       assert.equal(await producer.readCheckpoint(), 5)
       await forbidAlice(kafka.bootstrapServers, ...rights)
-      const sending = producer.sendTransaction([record(kafkaTopic, 'b')], () => Promise.resolve(6))
+      const sending = producer.sendPage([record(kafkaTopic, 'b')], () => Promise.resolve(6))
       await assert.rejects(sending, { kind: 'no-checkpoint' })
     })
 
@@ -179,7 +177,7 @@ describe('a checkpoint', () => {
       const { kafkaTopic, id, producer } = await aliceOf(t)
       await allowAlice(kafka.bootstrapServers, onGroup(id), onTopic(kafkaTopic))
       const other = await newTopic(kafka.bootstrapServers)
-      const sending = producer.sendTransaction([record(kafkaTopic, 'a'), record(other, 'b')], () =>
+      const sending = producer.sendPage([record(kafkaTopic, 'a'), record(other, 'b')], () =>
         Promise.resolve(1),
       )
       await assert.rejects(sending, (error: { kind: string; message: string }) => {

@@ -22,7 +22,7 @@ describe('parameters have effect', () => {
       await sent(idempotentProducer(t, values), record(kafkaTopic, 'a', repetitive))
       const transactional = transactionalProducer(t, values, kafkaTopic)
       await transactional.start()
-      await transactional.sendTransaction([record(kafkaTopic, 'b', repetitive)])
+      await transactional.sendPage([record(kafkaTopic, 'b', repetitive)])
     })
   }
 

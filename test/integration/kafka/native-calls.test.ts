@@ -61,7 +61,7 @@ describe('blocking native calls', () => {
       const producer = transactionalProducer(t, values, `${kafkaTopic}-${n}`)
       await producer.start()
       for (let sentPages = 0; sentPages < 10; sentPages++) {
-        await producer.sendTransaction([record(kafkaTopic, `${n}-${sentPages}`)])
+        await producer.sendPage([record(kafkaTopic, `${n}-${sentPages}`)])
       }
       await producer.close(5000)
     })

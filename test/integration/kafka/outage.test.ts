@@ -19,17 +19,17 @@ describe('producers while the broker is away', () => {
     const causes = new Causes()
     const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic, causes)
     await producer.start()
-    await producer.sendTransaction(page(kafkaTopic, 'a', 'b'))
+    await producer.sendPage(page(kafkaTopic, 'a', 'b'))
     await broker.kill()
-    const whileDown = producer.sendTransaction(page(kafkaTopic, 'c', 'd'))
+    const whileDown = producer.sendPage(page(kafkaTopic, 'c', 'd'))
     await causes.until(refused)
     await broker.start()
     await whileDown
     const large = Array.from({ length: 3000 }, (_, index) => record(kafkaTopic, `n${index}`))
-    const whileCommitting = producer.sendTransaction(large)
+    const whileCommitting = producer.sendPage(large)
     await broker.restart()
     await whileCommitting
-    await producer.sendTransaction(page(kafkaTopic, 'e'))
+    await producer.sendPage(page(kafkaTopic, 'e'))
     const keys = ['a', 'b', 'c', 'd', ...large.map(({ key }) => key), 'e']
     const records = await readCommitted(bootstrapServers, kafkaTopic, (read) =>
       keysOf(read).includes('e'),
@@ -44,11 +44,11 @@ describe('producers while the broker is away', () => {
     await broker.kill()
     const first = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await assert.rejects(first.start(), { kind: 'fatal', message: refused })
-    await assert.rejects(first.sendTransaction(page(kafkaTopic, 'a')), { kind: 'fatal' })
+    await assert.rejects(first.sendPage(page(kafkaTopic, 'a')), { kind: 'fatal' })
     await broker.start()
     const second = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await second.start()
-    await second.sendTransaction(page(kafkaTopic, 'a'))
+    await second.sendPage(page(kafkaTopic, 'a'))
   })
 
   it('transactional: records that time out abort the transaction, and the cause is named', async (t) => {
@@ -62,12 +62,12 @@ describe('producers while the broker is away', () => {
     const clock = idempotentProducer(t, { ...values, deliveryTimeoutMs: 3000 })
     await sent(clock, record(await newTopic(bootstrapServers), 'tick'))
     await broker.kill()
-    const failing = producer.sendTransaction(page(kafkaTopic, 'lost'))
+    const failing = producer.sendPage(page(kafkaTopic, 'lost'))
     const outcome = assert.rejects(failing, { kind: 'retriable', message: refused })
     await assert.rejects(sent(clock, record(kafkaTopic, 'tock')), /deliveryTimeoutMs/)
     await broker.start()
     await outcome
-    await producer.sendTransaction(page(kafkaTopic, 'kept'))
+    await producer.sendPage(page(kafkaTopic, 'kept'))
     const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length > 0)
     assert.deepEqual(keysOf(records), ['kept'])
   })
@@ -81,7 +81,7 @@ describe('producers while the broker is away', () => {
       await producer.start()
       if (fate === 'killed') await broker.kill()
       else broker.pause()
-      const failing = assert.rejects(producer.sendTransaction(page(kafkaTopic, 'a')), {
+      const failing = assert.rejects(producer.sendPage(page(kafkaTopic, 'a')), {
         kind: 'fatal',
         message: /unknown/,
       })

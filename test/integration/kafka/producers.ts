@@ -1,12 +1,9 @@
 import type { TestContext } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
-import type {
-  IdempotentProducer,
-  KafkaRecord,
-  TransactionalProducer,
-} from '../../../src/kafka/producer.ts'
+import type { IdempotentProducer, KafkaRecord, PageProducer } from '../../../src/kafka/producer.ts'
 import { createIdempotentProducer } from '../../../src/kafka/rdkafka-idempotent-producer.ts'
+import { createPageProducer } from '../../../src/kafka/rdkafka-page-producer.ts'
 import { createTransactionalProducer } from '../../../src/kafka/rdkafka-transactional-producer.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
 
@@ -44,13 +41,25 @@ export function transactionalProducer(
   values: KafkaParameterValues,
   transactionalId: string,
   causes: Causes = new Causes(),
-): TransactionalProducer {
+): PageProducer {
   const config = toProducerConfig(values, 'at-least-once', transactionalId)
   const checkpoint = { group: transactionalId, kafkaTopic: values.kafkaTopic }
   const producer = createTransactionalProducer(config, silentLogger, {
     onError: causes.onError,
     checkpoint,
   })
+  t.after(() => producer.close(5000))
+  return producer
+}
+
+/** Without transactions. Not yet started; closed after the test. */
+export function plainPageProducer(
+  t: TestContext,
+  values: KafkaParameterValues,
+  causes: Causes = new Causes(),
+): PageProducer {
+  const config = toProducerConfig(values, 'at-least-once')
+  const producer = createPageProducer(config, silentLogger, causes)
   t.after(() => producer.close(5000))
   return producer
 }

@@ -52,7 +52,7 @@ describe('security', () => {
       }
       const producer = transactionalProducer(t, overTls, kafkaTopic)
       await producer.start()
-      await producer.sendTransaction([record(kafkaTopic, 'b')])
+      await producer.sendPage([record(kafkaTopic, 'b')])
     })
   }
 

@@ -18,8 +18,8 @@ describe('transactional producer', () => {
       )
       await producer.start()
       const keys = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? null : `k${index}`))
-      await producer.sendTransaction(keys.slice(0, 100).map((key) => record(kafkaTopic, key)))
-      await producer.sendTransaction(keys.slice(100).map((key) => record(kafkaTopic, key)))
+      await producer.sendPage(keys.slice(0, 100).map((key) => record(kafkaTopic, key)))
+      await producer.sendPage(keys.slice(100).map((key) => record(kafkaTopic, key)))
       const records = await readCommitted(
         bootstrapServers,
         kafkaTopic,
@@ -44,11 +44,11 @@ describe('transactional producer', () => {
     await producer.start()
     const why = new Error('not acknowledged')
     await assert.rejects(
-      producer.sendTransaction([record(kafkaTopic, 'given up')], () => Promise.reject(why)),
+      producer.sendPage([record(kafkaTopic, 'given up')], () => Promise.reject(why)),
       why,
     )
     let calls = 0
-    await producer.sendTransaction([record(kafkaTopic, 'kept')], () => {
+    await producer.sendPage([record(kafkaTopic, 'kept')], () => {
       calls++
       return Promise.resolve(undefined)
     })
@@ -81,7 +81,7 @@ describe('transactional producer', () => {
         kafkaTopic,
       )
       await producer.start()
-      await producer.sendTransaction([record(kafkaTopic, 'a')])
+      await producer.sendPage([record(kafkaTopic, 'a')])
     }
     await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2)
   })
@@ -99,13 +99,13 @@ describe('transactional producer', () => {
       record(kafkaTopic, 'b', Buffer.alloc(20_000)),
       record(kafkaTopic, 'c'),
     ]
-    await assert.rejects(producer.sendTransaction(page), {
+    await assert.rejects(producer.sendPage(page), {
       kind: 'poison',
       kafkaCode: 10,
       poisonIndexes: [1],
       message: /too large.* 20000/,
     })
-    await producer.sendTransaction(page.filter((_, index) => index !== 1))
+    await producer.sendPage(page.filter((_, index) => index !== 1))
     const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2)
     assert.deepEqual(keysOf(records), ['a', 'c'])
   })
@@ -120,18 +120,18 @@ describe('transactional producer', () => {
       record(kafkaTopic, 'c'),
     ] as const
     const message = new RegExp(`too large.*${kafkaTopic}`)
-    await assert.rejects(producer.sendTransaction([a, b, c]), {
+    await assert.rejects(producer.sendPage([a, b, c]), {
       kind: 'poison',
       poisonIndexes: [],
       message,
     })
-    await producer.sendTransaction([a])
-    await assert.rejects(producer.sendTransaction([b]), {
+    await producer.sendPage([a])
+    await assert.rejects(producer.sendPage([b]), {
       kind: 'poison',
       poisonIndexes: [0],
       message,
     })
-    await producer.sendTransaction([c])
+    await producer.sendPage([c])
     const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
     assert.deepEqual(keysOf(records), ['a', 'c'])
   })
@@ -146,7 +146,7 @@ describe('transactional producer', () => {
     )
     await producer.start()
     const page = [record(kafkaTopic, 'a'), record(kafkaTopic, 'b', Buffer.alloc(9000, 'x'))]
-    await assert.rejects(producer.sendTransaction(page), { kind: 'poison', poisonIndexes: [1] })
+    await assert.rejects(producer.sendPage(page), { kind: 'poison', poisonIndexes: [1] })
   })
 
   it('is fenced by a second producer of the same transactional.id', async (t) => {
@@ -154,14 +154,14 @@ describe('transactional producer', () => {
     const first = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     const second = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await first.start()
-    await first.sendTransaction([record(kafkaTopic, 'first')])
+    await first.sendPage([record(kafkaTopic, 'first')])
     await second.start()
-    await assert.rejects(first.sendTransaction([record(kafkaTopic, 'fenced')]), {
+    await assert.rejects(first.sendPage([record(kafkaTopic, 'fenced')]), {
       kind: 'fenced',
       kafkaCode: -144,
     })
-    await assert.rejects(first.sendTransaction([record(kafkaTopic, 'dead')]), { kind: 'fatal' })
-    await second.sendTransaction([record(kafkaTopic, 'second')])
+    await assert.rejects(first.sendPage([record(kafkaTopic, 'dead')]), { kind: 'fatal' })
+    await second.sendPage([record(kafkaTopic, 'second')])
     const records = await readCommitted(bootstrapServers, kafkaTopic, (read) =>
       keysOf(read).includes('second'),
     )
@@ -183,12 +183,12 @@ describe('transactional producer', () => {
       poisonIndexes: [],
       message: new RegExp(`^Unknown topic: Kafka topic "${missing}"`),
     }
-    await assert.rejects(producer.sendTransaction(page), unknown)
-    await assert.rejects(producer.sendTransaction(page), unknown)
+    await assert.rejects(producer.sendPage(page), unknown)
+    await assert.rejects(producer.sendPage(page), unknown)
     await createTopic(bootstrapServers, missing)
     for (let isSent = false; !isSent;) {
       try {
-        await producer.sendTransaction(page)
+        await producer.sendPage(page)
         isSent = true
       } catch (error) {
         assert.match(String(error), /Unknown topic/)
@@ -210,7 +210,7 @@ describe('transactional producer', () => {
       { kafkaTopic: 'any', bootstrapServers },
       'never-started',
     )
-    await assert.rejects(producer.sendTransaction([record('any', 'a')]), { kind: 'fatal' })
+    await assert.rejects(producer.sendPage([record('any', 'a')]), { kind: 'fatal' })
     await producer.close(0)
     await assert.rejects(producer.start(), { kind: 'fatal' })
   })
@@ -220,7 +220,7 @@ describe('transactional producer', () => {
     const producer = transactionalProducer(t, { kafkaTopic, bootstrapServers }, kafkaTopic)
     await producer.start()
     const page = Array.from({ length: 2000 }, (_, index) => record(kafkaTopic, `k${index}`))
-    const committed = producer.sendTransaction(page)
+    const committed = producer.sendPage(page)
     await Promise.all([committed, producer.close(20_000), producer.close(20_000)])
     await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length === 2000)
   })

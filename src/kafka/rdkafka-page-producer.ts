@@ -1,0 +1,210 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../observability/logger.ts'
+import { CauseReporter } from './connection-cause.ts'
+import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { nativeFailure, type NativeError, type NativeFailure } from './native-failure.ts'
+import type { ProducerConfig } from './producer-config.ts'
+import type { KafkaRecord, PageProducer } from './producer.ts'
+import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
+import { refuseTooLarge } from './record-size.ts'
+import { abortedFailure, refusedFailure } from './transaction-failure.ts'
+
+/** @param config made with kind `at-least-once` and no transactional.id */
+export function createPageProducer(
+  config: ProducerConfig,
+  logger: Logger,
+  options: ProducerOptions = {},
+): PageProducer {
+  return new RdkafkaPageProducer(config, logger, options)
+}
+
+const connectTimeoutMs = 3000
+const idlePollMs = 100
+/** Reports come with a poll; each millisecond is one of the latency. */
+const busyPollMs = 1
+
+/** What the records of one page have come to. */
+interface SentPage {
+  unsettled: number
+  readonly failed: DeliveryOutcome[]
+}
+
+/** Sends pages without transactions: faster, and whoever reads sees records at once, also those of a page that failed in the middle and comes again.
+ *
+ *  Within a page the order holds whatever fails: librdkafka gives the client up rather than let a record overtake one that failed before
+ *  it (`enable.gapless.guarantee`). So after any failure there is a new client. */
+class RdkafkaPageProducer implements PageProducer {
+  readonly #config: ProducerConfig
+  readonly #logger: Logger
+  readonly #causes: CauseReporter
+  #client: RdkafkaClient | undefined
+  #underWay: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+  #giveUpAtMs = Number.POSITIVE_INFINITY
+  #polling: NodeJS.Timeout | undefined
+
+  constructor(config: ProducerConfig, logger: Logger, { onError }: ProducerOptions) {
+    this.#config = config
+    this.#logger = logger
+    this.#causes = new CauseReporter((message) => onError?.(message))
+  }
+
+  async start(): Promise<void> {
+    await this.#exclusively(async () => {
+      await this.#connect()
+    })
+    this.#poll()
+  }
+
+  async sendPage(
+    records: readonly KafkaRecord[],
+    beforeCommit?: () => Promise<number | undefined>,
+  ): Promise<void> {
+    if (records.length === 0) return
+    refuseTooLarge(records, this.#config.maxRequestSizeBytes)
+    await this.#exclusively(async () => {
+      const client = this.#client ?? (await this.#connect())
+      // A record that is handed over cannot be taken back.
+      await beforeCommit?.()
+      try {
+        await this.#send(client, records)
+        this.#causes.forget()
+      } catch (error) {
+        await this.#disconnect()
+        throw error
+      }
+    })
+  }
+
+  readCheckpoint(): Promise<number | undefined> {
+    return Promise.reject(noCheckpoint())
+  }
+
+  probeCheckpoint(): Promise<void> {
+    return Promise.reject(noCheckpoint())
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + timeoutMs)
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#underWay
+    clearTimeout(this.#polling)
+    await this.#disconnect()
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    if (this.#closing) throw closedFailure()
+    const result = this.#underWay.then(work)
+    this.#underWay = result.catch(() => undefined)
+    await result
+  }
+
+  #isGivenUp(): boolean {
+    return performance.now() >= this.#giveUpAtMs
+  }
+
+  async #connect(): Promise<RdkafkaClient> {
+    try {
+      const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
+        report(outcome)
+      })
+      await client.connect(
+        Math.min(this.#config.maxBlockMs, connectTimeoutMs),
+        () => this.#closing !== undefined,
+      )
+      this.#client = client
+      return client
+    } catch (error) {
+      const { code, text } = nativeFailure(error)
+      const message = this.#causes.last ?? describeKafkaCode(code, text)
+      throw new KafkaFailure('fatal', message, { kafkaCode: code })
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.disconnect()
+  }
+
+  async #send(client: RdkafkaClient, records: readonly KafkaRecord[]): Promise<void> {
+    const page: SentPage = { unsettled: 0, failed: [] }
+    for (const [index, record] of records.entries()) {
+      try {
+        await this.#produce(client, record, page)
+        page.unsettled++
+      } catch (error) {
+        throw this.#refused(nativeFailure(error), records, index)
+      }
+    }
+    while (page.unsettled > 0) {
+      if (this.#isGivenUp()) throw closedFailure()
+      client.poll()
+      await delay(busyPollMs)
+    }
+    const cause = page.failed.find(({ error }) => error?.code !== kafkaCodes.purgedInQueue)?.error
+    const error = cause ?? page.failed[0]?.error
+    if (error) throw this.#failed(error, records, page)
+  }
+
+  async #produce(client: RdkafkaClient, record: KafkaRecord, page: SentPage): Promise<void> {
+    for (;;) {
+      try {
+        client.produce(record, page)
+        return
+      } catch (error) {
+        if (nativeFailure(error).code !== kafkaCodes.queueFull || this.#isGivenUp()) throw error
+      }
+      client.poll()
+      await nextTurn()
+    }
+  }
+
+  #failed(error: NativeError, records: readonly KafkaRecord[], page: SentPage): KafkaFailure {
+    const failure = abortedFailure(error, records, page.failed, undefined)
+    const { last } = this.#causes
+    if (failure.kind === 'poison' || last === undefined) return failure
+    this.#logger.debug({ code: error.code }, 'records of a page were not acknowledged')
+    return new KafkaFailure('retriable', `${failure.message} ${last}`, {
+      kafkaCode: failure.kafkaCode,
+    })
+  }
+
+  #refused(error: NativeFailure, records: readonly KafkaRecord[], index: number): KafkaFailure {
+    if (error.code !== kafkaCodes.fatal) return refusedFailure(error, records, index)
+    return new KafkaFailure('retriable', describeKafkaCode(error.code, error.text), {
+      kafkaCode: error.code,
+    })
+  }
+
+  #poll(): void {
+    this.#client?.poll()
+    this.#polling = setTimeout(() => {
+      this.#poll()
+    }, idlePollMs)
+    this.#polling.unref()
+  }
+}
+
+/** The page was given to `produce` with each of its records. */
+function report(outcome: DeliveryOutcome): void {
+  const page = outcome.opaque as SentPage
+  page.unsettled--
+  if (outcome.error) page.failed.push(outcome)
+}
+
+function noCheckpoint(): KafkaFailure {
+  return new KafkaFailure(
+    'no-checkpoint',
+    'The option transactional is false, so a crash can send events twice.',
+  )
+}
+
+function closedFailure(): KafkaFailure {
+  return new KafkaFailure('fatal', 'This producer cannot be used: it was closed.')
+}
