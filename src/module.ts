@@ -201,7 +201,12 @@ function wireParts(
         })
       }
       const config = toProducerConfig(parameters, 'at-least-once', name)
-      const checkpoint = { group: name, kafkaTopic }
+      const { checkpointTopic } = options
+      const checkpoint = {
+        group: name,
+        kafkaTopic: checkpointTopic ?? kafkaTopic,
+        isOwnTopic: checkpointTopic !== undefined,
+      }
       return createTransactionalProducer(config, logger, { onError, checkpoint })
     },
   })

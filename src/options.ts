@@ -38,6 +38,10 @@ export interface ModuleOptions {
    *  goes on and `$status` says so. false: events under way at a crash come twice.
    *  @default true */
   readonly checkpoint?: boolean
+  /** Kafka topic on which the offsets of checkpoints stand; absent: the destination's own topic. With one the Kafka principal needs no Read on
+   *  topics with patient data, and a destination may change its Kafka topic at a crash without sending twice. Create it on every cluster,
+   *  with one partition; nothing is ever written to it. */
+  readonly checkpointTopic?: string
   /** What happens to an event that Kafka can never take, because it is too large: `set-aside` as a dead letter, with its number, while its neighbours
    *  go on; or `wait`, it and everything behind it, until maxRequestSize or the topic's limit is raised.
    *  @default 'set-aside' */
@@ -73,9 +77,9 @@ export interface ModuleOptions {
   readonly stopTimeoutMs?: number
 }
 
-type Defaulted = Omit<ModuleOptions, 'database' | 'baseUrl' | 'vaultConfigPath'>
-export type ResolvedOptions = Required<Defaulted> &
-  Pick<ModuleOptions, 'database' | 'baseUrl' | 'vaultConfigPath'>
+type Undefaulted = 'database' | 'baseUrl' | 'vaultConfigPath' | 'checkpointTopic'
+type Defaulted = Omit<ModuleOptions, Undefaulted>
+export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 
 const defaults: Required<Defaulted> = {
   schema: 'topic_destination',

@@ -41,10 +41,14 @@ export class CheckpointGroup {
     return consumer
   }
 
-  /** The error of a failure that says that a right is missing; undefined for any other. */
+  /** The error of a failure that says that there is no place or no right for a checkpoint; undefined for any other. */
   refusal({ code }: NativeFailure): KafkaFailure | undefined {
+    const { group = '', kafkaTopic = '', isOwnTopic = false } = this.#place ?? {}
+    if (code === kafkaCodes.unknownTopic && isOwnTopic) {
+      const message = `The Kafka topic "${kafkaTopic}" for checkpoints does not exist, so a crash can send events twice.`
+      return new KafkaFailure('no-checkpoint', message, { kafkaCode: code })
+    }
     if (!rights.has(code)) return undefined
-    const { group = '', kafkaTopic = '' } = this.#place ?? {}
     return new KafkaFailure(
       'no-checkpoint',
       `The Kafka principal may not keep a checkpoint, so a crash can send events twice; it needs Read on the group "${group}" and Read on the topic "${kafkaTopic}".`,
@@ -97,7 +101,8 @@ async function isThere(probe: () => Promise<void>): Promise<boolean> {
     await probe()
     return true
   } catch (error) {
-    if (isKafkaError(error) && error.kafkaCode === kafkaCodes.unknownTopic) return false
+    if (!isKafkaError(error) || error.kind === 'no-checkpoint') throw error
+    if (error.kafkaCode === kafkaCodes.unknownTopic) return false
     throw error
   }
 }

@@ -8,6 +8,8 @@ import { rdkafka } from './rdkafka-binding.ts'
 export interface CheckpointPlace {
   readonly group: string
   readonly kafkaTopic: string
+  /** The topic holds no records: it is there for checkpoints alone, and may be missing although there is something to send. */
+  readonly isOwnTopic: boolean
 }
 
 /** Settings of the connection, which consumer and producer share. */

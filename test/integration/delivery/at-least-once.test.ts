@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createTopic, newTopic, privateKafka, testKafka } from '../../helpers/kafka.ts'
+import { createTopic, newTopic, privateKafka, testKafka, uniqueName } from '../../helpers/kafka.ts'
 import {
   destination,
   lines,
@@ -58,6 +58,24 @@ describe('at least once', () => {
     const status = await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 30)
     assert.equal(status['exactlyOnce'], false)
     assert.match(String(status['exactlyOnceFault']), /option transactional is false/)
+  })
+
+  it('keeps checkpoints on a topic of their own, and says when it is missing', async (t) => {
+    const checkpointTopic = uniqueName('checkpoints')
+    const { first } = await startNodes(t, 1, { checkpointTopic })
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const { host } = first
+    await host.put(patientsTopic)
+    await host.put(destination('d', { kafkaTopic, bootstrapServers }))
+    await host.put(patient('a'))
+    const without = await untilStatus(first, 'd', (now) => now['exactlyOnce'] === false)
+    assert.match(String(without['exactlyOnceFault']), /for checkpoints does not exist/)
+    await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 1)
+    await createTopic(bootstrapServers, checkpointTopic)
+    await untilStatus(first, 'd', (now) => now['exactlyOnce'] === true)
+    await host.put(patient('b'))
+    const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
+    assert.deepEqual(lines(events), ['1 Patient/a', '2 Patient/b'])
   })
 
   it('keeps the order of every resource under concurrent writes', async (t) => {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { allowAlice, forbidAlice, type Right } from '../../helpers/kafka-acls.ts'
-import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../../helpers/kafka.ts'
+import {
+  createTopic,
+  newTopic,
+  testKafka,
+  uniqueName,
+  type KafkaAddresses,
+} from '../../helpers/kafka.ts'
 import { transactionalProducer } from './producers.ts'
 import { keysOf, readCommitted, record } from './records.ts'
 
@@ -82,6 +88,37 @@ describe('a checkpoint', () => {
     assert.equal(await producer.readCheckpoint(), undefined)
   })
 
+  it('can stand on a topic of its own, which no record is written to', async (t) => {
+    const values = await topicValues()
+    const { kafkaTopic } = values
+    const own = await newTopic(kafka.bootstrapServers)
+    const first = transactionalProducer(t, values, kafkaTopic, undefined, own)
+    await first.start()
+    await first.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(7))
+    // The same destination sends to another topic now.
+    const moved = { ...values, kafkaTopic: await newTopic(kafka.bootstrapServers) }
+    const second = transactionalProducer(t, moved, kafkaTopic, undefined, own)
+    await second.start()
+    assert.equal(await second.readCheckpoint(), 7)
+  })
+
+  it('is refused where its own topic does not exist, until it does', async (t) => {
+    const values = await topicValues()
+    const { kafkaTopic } = values
+    const own = uniqueName('own')
+    const producer = transactionalProducer(t, values, kafkaTopic, undefined, own)
+    await producer.start()
+    const expected = { kind: 'no-checkpoint', message: new RegExp(`"${own}".* does not exist`) }
+    const sending = producer.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(1))
+    await assert.rejects(sending, expected)
+    await producer.sendPage([record(kafkaTopic, 'b')])
+    await assert.rejects(producer.probeCheckpoint(), expected)
+    await createTopic(kafka.bootstrapServers, own)
+    await producer.probeCheckpoint()
+    await producer.sendPage([record(kafkaTopic, 'c')], () => Promise.resolve(2))
+    assert.equal(await producer.readCheckpoint(), 2)
+  })
+
   it('must be a number that comes back as it was', async (t) => {
     const values = await topicValues()
     const producer = transactionalProducer(t, values, values.kafkaTopic)
@@ -114,7 +151,10 @@ describe('a checkpoint', () => {
     })
 
     /** Alice may write to the topic, in transactions of an id of her own, and nothing else. */
-    async function aliceOf(t: Parameters<typeof transactionalProducer>[0]) {
+    async function aliceOf(
+      t: Parameters<typeof transactionalProducer>[0],
+      checkpointTopic?: string,
+    ) {
       const kafkaTopic = await newTopic(kafka.bootstrapServers)
       const id = uniqueName('alice')
       await allowAlice(
@@ -130,7 +170,7 @@ describe('a checkpoint', () => {
         saslMechanism: 'PLAIN',
         saslJaasConfig: `org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="${password}";`,
       }
-      const producer = transactionalProducer(t, values, id)
+      const producer = transactionalProducer(t, values, id, undefined, checkpointTopic)
       await producer.start()
       return { kafkaTopic, id, producer }
     }
@@ -171,6 +211,14 @@ describe('a checkpoint', () => {
       await forbidAlice(kafka.bootstrapServers, ...rights)
       const sending = producer.sendPage([record(kafkaTopic, 'b')], () => Promise.resolve(6))
       await assert.rejects(sending, { kind: 'no-checkpoint' })
+    })
+
+    it('on a topic of its own needs no Read on the topic with the records', async (t) => {
+      const own = await newTopic(kafka.bootstrapServers)
+      const { kafkaTopic, id, producer } = await aliceOf(t, own)
+      await allowAlice(kafka.bootstrapServers, onGroup(id), onTopic(own))
+      await producer.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(5))
+      assert.equal(await producer.readCheckpoint(), 5)
     })
 
     it('is not blamed for a record that may not be written', async (t) => {

@@ -41,9 +41,14 @@ export function transactionalProducer(
   values: KafkaParameterValues,
   transactionalId: string,
   causes: Causes = new Causes(),
+  checkpointTopic?: string,
 ): PageProducer {
   const config = toProducerConfig(values, 'at-least-once', transactionalId)
-  const checkpoint = { group: transactionalId, kafkaTopic: values.kafkaTopic }
+  const checkpoint = {
+    group: transactionalId,
+    kafkaTopic: checkpointTopic ?? values.kafkaTopic,
+    isOwnTopic: checkpointTopic !== undefined,
+  }
   const producer = createTransactionalProducer(config, silentLogger, {
     onError: causes.onError,
     checkpoint,
