@@ -107,7 +107,7 @@ export async function patchStored(
   }
   // Content is there, so the row is too.
   const current = row as CurrentRow
-  if (isSameContent(patched, seen)) return { stored: content, isCreated: false }
+  if (isSameContent(patched, seen)) return unchanged(context, session, current, content)
   const candidate = prepareCandidate(context, patched, id)
   return changeStored(context, session, current, candidate, 'PATCH', condition)
 }
@@ -123,7 +123,10 @@ export async function deleteStored(
   const row = await context.versions.lockCurrent(session.tx, resourceType, id)
   assertCondition(currentVersionId(row), condition)
   if (!row) throw new OperationOutcomeError(notFound)
-  if (row.content === null) return
+  if (row.content === null) {
+    recordAgain(context, session, 'delete', row, { resourceType, id })
+    return
+  }
   const version: NewVersion = {
     ...nextVersion(resourceType, id, row),
     json: null,
@@ -158,7 +161,9 @@ async function changeStored(
   assertCondition(currentVersionId(row), condition)
   const previous = row.content ?? undefined
   const accepted = await acceptRegistered(context, candidate, previous)
-  if (previous && isSameContent(accepted, previous)) return { stored: previous, isCreated: false }
+  if (previous && isSameContent(accepted, previous)) {
+    return unchanged(context, session, row, previous)
+  }
   const stored = await replaceStored(context, session, row, accepted, method)
   return { stored, isCreated: previous === undefined }
 }
@@ -208,6 +213,33 @@ async function replaceStored(
   return stored
 }
 
+/** What changes nothing is not written. */
+function unchanged(
+  context: WriteContext,
+  session: Session,
+  row: CurrentRow,
+  stored: FhirResource,
+): Written {
+  recordAgain(context, session, 'update', row, stored)
+  return { stored, isCreated: false }
+}
+
+/** Whoever repeats a write of a module's type waits like the first one for what follows from it: every node must know of it before the
+ *  answer, and the first request may still wait for that. */
+function recordAgain(
+  context: WriteContext,
+  session: Session,
+  interaction: 'update' | 'delete',
+  row: CurrentRow,
+  stored: FhirResource | { readonly resourceType: string; readonly id: string },
+): void {
+  const { resourceType, id = '' } = stored
+  if (!context.types.has(resourceType)) return
+  const version = { resourceType, id, versionId: row.version_id, json: null }
+  const current = interaction === 'update' ? (stored as FhirResource) : undefined
+  record(context, session, interaction, version, current, row.content)
+}
+
 function nextVersion(
   resourceType: string,
   id: string,
@@ -242,7 +274,12 @@ function record(
   { caller }: WriteContext,
   session: Session,
   interaction: Interaction,
-  { resourceType, id, versionId, json }: NewVersion,
+  {
+    resourceType,
+    id,
+    versionId,
+    json,
+  }: Pick<NewVersion, 'resourceType' | 'id' | 'versionId' | 'json'>,
   current: FhirResource | undefined,
   previous: FhirResource | null | undefined,
 ): void {
