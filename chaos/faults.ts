@@ -28,13 +28,13 @@ export interface FaultKind {
 export const faultKinds: Readonly<Record<string, FaultKind>> = {
   'kill node': {
     target: 'nodes',
-    weight: 6,
-    strike: async (stage, random) =>
-      onNode(stage, random, async ({ nodes }, index) => {
-        await nodes.kill(index)
-        await delay(random() * 1000)
-        await nodes.start(index)
-      }),
+    weight: 3,
+    strike: async (stage, random) => onNode(stage, random, killAndStart(random)),
+  },
+  'kill leader': {
+    target: 'nodes',
+    weight: 4,
+    strike: async (stage, random) => onLeader(stage, random, killAndStart(random)),
   },
   'kill leader at an acknowledgement': {
     target: 'nodes',
@@ -259,6 +259,14 @@ function drawState({ spareKafkaTopics }: Stage, random: () => number): Destinati
 function drawChange(stage: Stage, random: () => number): Partial<DestinationState> {
   const { topic, kafkaTopic, content } = drawState(stage, random)
   return draw([{ topic }, { kafkaTopic }, { content }, { topic, content }], random)
+}
+
+function killAndStart(random: () => number): NodeWork {
+  return async ({ nodes }, index) => {
+    await nodes.kill(index)
+    await delay(random() * 1000)
+    await nodes.start(index)
+  }
 }
 
 async function whilePaused(
