@@ -1,5 +1,5 @@
 import { Client } from 'pg'
-import type { ChaosDestination } from './destinations.ts'
+import type { ChaosDestination, Turn } from './destinations.ts'
 import { untilDone } from './deadline.ts'
 import type { Ledger, Violations } from './ledger.ts'
 import { hotTypes, selects, type Version } from './topics.ts'
@@ -19,7 +19,7 @@ type Claim = 'must' | 'may' | 'must not'
 
 /** Which of the destination's turns a version can have met, and what each says of it. */
 export function claimOf(
-  { turns }: Pick<ChaosDestination, 'turns'>,
+  { turns }: { readonly turns: readonly Turn[] },
   version: Version & { readonly id: string; readonly versionId: number; readonly xid: bigint },
 ): Claim {
   const resource = `${version.type}/${version.id}`
