@@ -41,7 +41,8 @@ export class Destinations {
   readonly #nodes: Nodes
   readonly #pool: Pool
   readonly #bootstrapServers: string
-  readonly #rest = new Rest(15_000)
+  /** Long: a request that is given up could be carried out later, behind the next one. */
+  readonly #rest = new Rest(60_000)
 
   constructor(nodes: Nodes, pool: Pool, bootstrapServers: string) {
     this.#nodes = nodes
@@ -127,14 +128,15 @@ export class Destinations {
     })
   }
 
-  /** Until a node has answered with success. Every request here can be repeated. */
+  /** Until a node has answered with success. Every request here can be repeated, and one whose first attempt was committed is answered at
+   *  once: the pause is longer than a lease, so that its answer is as good as the first one's would have been. */
   async #request(
     method: string,
     path: string,
     body: object | undefined,
     random: () => number,
   ): Promise<string> {
-    return untilDone(`${method} ${path}`, async () => {
+    const attempt = async (): Promise<string> => {
       const urls = this.#nodes.urls()
       const url = urls[Math.floor(random() * urls.length)]
       if (url === undefined) throw new Error('no node runs')
@@ -146,7 +148,8 @@ export class Destinations {
       const isDone = answer.status >= 200 && answer.status < 300
       if (!isDone) throw new Error(`${answer.status} ${answer.text.slice(0, 300)}`)
       return answer.text
-    })
+    }
+    return untilDone(`${method} ${path}`, attempt, { pauseMs: 1000 })
   }
 
   #resource(id: string, state: DestinationState): object {

@@ -11,6 +11,8 @@ export interface ChaosOptions {
   readonly ratePerSecond: number
   /** Writers at the same time. */
   readonly connections: number
+  /** Most resources that a transaction bundle writes. */
+  readonly bundleEntries: number
   /** Mean time between two faults. */
   readonly faultIntervalMs: number
   /** Whether Kafka transactions carry checkpoints. */
@@ -33,6 +35,12 @@ const numbers = {
   nodes: { name: '--nodes', default: 3, minimum: 1, doc: 'servers' },
   ratePerSecond: { name: '--rate', default: 200, minimum: 1, doc: 'requests a second' },
   connections: { name: '--connections', default: 8, minimum: 1, doc: 'writers' },
+  bundleEntries: {
+    name: '--bundle-entries',
+    default: 6,
+    minimum: 2,
+    doc: 'most resources of a bundle',
+  },
   faultIntervalMs: { name: '--interval', default: 1500, minimum: 1, doc: 'ms between two faults' },
 } as const satisfies Readonly<Record<keyof Omit<ChaosOptions, 'checkpoint'>, NumberOption>>
 
@@ -47,11 +55,11 @@ export interface CommandLine {
 export const help: string = [
   'npm run chaos -- [options]',
   ...Object.values(numbers).map(
-    ({ name, default: value, doc }) => `  ${`${name} ${value}`.padEnd(18)} ${doc}`,
+    ({ name, default: value, doc }) => `  ${`${name} ${value}`.padEnd(20)} ${doc}`,
   ),
-  '  --checkpoint on    off: events may come twice, and are counted',
-  '  --json             one line of JSON',
-  '  --save             append it to bench/results/chaos.jsonl',
+  '  --checkpoint on      off: events may come twice, and are counted',
+  '  --json               one line of JSON',
+  '  --save               append it to bench/results/chaos.jsonl',
 ].join('\n')
 
 /** @throws Error naming the option at fault */
@@ -85,6 +93,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     nodes: read(numbers.nodes),
     ratePerSecond: read(numbers.ratePerSecond),
     connections: read(numbers.connections),
+    bundleEntries: read(numbers.bundleEntries),
     faultIntervalMs: read(numbers.faultIntervalMs),
     checkpoint: checkpoint === 'on',
   }

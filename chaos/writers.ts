@@ -93,10 +93,12 @@ function pathOf({ resourceType, id }: { resourceType: string; id: string }): str
 class Maker {
   readonly #random: () => number
   readonly #name: string
+  readonly #bundleEntries: number
   #writes = 0
 
-  constructor(random: () => number, name: string) {
+  constructor(random: () => number, name: string, bundleEntries: number) {
     this.#random = random
+    this.#bundleEntries = bundleEntries
     this.#name = name
   }
 
@@ -130,7 +132,7 @@ class Maker {
   /** Entries about different resources, none of them about `other`. */
   entries(other?: Resource): object[] {
     const entries = new Map<string, object>()
-    const count = 2 + Math.floor(this.#random() * 5)
+    const count = 2 + Math.floor(this.#random() * (this.#bundleEntries - 1))
     for (let index = 0; index < count; index++) {
       const resource = this.resource()
       const path = pathOf(resource)
@@ -156,6 +158,8 @@ export interface WritersOptions {
   /** Requests a second of all writers together. */
   readonly ratePerSecond: number
   readonly connections: number
+  /** Most resources that a transaction bundle writes. */
+  readonly bundleEntries: number
 }
 
 /** Clients that write over REST to all nodes until they are stopped. */
@@ -184,7 +188,7 @@ export class Writers {
 
   async #write(index: number): Promise<void> {
     const random = seededRandom(this.#options.seed * 1000 + index)
-    const make = new Maker(random, `w${index}`)
+    const make = new Maker(random, `w${index}`, this.#options.bundleEntries)
     for (;;) {
       await this.#turn()
       if (this.#stopping.signal.aborted) return

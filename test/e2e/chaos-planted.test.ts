@@ -62,6 +62,7 @@ describe('the check of a chaos run', () => {
           nodes: 2,
           ratePerSecond: 200,
           connections: 8,
+          bundleEntries: 6,
           faultIntervalMs: 300,
           checkpoint,
         },

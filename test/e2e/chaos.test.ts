@@ -8,12 +8,13 @@ describe('a cluster under faults', () => {
   it('loses nothing, doubles nothing, keeps order and numbers, and counts right', async (t) => {
     const report = await runChaos({
       seed: 5,
-      seconds: 20,
+      seconds: 17,
       events: 1000,
       faults: 20,
       nodes: 3,
       ratePerSecond: 200,
       connections: 8,
+      bundleEntries: 6,
       faultIntervalMs: 400,
       checkpoint: true,
     })
