@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import rdkafka from 'node-rdkafka'
 import { rdkafkaCall } from '../src/kafka/rdkafka-call.ts'
 import { uniqueName } from '../test/helpers/kafka.ts'
@@ -13,6 +14,8 @@ export class Reader {
   /** Offset at which the end of a partition was reached last. */
   readonly #ends = new Map<string, number>()
   #fault: Error | undefined
+  #isStopping = false
+  #reading: Promise<void> = Promise.resolve()
 
   private constructor(
     consumer: rdkafka.KafkaConsumer,
@@ -52,18 +55,28 @@ export class Reader {
     consumer.on('partition.eof', ({ topic, partition, offset }) => {
       reader.#ends.set(lastOffsetOf(topic, partition), offset)
     })
-    consumer.on('data', (message) => {
-      try {
-        onNotification(parse(message), Date.now())
-      } catch (error) {
-        reader.#fault ??= error instanceof Error ? error : new Error(String(error))
-      }
-    })
     // -2 is librdkafka's RD_KAFKA_OFFSET_BEGINNING.
     consumer.assign(partitions.map((each) => ({ ...each, offset: -2 })))
-    consumer.setDefaultConsumeLoopTimeoutDelay(10)
-    consumer.consume()
+    consumer.setDefaultConsumeTimeout(100)
+    reader.#reading = reader.#read(onNotification)
     return reader
+  }
+
+  async #read(
+    onNotification: (notification: Notification, arrivedAtMs: number) => void,
+  ): Promise<void> {
+    while (!this.#isStopping) {
+      // Fails while the broker is away.
+      const messages = await rdkafkaCall<rdkafka.Message[]>((done) => {
+        this.#consumer.consume(1000, done)
+      }).catch(async () => delay(100, []))
+      const arrivedAtMs = Date.now()
+      try {
+        for (const message of messages) onNotification(parse(message), arrivedAtMs)
+      } catch (error) {
+        this.#fault ??= error instanceof Error ? error : new Error(String(error))
+      }
+    }
   }
 
   /** Resolves when everything is read that is in Kafka now. Nobody may write any more.
@@ -87,6 +100,8 @@ export class Reader {
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#reading
     if (!this.#consumer.isConnected()) return
     await new Promise<void>((resolve) => {
       this.#consumer.disconnect(() => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'pg'
 import { seededRandom } from '../test/helpers/seeded-random.ts'
 import { checkDeliveries, checkStatus, untilSettled } from './check.ts'
+import { withDeadline } from './deadline.ts'
 import { Destinations } from './destinations.ts'
 import { faultKinds, faultSql, endsSessions } from './faults.ts'
 import { createKafkaTopics, putLasting, type KafkaTopics } from './lasting-destinations.ts'
@@ -29,6 +30,8 @@ export interface RunParts {
 
 type Stop = () => Promise<void>
 
+const stopDeadlineMs = 15_000
+
 /** Runs writers and faults against a cluster of reference servers, then compares what a consumer has read with what was committed.
  *  @throws when something does not come back within its deadline, and when the run is called off */
 export async function runChaos(options: ChaosOptions, parts: RunParts = {}): Promise<ChaosReport> {
@@ -43,7 +46,10 @@ export async function runChaos(options: ChaosOptions, parts: RunParts = {}): Pro
   try {
     return await Promise.race([running, calledOff])
   } finally {
-    for (const stop of stops.toReversed()) await stop().catch(() => undefined)
+    for (const stop of stops.toReversed()) {
+      // One part that does not end must not keep the others.
+      await withDeadline(stop(), stopDeadlineMs, 'the end of a part').catch(() => undefined)
+    }
   }
 }
 
