@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'pg'
-import { untilDone } from './deadline.ts'
 import type { ChaosDestination, DestinationState, Destinations } from './destinations.ts'
 import type { Nodes } from './nodes.ts'
 import type { Services } from './services.ts'
+import { holdTransaction, leaderOf, otherDatabase, query, terminate } from './sessions.ts'
 import type { TopicName } from './topics.ts'
 
 /** What is struck. Faults of one target follow one another, except those of different nodes; those of different targets overlap. */
@@ -280,81 +279,6 @@ async function whilePaused(
   } finally {
     nodes.resume(index)
   }
-}
-
-/** A session of the driver. What cannot be reached is down by another fault; that is waited for. */
-async function withSession<T>(
-  databaseUrl: string,
-  work: (client: Client) => Promise<T>,
-): Promise<T> {
-  return untilDone('a database session', async () => {
-    const client = new Client({
-      connectionString: databaseUrl,
-      application_name: 'chaos-driver',
-      connectionTimeoutMillis: 5000,
-    })
-    client.on('error', () => undefined)
-    try {
-      await client.connect()
-      return await work(client)
-    } finally {
-      await client.end().catch(() => undefined)
-    }
-  })
-}
-
-async function query(databaseUrl: string, text: string, values: readonly unknown[] = []) {
-  await withSession(databaseUrl, (client) => client.query(text, [...values]))
-}
-
-async function terminate(
-  databaseUrl: string,
-  condition: string,
-  values: readonly unknown[] = [],
-): Promise<void> {
-  await query(
-    databaseUrl,
-    `select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid() and (${condition})`,
-    values,
-  )
-}
-
-/** A node that leads a destination. */
-async function leaderOf(
-  databaseUrl: string,
-  nodes: Nodes,
-  random: () => number,
-): Promise<number | undefined> {
-  const names = await withSession(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      `select distinct a.application_name as name
-         from pg_locks l join pg_stat_activity a using (pid)
-        where l.locktype = 'advisory' and l.granted and a.datname = current_database()
-          and a.application_name like 'chaos-node-%'
-        order by 1`,
-    )
-    return rows.map(({ name }) => name)
-  })
-  const name = names[Math.floor(random() * names.length)]
-  return name === undefined ? undefined : nodes.indexOf(name)
-}
-
-async function holdTransaction(databaseUrl: string, random: () => number): Promise<void> {
-  const heldMs = 1000 + random() * 5000
-  await withSession(databaseUrl, async (client) => {
-    await client.query('begin')
-    await client.query('select pg_current_xact_id()')
-    await delay(heldMs)
-    // The server may have been restarted meanwhile; the transaction was open for as long as it could be.
-    await client.query('commit').catch(() => undefined)
-  })
-}
-
-function otherDatabase({ databaseUrl }: Services): string {
-  const url = new URL(databaseUrl)
-  url.pathname = '/postgres'
-  return url.href
 }
 
 /** What the faults need in the database: commits that take their time, as with a slow disk or a synchronous standby. An event has

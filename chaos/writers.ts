@@ -213,12 +213,12 @@ export class Writers {
     await delay(Math.max(0, this.#nextAtMs - nowMs), undefined, { signal }).catch(() => undefined)
   }
 
-  #count({ method, path }: Request, { status, text }: Answer): void {
+  #count({ method, path }: Request, { status }: Answer): void {
     if (status >= 200 && status < 300) this.tally.done++
     else if ([404, 409, 410, 412].includes(status)) this.tally.rolledBack++
     else if (status >= 500) this.tally.refused++
     else if (this.tally.unexpected.length < 3) {
-      this.tally.unexpected.push(`${method} ${path}: ${status} ${text.slice(0, 200)}`)
+      this.tally.unexpected.push(`${method} ${path}: ${status}`)
     }
   }
 }
