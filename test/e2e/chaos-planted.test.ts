@@ -29,7 +29,7 @@ const bugs: readonly PlantedBug[] = [
     name: 'an acknowledgement before Kafka has committed',
     planted: 'early-acknowledgement',
     kinds: ['kill leader'],
-    nodes: 1,
+    nodes: 2,
     found: 'lost',
   },
   {
@@ -43,7 +43,7 @@ const bugs: readonly PlantedBug[] = [
     name: 'no checkpoints',
     checkpoint: false,
     kinds: ['kill leader at an acknowledgement'],
-    nodes: 1,
+    nodes: 2,
     found: 'doubled',
   },
 ]
