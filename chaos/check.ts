@@ -1,6 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import type { ChaosDestination, Turn } from './destinations.ts'
-import { untilDone } from './deadline.ts'
 import type { Ledger, Violations } from './ledger.ts'
 import { hotTypes, selects, type Version } from './topics.ts'
 import { oversizedBytes } from './writers.ts'
@@ -249,26 +249,34 @@ export interface StatusCheckParts {
   readonly isBestEffortExact: boolean
 }
 
-/** Waits until nothing waits any more, by $status. */
+const standstillMs = 120_000
+
+/** Waits until nothing waits any more, by $status.
+ *  @throws when a queue is not empty and nothing has moved for two minutes */
 export async function untilSettled(parts: StatusCheckParts): Promise<void> {
   for (const destination of parts.destinations) {
     const isAwaited = destination.kind === 'kafka-at-least-once' || parts.isBestEffortExact
-    if (!isAwaited || !destination.state) continue
-    await untilDone(
-      `an empty queue of ${destination.id}`,
-      async () => {
-        const {
-          messagesQueued = 0,
-          messagesInProcess,
-          lastErrorDetail,
-        } = await parts.statusOf(destination)
-        if (messagesQueued === 0 && messagesInProcess === 0) return
-        throw new Error(
-          `${String(messagesQueued)} queued, ${String(messagesInProcess)} in process; ${JSON.stringify(lastErrorDetail)}`,
-        )
-      },
-      { deadlineMs: 300_000, pauseMs: 100 },
-    )
+    if (isAwaited && destination.state) await untilEmpty(destination, parts)
+  }
+}
+
+async function untilEmpty(
+  destination: ChaosDestination,
+  { statusOf }: StatusCheckParts,
+): Promise<void> {
+  let settledCount = -1
+  let movedAtMs = performance.now()
+  for (;;) {
+    const status = await statusOf(destination)
+    const count = (name: string): number => Number(status[name] ?? 0)
+    if (count('messagesQueued') + count('messagesInProcess') === 0) return
+    const nowCount = count('messagesDelivered') + count('messagesLost') + count('messagesDead')
+    if (nowCount !== settledCount) movedAtMs = performance.now()
+    settledCount = nowCount
+    if (performance.now() - movedAtMs > standstillMs) {
+      throw new Error(`Nothing moves in the queue of ${destination.id}: ${JSON.stringify(status)}`)
+    }
+    await delay(100)
   }
 }
 

@@ -288,6 +288,9 @@ create table chaos.slow_commit (share float8 not null default 0.02);
 insert into chaos.slow_commit default values;
 create function chaos.commit_slowly() returns trigger language plpgsql as $$
 begin
+  -- Once for a transaction, however many rows it has written.
+  if current_setting('chaos.transaction', true) is not distinct from pg_current_xact_id()::text then return null; end if;
+  perform set_config('chaos.transaction', pg_current_xact_id()::text, true);
   if random() < (select share from chaos.slow_commit) then perform pg_sleep(random() * 0.4); end if;
   return null;
 end $$;

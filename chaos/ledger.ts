@@ -71,8 +71,8 @@ export class Ledgers {
   of(destination: string): Ledger {
     const known = this.#all.get(destination)
     if (known) return known
-    const numbersRise = !destination.startsWith('best-effort')
-    const fresh = new Ledger(destination, this.violations, numbersRise)
+    const isAtLeastOnce = !destination.startsWith('best-effort')
+    const fresh = new Ledger(destination, this.violations, isAtLeastOnce)
     this.#all.set(destination, fresh)
     return fresh
   }
@@ -83,19 +83,22 @@ export class Ledger {
   readonly destination: string
   readonly resources: Map<string, ReadVersions> = new Map()
   readonly #violations: Violations
-  readonly #numbersRise: boolean
+  readonly #isAtLeastOnce: boolean
   readonly #last = new Map<string, Last>()
   /** Index is the event number. */
   readonly #timesNumbered: (number | undefined)[] = []
   #uniqueCount = 0
   #lastArrivalMs = 0
+  /** Best effort: versions that came after a later one of the same resource from the same node. Its order is that in which the node heard of
+   *  the commits, and the database's answers to two that follow each other at once can change places. */
+  reordered = 0
   /** Longest time without a notification while one was waiting, in ms. */
   maxSilenceMs = 0
 
-  constructor(destination: string, violations: Violations, numbersRise: boolean) {
+  constructor(destination: string, violations: Violations, isAtLeastOnce: boolean) {
     this.destination = destination
     this.#violations = violations
-    this.#numbersRise = numbersRise
+    this.#isAtLeastOnce = isAtLeastOnce
   }
 
   /** Events read, doubles aside. */
@@ -122,7 +125,7 @@ export class Ledger {
     const known = read.eventNumbers[versionId]
     if (known !== undefined) {
       this.#violations.add('doubled', name)
-      if (known !== eventNumber && this.#numbersRise) {
+      if (known !== eventNumber && this.#isAtLeastOnce) {
         this.#violations.add('gaps', `${name} had the number ${known} before`)
       }
       return
@@ -145,7 +148,7 @@ export class Ledger {
   #number(eventNumber: number, name: string): void {
     const times = (this.#timesNumbered[eventNumber] ?? 0) + 1
     this.#timesNumbered[eventNumber] = times
-    if (times > 1 && this.#numbersRise) {
+    if (times > 1 && this.#isAtLeastOnce) {
       this.#violations.add('gaps', `${name}: another event has that number`)
     }
   }
@@ -155,9 +158,13 @@ export class Ledger {
     const last = this.#last.get(place)
     const isInOrder =
       !last ||
-      (versionId > last.versionId && (!this.#numbersRise || eventNumber > last.eventNumber))
-    if (!isInOrder) {
-      this.#violations.add('misordered', `${name} came after version ${last.versionId}`)
+      (versionId > last.versionId && (!this.#isAtLeastOnce || eventNumber > last.eventNumber))
+    if (!isInOrder && !this.#isAtLeastOnce) this.reordered++
+    else if (!isInOrder) {
+      this.#violations.add(
+        'misordered',
+        `${name} came after version ${last.versionId} #${last.eventNumber}`,
+      )
     }
     if (!last || versionId > last.versionId) this.#last.set(place, { versionId, eventNumber })
   }

@@ -34,6 +34,8 @@ export interface ChaosReport extends Readonly<Record<ViolationKind, number>> {
   /** Events that a new leader did not send again because of a checkpoint. */
   readonly settledByCheckpoint: number
   readonly deadLetters: number
+  /** Best effort: versions that came after a later one of the same resource from the same node. */
+  readonly bestEffortReordered: number
   /** Longest time without a notification at the destination of everything while one was waiting. */
   readonly maxSilenceMs: number
   /** Nodes that crashed by themselves or did not stop, and answers that nothing here can cause. */

@@ -221,6 +221,7 @@ async function conclude(
     leaders,
     settledByCheckpoint,
     deadLetters: [...checked.deadLetters.values()].reduce((sum, count) => sum + count, 0),
+    bestEffortReordered: ledgers.of('best-effort').reordered,
     maxSilenceMs: Math.round(ledgers.of('everything').maxSilenceMs),
     ...violations.counts,
     faulty: faulty.length,
