@@ -69,6 +69,15 @@ describe('Ledgers', () => {
     })
   }
 
+  it('best effort that is reordered is counted apart', () => {
+    const ledgers = new Ledgers()
+    const ledger = ledgers.of('best-effort')
+    ledger.add(notification(1, 2), 0)
+    ledger.add(notification(2, 1), 0)
+    assert.equal(ledger.reordered, 1)
+    assert.equal(ledgers.violations.counts.misordered, 0)
+  })
+
   it('a silence begins with the last notification or with the write that waits', () => {
     const ledgers = new Ledgers()
     const ledger = ledgers.of('everything')
