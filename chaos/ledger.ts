@@ -89,8 +89,8 @@ export class Ledger {
   readonly #timesNumbered: (number | undefined)[] = []
   #uniqueCount = 0
   #lastArrivalMs = 0
-  /** Best effort: versions that came after a later one of the same resource from the same node. Its order is that in which the node heard of
-   *  the commits, and the database's answers to two that follow each other at once can change places. */
+  /** Best effort: versions that came after a later one of the same resource from the same node. Counted, not judged: it is seen now and
+   *  then when Kafka is killed. */
   reordered = 0
   /** Longest time without a notification while one was waiting, in ms. */
   maxSilenceMs = 0

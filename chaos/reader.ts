@@ -5,23 +5,33 @@ import { uniqueName } from '../test/helpers/kafka.ts'
 import { untilDone } from './deadline.ts'
 import type { Notification } from './ledger.ts'
 
-const lastOffsetOf = (topic: string, partition: number): string => `${topic}/${partition}`
+interface Partition {
+  readonly topic: string
+  readonly partition: number
+}
+
+const placeOf = ({ topic, partition }: Partition): string => `${topic}/${partition}`
+
+/** Key and value of the record behind all others of a partition. */
+const endMark = 'end of the run'
 
 /** Reads every committed record of the Kafka topics from their beginning, whatever happens to the broker meanwhile. */
 export class Reader {
   readonly #consumer: rdkafka.KafkaConsumer
-  readonly #partitions: readonly { readonly topic: string; readonly partition: number }[]
-  /** Offset at which the end of a partition was reached last. */
-  readonly #ends = new Map<string, number>()
+  readonly #partitions: readonly Partition[]
+  readonly #bootstrapServers: string
+  readonly #ended = new Set<string>()
   #fault: Error | undefined
   #isStopping = false
   #reading: Promise<void> = Promise.resolve()
 
   private constructor(
     consumer: rdkafka.KafkaConsumer,
-    partitions: readonly { readonly topic: string; readonly partition: number }[],
+    bootstrapServers: string,
+    partitions: readonly Partition[],
   ) {
     this.#consumer = consumer
+    this.#bootstrapServers = bootstrapServers
     this.#partitions = partitions
   }
 
@@ -38,9 +48,10 @@ export class Reader {
         'group.id': uniqueName('chaos-reader'),
         'enable.auto.commit': false,
         'isolation.level': 'read_committed',
-        'enable.partition.eof': true,
         'reconnect.backoff.max.ms': 500,
         'fetch.wait.max.ms': 50,
+        // A broker that has just started may not know its topics yet, and they would be gone for five minutes.
+        'topic.metadata.refresh.interval.ms': 2000,
         log_level: 0,
       },
       // A position that Kafka does not have any more would be a loss of Kafka's: it must not pass as doubles.
@@ -50,11 +61,8 @@ export class Reader {
     const partitions = kafkaTopics.flatMap((topic) =>
       Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition })),
     )
-    const reader = new Reader(consumer, partitions)
+    const reader = new Reader(consumer, bootstrapServers, partitions)
     consumer.on('event.error', () => undefined)
-    consumer.on('partition.eof', ({ topic, partition, offset }) => {
-      reader.#ends.set(lastOffsetOf(topic, partition), offset)
-    })
     // -2 is librdkafka's RD_KAFKA_OFFSET_BEGINNING.
     consumer.assign(partitions.map((each) => ({ ...each, offset: -2 })))
     consumer.setDefaultConsumeTimeout(100)
@@ -72,31 +80,52 @@ export class Reader {
       }).catch(async () => delay(100, []))
       const arrivedAtMs = Date.now()
       try {
-        for (const message of messages) onNotification(parse(message), arrivedAtMs)
+        for (const message of messages) {
+          if (message.key?.toString() === endMark) this.#ended.add(placeOf(message))
+          else onNotification(parse(message), arrivedAtMs)
+        }
       } catch (error) {
         this.#fault ??= error instanceof Error ? error : new Error(String(error))
       }
     }
   }
 
-  /** Resolves when everything is read that is in Kafka now. Nobody may write any more.
+  /** Resolves when everything is read that is in Kafka now. Nobody may write any more: a record of our own behind everything else tells
+   *  that a partition is read, because no other sign of it survives every fault.
    *  @throws what could not be parsed */
   async untilEnd(): Promise<void> {
-    for (const { topic, partition } of this.#partitions) {
-      const place = lastOffsetOf(topic, partition)
-      await untilDone(
-        `the end of ${place}`,
-        async () => {
-          const { highOffset } = await rdkafkaCall<rdkafka.WatermarkOffsets>((done) =>
-            this.#consumer.queryWatermarkOffsets(topic, partition, 5000, done),
-          )
-          const end = this.#ends.get(place) ?? 0
-          if (end < highOffset) throw new Error(`read to ${end} of ${highOffset}`)
-        },
-        { deadlineMs: 120_000, pauseMs: 50 },
-      )
-    }
+    await this.#writeEnds()
+    await untilDone(
+      'the end of every Kafka topic',
+      async () => {
+        const missing = this.#partitions.map(placeOf).filter((place) => !this.#ended.has(place))
+        if (missing.length > 0) throw new Error(`${missing.join(', ')} not read to the end`)
+        return Promise.resolve()
+      },
+      { deadlineMs: 120_000, pauseMs: 50 },
+    )
     if (this.#fault !== undefined) throw this.#fault
+  }
+
+  async #writeEnds(): Promise<void> {
+    const producer = new rdkafka.Producer(
+      { 'bootstrap.servers': this.#bootstrapServers, dr_cb: true, log_level: 0 },
+      {},
+    )
+    producer.on('event.error', () => undefined)
+    await rdkafkaCall((done) => producer.connect({ timeout: 20_000 }, done))
+    try {
+      for (const { topic, partition } of this.#partitions) {
+        producer.produce(topic, partition, Buffer.from(endMark), endMark)
+      }
+      await rdkafkaCall((done) => producer.flush(60_000, done))
+    } finally {
+      await new Promise<void>((resolve) => {
+        producer.disconnect(() => {
+          resolve()
+        })
+      })
+    }
   }
 
   async stop(): Promise<void> {
