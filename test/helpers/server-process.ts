@@ -16,6 +16,8 @@ export interface ServerProcess {
   readonly processId: number
   /** What it wrote to standard error so far, at most the last 100,000 characters. */
   stderr(): string
+  /** Resolves when the process is gone, whatever ended it. */
+  readonly exited: Promise<void>
   /** SIGKILL. Ends when the process is gone. */
   kill(): Promise<void>
   /** SIGTERM: a graceful stop. Resolves with the exit code; SIGKILL and a failure after a minute. Idempotent. */
@@ -23,10 +25,11 @@ export interface ServerProcess {
 }
 
 /** Starts `npm start`'s entry, or another that is configured as it is, with these environment variables on a free loopback port, and
- *  waits for its line. */
+ *  waits for its line. `onLogLine` gets every line of standard error. */
 export async function startServerProcess(
   env: Readonly<Record<string, string>>,
   entry = 'src/server/main.ts',
+  onLogLine?: (line: string) => void,
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, ['--import', 'tsx', entry], {
     cwd: root,
@@ -35,7 +38,13 @@ export async function startServerProcess(
   })
   if (child.pid === undefined) throw new Error('The server process could not be started.')
   child.once('exit', endWithParent({ processId: child.pid, signal: 'KILL' }))
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve()
+    })
+  })
   const stderr = collect(child)
+  if (onLogLine) createInterface(child.stderr).on('line', onLogLine)
   let url: string
   try {
     url = await readyUrl(child)
@@ -47,6 +56,7 @@ export async function startServerProcess(
     url,
     processId: child.pid,
     stderr,
+    exited,
     async kill() {
       await end(child, 'SIGKILL')
     },

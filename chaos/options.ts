@@ -1,0 +1,113 @@
+export interface ChaosOptions {
+  readonly seed: number
+  /** Shortest time with writes and faults. */
+  readonly seconds: number
+  /** Fewest notifications that are read. */
+  readonly events: number
+  /** Fewest faults. */
+  readonly faults: number
+  readonly nodes: number
+  /** Requests a second of all writers together. */
+  readonly ratePerSecond: number
+  /** Writers at the same time. */
+  readonly connections: number
+  /** Most resources that a transaction bundle writes. */
+  readonly bundleEntries: number
+  /** Mean time between two faults. */
+  readonly faultIntervalMs: number
+  /** Whether Kafka transactions carry checkpoints. */
+  readonly checkpoint: boolean
+  /** The module's option. */
+  readonly leadership: 'session' | 'lease'
+}
+
+interface NumberOption {
+  readonly name: string
+  readonly default: number
+  readonly minimum: number
+  readonly doc: string
+}
+
+/** Every option with a number; the help and the checks come from here. */
+const numbers = {
+  seed: { name: '--seed', default: 1, minimum: 0, doc: 'repeats a schedule of faults' },
+  seconds: { name: '--seconds', default: 60, minimum: 1, doc: 'of writes and faults at least' },
+  events: { name: '--events', default: 0, minimum: 0, doc: 'notifications read at least' },
+  faults: { name: '--faults', default: 0, minimum: 0, doc: 'faults at least' },
+  nodes: { name: '--nodes', default: 3, minimum: 1, doc: 'servers' },
+  ratePerSecond: { name: '--rate', default: 200, minimum: 1, doc: 'requests a second' },
+  connections: { name: '--connections', default: 8, minimum: 1, doc: 'writers' },
+  bundleEntries: {
+    name: '--bundle-entries',
+    default: 6,
+    minimum: 2,
+    doc: 'most resources of a bundle',
+  },
+  faultIntervalMs: { name: '--interval', default: 1500, minimum: 1, doc: 'ms between two faults' },
+} as const satisfies Readonly<
+  Record<keyof Omit<ChaosOptions, 'checkpoint' | 'leadership'>, NumberOption>
+>
+
+export interface CommandLine {
+  readonly options: ChaosOptions
+  /** One JSON line instead of a table. */
+  readonly json: boolean
+  /** Append that line to bench/results/chaos.jsonl. */
+  readonly save: boolean
+}
+
+export const help: string = [
+  'npm run chaos -- [options]',
+  ...Object.values(numbers).map(
+    ({ name, default: value, doc }) => `  ${`${name} ${value}`.padEnd(20)} ${doc}`,
+  ),
+  '  --checkpoint on      off: events may come twice, and are counted',
+  '  --leadership session lease: nodes show each other by rows that they are there',
+  '  --json               one line of JSON',
+  '  --save               append it to bench/results/chaos.jsonl',
+].join('\n')
+
+/** @throws Error naming the option at fault */
+export function readCommandLine(args: readonly string[]): CommandLine {
+  const given = new Map<string, string>()
+  const flags = new Set<string>()
+  for (let index = 0; index < args.length; index++) {
+    const name = args[index] ?? ''
+    if (name === '--json' || name === '--save') flags.add(name)
+    else given.set(name, args[++index] ?? '')
+  }
+  const read = ({ name, default: value, minimum }: NumberOption): number => {
+    const text = given.get(name)
+    given.delete(name)
+    const number = text === undefined ? value : Number(text)
+    if (Number.isInteger(number) && number >= minimum && text !== '') return number
+    throw new Error(`${name} must be a whole number from ${minimum} on.\n${help}`)
+  }
+  const hasGoal = given.has('--events') || given.has('--faults')
+  const seconds = read(hasGoal ? { ...numbers.seconds, default: 1 } : numbers.seconds)
+  const choose = <Choice extends string>(name: string, choices: readonly Choice[]): Choice => {
+    const text = given.get(name) ?? choices[0]
+    given.delete(name)
+    const chosen = choices.find((choice) => choice === text)
+    if (chosen !== undefined) return chosen
+    throw new Error(`${name} must be ${choices.join(' or ')}.\n${help}`)
+  }
+  const checkpoint = choose('--checkpoint', ['on', 'off'])
+  const leadership = choose('--leadership', ['session', 'lease'])
+  const options: ChaosOptions = {
+    seconds,
+    seed: read(numbers.seed),
+    events: read(numbers.events),
+    faults: read(numbers.faults),
+    nodes: read(numbers.nodes),
+    ratePerSecond: read(numbers.ratePerSecond),
+    connections: read(numbers.connections),
+    bundleEntries: read(numbers.bundleEntries),
+    faultIntervalMs: read(numbers.faultIntervalMs),
+    checkpoint: checkpoint === 'on',
+    leadership,
+  }
+  const [unknown] = given.keys()
+  if (unknown !== undefined) throw new Error(`There is no option ${unknown}.\n${help}`)
+  return { options, json: flags.has('--json'), save: flags.has('--save') }
+}
