@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, type ClientConfig } from 'pg'
 import type { Logger } from '../observability/logger.ts'
-import type { OutboxSchema } from './schema.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
 
 export interface LedDestination {
   readonly destinationId: number
@@ -218,4 +218,19 @@ export class Leadership {
   #isStopped(): boolean {
     return this.#stopping.signal.aborted
   }
+}
+
+/** Whether no other node has led the destination since `epoch` was won; false when it is gone. Reads one row by its key and
+ *  locks nothing: for a leader that is about to do what its successor would suffer from, and may have slept since it won. */
+export async function isEpochCurrent(
+  db: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+  epoch: number,
+): Promise<boolean> {
+  const { rows } = await db.query(
+    `select 1 from ${schema.destination} where id = $1 and epoch = $2`,
+    [destinationId, epoch],
+  )
+  return rows.length > 0
 }

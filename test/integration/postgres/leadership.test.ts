@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { silentLogger } from '../../../src/observability/logger.ts'
-import { Leadership, type LeadershipOptions } from '../../../src/outbox/leadership.ts'
+import {
+  isEpochCurrent,
+  Leadership,
+  type LeadershipOptions,
+} from '../../../src/outbox/leadership.ts'
 import { EventCursor } from '../../../src/outbox/event-cursor.ts'
 import {
   addDestination,
@@ -102,6 +106,35 @@ describe('leadership', () => {
     await assert.rejects(cursor.acknowledge(page), { code: 'KTD_FENCED' })
     const successor = await EventCursor.load(outbox.db, outbox.schema, destinationId, 2)
     assert.deepEqual(await drain(successor), ['a'])
+  })
+
+  it('is known to be over by a node that slept, though nobody told it', async (t) => {
+    const outbox = await testOutbox(t)
+    const { db, schema } = outbox
+    const one = (await addDestination(outbox, 'one')).destinationId
+    const two = (await addDestination(outbox, 'two')).destinationId
+    const options = { sessionTimeoutMs: 300, heartbeatMs: 1_000_000 }
+    const hung = await startNode(t, outbox, 'hung', options)
+    const next = await startNode(t, outbox, 'next')
+    assert.equal(await win(hung, one), 1)
+    assert.equal(await win(hung, two), 1)
+    assert.equal(await isEpochCurrent(db, schema, one, 1), true)
+    assert.equal(await win(next, one), 2)
+    assert.equal(await isEpochCurrent(db, schema, one, 1), false)
+    assert.equal(await isEpochCurrent(db, schema, one, 2), true)
+    // A lock that went with the session is not a successor.
+    assert.equal(await isEpochCurrent(db, schema, two, 1), true)
+    await outbox.pool.query(`delete from ${schema.destination} where id = $1`, [one])
+    assert.equal(await isEpochCurrent(db, schema, one, 2), false)
+  })
+
+  it('answers about its epoch while a transaction changes the destination', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const host = await openTransaction(outbox.pool)
+    await host.tx.query(`update ${outbox.schema.destination} set epoch = epoch + 1`)
+    assert.equal(await isEpochCurrent(outbox.db, outbox.schema, destinationId, 0), true)
+    await host.rollback()
   })
 
   it('is not lost by a node with nothing to do', async (t) => {
