@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { exitOnSignal } from './run-command.ts'
 
 /** Gives `use` a directory of its own and removes it afterwards, also when a signal ends this process. */
 export async function withTemporaryDirectory<Result>(
@@ -15,9 +16,7 @@ export async function withTemporaryDirectory<Result>(
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   }
   process.once('exit', removeAtExit)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => process.exit(1))
-  }
+  exitOnSignal()
   try {
     return await use(directory)
   } finally {

@@ -32,7 +32,7 @@ export interface KafkaError extends TopicDestinationError {
 /** Best effort: idempotent producer, shared by every destination of the same connection. */
 export interface IdempotentProducer {
   /** Hands the record over and returns at once. `settled` is called exactly once: without an error when the broker has
-   *  acknowledged, with one when it never will. Never throws.
+   *  acknowledged, with one when it never will; until then the process does not end by itself. Never throws.
    *  Never blocks; while not connected or the queue is full, records wait in memory within `maxBufferedBytes`, then are settled with an error. */
   send(record: KafkaRecord, settled: (error?: KafkaError) => void): void
   /** Waits up to `timeoutMs` for outstanding records, settles the rest with an error, disconnects. A later call can only shorten the time. */

@@ -222,7 +222,8 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     this.#timer = setTimeout(() => {
       this.#tick()
     }, delayMs)
-    this.#timer.unref()
+    // A record that was taken is settled before the process can end, also while there is no connection to keep it.
+    if (delayMs === idlePollMs) this.#timer.unref()
   }
 
   /** The oldest wait in front. */

@@ -15,7 +15,8 @@ import type {
 } from '../host/types.ts'
 import { UnitOfWork } from '../host/unit-of-work.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
-import { outboxSchema } from '../outbox/schema.ts'
+import { migrateOutbox } from '../outbox/migrations.ts'
+import { outboxSchema, type OutboxSchema } from '../outbox/schema.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
 import { isRetryable } from '../rest/database-errors.ts'
 import { indexResourceType } from '../rest/index-resource-type.ts'
@@ -88,6 +89,7 @@ export class OwnTypesHost implements FhirHost {
   readonly #options: OwnTypesHostOptions
   readonly #logger: Logger
   readonly #baseUrl: string
+  readonly #schema: OutboxSchema
   readonly #versions: StoredVersions
   readonly #types = new Map<string, ResourceTypeDefinition>()
   readonly #searches = new Map<string, OwnTypeSearch>()
@@ -99,10 +101,11 @@ export class OwnTypesHost implements FhirHost {
     if (!URL.canParse(options.baseUrl)) {
       throw new TopicDestinationError('KTD_INVALID_OPTION', 'baseUrl must be an absolute URL.')
     }
-    const { ownResource, ownResourceHistory } = outboxSchema(options.schema)
     this.#options = options
+    this.#schema = outboxSchema(options.schema)
     this.#logger = withLoggableErrors(options.logger ?? silentLogger)
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '')
+    const { ownResource, ownResourceHistory } = this.#schema
     this.#versions = new StoredVersions({ current: ownResource, history: ownResourceHistory })
     this.capabilities = {
       sqlTransactions: options.sqlTransactions ?? true,
@@ -131,8 +134,16 @@ export class OwnTypesHost implements FhirHost {
     return new UnitOfWork(this.#hooks)
   }
 
-  list(resourceType: string): Promise<FhirResource[]> {
-    return this.#versions.list(fromPg(this.#options.pool), resourceType)
+  /** Makes the tables where there are none: every module asks at its start, and only ours has made them by then. Requests never do. */
+  async list(resourceType: string): Promise<FhirResource[]> {
+    const { pool } = this.#options
+    try {
+      return await this.#versions.list(fromPg(pool), resourceType)
+    } catch (error) {
+      if (!isUndefinedTable(error)) throw error
+      await migrateOutbox(pool, this.#schema)
+      return this.#versions.list(fromPg(pool), resourceType)
+    }
   }
 
   async read(
@@ -253,7 +264,7 @@ function mayBeBundle({ method, headers }: OwnTypesRequest): boolean {
   return method === 'POST' && isJsonType(headers['content-type'])
 }
 
-/** SQLSTATE 42P01: the tables come with `start()` of the module. */
+/** SQLSTATE 42P01: the tables come with `start()` of a module. */
 function isUndefinedTable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '42P01'
 }

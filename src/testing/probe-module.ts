@@ -74,9 +74,10 @@ export class ProbeModule implements FhirServerModule {
     })
   }
 
-  start(): Promise<void> {
+  /** Reads what is stored of its type, as every module with types of its own does: a host may make its tables by that. */
+  async start(): Promise<void> {
+    if (this.host?.capabilities.customResourceTypes) await this.host.list(probeTypeName)
     this.isStarted = true
-    return Promise.resolve()
   }
 
   stop(): Promise<void> {

@@ -1,7 +1,5 @@
 import { describe, it } from 'node:test'
 import { fromPg } from '../../../src/host/sql-tx.ts'
-import { migrateOutbox } from '../../../src/outbox/migrations.ts'
-import { outboxSchema } from '../../../src/outbox/schema.ts'
 import {
   hostConformance,
   type HostUnderTest,
@@ -22,8 +20,6 @@ const database = () => (sharedDatabase ??= migratedDatabase())
 async function migratedDatabase(): Promise<TestDatabase> {
   const migrated = await testDatabase({ name: 'medplum-like' })
   await migrateMedplumLike(migrated.pool)
-  // Where the adapter keeps the types of modules. The real module brings the tables itself.
-  await migrateOutbox(migrated.pool, outboxSchema())
   return migrated
 }
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 import { ProducerPool } from '../../../src/kafka/producer-pool.ts'
 import { createIdempotentProducer } from '../../../src/kafka/rdkafka-idempotent-producer.ts'
@@ -119,6 +122,15 @@ describe('idempotent producer', () => {
       kind: 'retriable',
       message: /within deliveryTimeoutMs \(100\)/,
     })
+  })
+
+  it('keeps the process until a record without a connection is settled, and no longer', async () => {
+    const script = fileURLToPath(new URL('send-and-end.ts', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...['--import', 'tsx', script],
+      deadBroker,
+    ])
+    assert.match(stdout, /^Kafka could not take the record within deliveryTimeoutMs \(2000\)\./)
   })
 
   it('is shared by a pool until its last lease is released', async () => {

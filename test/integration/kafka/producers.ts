@@ -88,16 +88,10 @@ export async function sent(
   producer: Pick<IdempotentProducer, 'send'>,
   record: KafkaRecord,
 ): Promise<void> {
-  // A producer's own timers let the process end.
-  const alive = setInterval(() => undefined, 60_000)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      producer.send(record, (error) => {
-        if (error) reject(error)
-        else resolve()
-      })
+  await new Promise<void>((resolve, reject) => {
+    producer.send(record, (error) => {
+      if (error) reject(error)
+      else resolve()
     })
-  } finally {
-    clearInterval(alive)
-  }
+  })
 }

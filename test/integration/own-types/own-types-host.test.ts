@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
@@ -58,6 +59,37 @@ describe('OwnTypesHost', () => {
     await module.stop()
     const refused = await ask(host, 'POST', '/AidboxSubscriptionTopic', topicResource('late'))
     assert.equal(refused.status, 503)
+  })
+
+  it('makes its tables for a module that has none of its own, however many nodes start at once', async (t) => {
+    const { pool, connectionString } = await testDatabase(t)
+    const schema = 'others'
+    const pools = Array.from({ length: 6 }, () => new Pool({ connectionString, max: 1 }))
+    const nodes = pools.map((ofNode) => new OwnTypesHost({ pool: ofNode, baseUrl, schema }))
+    const module = kafkaTopicDestination({ database: connectionString, baseUrl, schema })
+    module.register(new OwnTypesHost({ pool, baseUrl, schema }))
+    const listed = await Promise.all([...nodes.map((node) => node.list(type)), module.start()])
+    assert.deepEqual(listed, [...nodes.map(() => []), undefined])
+    const { migration } = outboxSchema(schema)
+    const { rows } = await pool.query<{ version: number }>(
+      `select version from ${migration} order by version`,
+    )
+    assert.deepEqual(
+      rows.map(({ version }) => version),
+      [1, 2, 3],
+    )
+    await Promise.all([...pools.map((ofNode) => ofNode.end()), module.stop()])
+  })
+
+  it('says what is wrong when it may not make its tables', async (t) => {
+    const { pool, connectionString } = await testDatabase(t)
+    const role = `reader_${randomBytes(6).toString('hex')}`
+    await pool.query(`create role ${role}`)
+    const asReader = new Pool({ connectionString, options: `-c role=${role}` })
+    const host = new OwnTypesHost({ pool: asReader, baseUrl })
+    await assert.rejects(host.list(type), /permission denied for database/)
+    await asReader.end()
+    await pool.query(`drop role ${role}`)
   })
 
   it('keeps what was written in the schema of the module, whatever its name', async (t) => {

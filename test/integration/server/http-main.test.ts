@@ -9,12 +9,15 @@ import { call } from './http-server.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
+const entry = [process.execPath, '--import', 'tsx', 'src/server/main.ts']
+
 /** Runs the entry of `npm start` to its end. */
 async function runToEnd(
   env: Record<string, string>,
-  onLine: (line: string, stop: () => void) => void = () => undefined,
+  onLine: (line: string, stop: (signal?: NodeJS.Signals) => void) => void = () => undefined,
+  [command = '', ...args]: readonly string[] = entry,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/server/main.ts'], {
+  const child = spawn(command, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HOST: '127.0.0.1', PORT: '0', ...env },
@@ -24,7 +27,7 @@ async function runToEnd(
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString()
-    if (stdout.includes('\n')) onLine(stdout, () => child.kill('SIGINT'))
+    if (stdout.includes('\n')) onLine(stdout, (signal = 'SIGINT') => child.kill(signal))
   })
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, stdout, stderr }
@@ -70,6 +73,22 @@ describe('npm start', () => {
     assert.match(stdout, /^[^\n]*http:\/\/127\.0\.0\.1:\d+\/fhir\n$/)
     assert.match(stderr, /bootstrapServers/)
   })
+
+  it(
+    'gets the SIGTERM that is sent to npm, and npm waits for its end',
+    { timeout: 60_000 },
+    async (t) => {
+      const database = await testDatabase(t)
+      const { code, stderr } = await runToEnd(
+        { DATABASE_URL: database.connectionString, KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
+        (_line, stop) => {
+          stop('SIGTERM')
+        },
+        ['npm', 'start', '--silent'],
+      )
+      assert.equal(code, 0, stderr)
+    },
+  )
 
   it('ends with 1 and one sentence when a setting is wrong', async () => {
     for (const [env, sentence] of [
