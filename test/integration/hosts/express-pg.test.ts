@@ -77,7 +77,7 @@ function openWrites(writes: Writes): HostWrites {
 }
 
 it('examples/express-pg answers an OperationOutcome to an address that it does not know', async (t) => {
-  const started = await expressPg.start(new RecordingModule())
+  const started = await expressPg(database).start(new RecordingModule())
   t.after(() => started.stop())
   const { baseUrl } = started.rest ?? {}
   for (const [method, path, status] of [
