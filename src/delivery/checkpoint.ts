@@ -54,17 +54,36 @@ export class Checkpoint {
     if (!this.#parts.isWanted) await this.#record(false, 'The option checkpoint is false.')
     if (!this.#isKept) return
     try {
-      const checkpoint = await producer.readCheckpoint()
-      const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
-      if (settled > 0) {
-        const { destination, logger } = this.#parts
-        logger.info({ destination, settled }, 'Kafka had these events already')
+      await this.#settleFormer(producer, cursor)
+      await this.#settleBy(cursor, await producer.readCheckpoint())
+      const { checkpointTopic } = producer
+      if (checkpointTopic !== undefined && checkpointTopic !== cursor.checkpointTopic) {
+        await cursor.recordCheckpoints(true, undefined, checkpointTopic)
       }
       await this.#record(true, undefined)
     } catch (error) {
       if (!isRefusal(error)) throw error
       await this.giveUp(error)
     }
+  }
+
+  /** The destination sends to another Kafka topic than before: its last transaction may have its checkpoint there. */
+  async #settleFormer(producer: PageProducer, cursor: EventCursor): Promise<void> {
+    const former = cursor.checkpointTopic
+    if (former === undefined || former === producer.checkpointTopic) return
+    try {
+      await this.#settleBy(cursor, await producer.readCheckpoint(former))
+    } catch (error) {
+      // The right to it may have gone with it.
+      if (!isRefusal(error)) throw error
+    }
+  }
+
+  async #settleBy(cursor: EventCursor, checkpoint: number | undefined): Promise<void> {
+    const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
+    if (settled === 0) return
+    const { destination, logger } = this.#parts
+    logger.info({ destination, settled }, 'Kafka had these events already')
   }
 
   /** Goes on without, and says so. */

@@ -62,12 +62,16 @@ export class CheckpointGroup {
    *  A topic that does not exist has none.
    *  @param probe writes a checkpoint and takes it back
    *  @throws {@link KafkaFailure} `no-checkpoint`, `retriable` */
-  async read(calls: TransactionCalls, probe: () => Promise<void>): Promise<number | undefined> {
+  async read(
+    kafkaTopic: string | undefined,
+    calls: TransactionCalls,
+    probe: () => Promise<void>,
+  ): Promise<number | undefined> {
     const deadlineMs = performance.now() + this.#config.maxBlockMs
     for (let attempt = 0; ; attempt++) {
       try {
         const consumer = await this.connected()
-        return await consumer.committed(readSliceMs)
+        return await consumer.committed(kafkaTopic ?? consumer.partition.topic, readSliceMs)
       } catch (error) {
         const failure = nativeFailure(error)
         const refusal = this.refusal(failure)

@@ -58,9 +58,13 @@ export interface PageProducer {
     records: readonly KafkaRecord[],
     beforeCommit?: () => Promise<number | undefined>,
   ): Promise<void>
+  /** Kafka topic on which checkpoints stand; undefined when there are none. */
+  readonly checkpointTopic: string | undefined
   /** The checkpoint that was committed last; undefined when there is none. Waits for a transaction of another producer that is still open.
+   *  @param kafkaTopic on which it stood before
+   *  @default checkpointTopic
    *  @throws {@link KafkaError} `no-checkpoint`, or `retriable` when the cluster does not answer */
-  readCheckpoint(): Promise<number | undefined>
+  readCheckpoint(kafkaTopic?: string): Promise<number | undefined>
   /** Whether checkpoints can be written: writes one and aborts it. Needs a producer that was started.
    *  @throws {@link KafkaError} `no-checkpoint` */
   probeCheckpoint(): Promise<void>

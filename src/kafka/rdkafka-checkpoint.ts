@@ -47,7 +47,7 @@ export class CheckpointConsumer {
   }
 
   get partition(): { readonly topic: string; readonly partition: number } {
-    return { topic: this.#place.kafkaTopic, partition: 0 }
+    return partitionOf(this.#place.kafkaTopic)
   }
 
   /** @throws {@link NativeFailure} */
@@ -63,12 +63,12 @@ export class CheckpointConsumer {
     })
   }
 
-  /** The committed offset; undefined when there is none. Without Describe on the group it times out.
+  /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.
    *  @throws {@link NativeFailure} */
-  async committed(timeoutMs: number): Promise<number | undefined> {
+  async committed(kafkaTopic: string, timeoutMs: number): Promise<number | undefined> {
     return blockingCalls.run('request', this.#cluster, async () => {
       const answers = await new Promise<readonly unknown[]>((resolve, reject) => {
-        this.#consumer.committed([this.partition], timeoutMs, (error, partitions) => {
+        this.#consumer.committed([partitionOf(kafkaTopic)], timeoutMs, (error, partitions) => {
           if (error as unknown) reject(nativeFailure(error))
           else resolve(partitions)
         })
@@ -94,4 +94,8 @@ export class CheckpointConsumer {
       })
     })
   }
+}
+
+function partitionOf(topic: string): { readonly topic: string; readonly partition: number } {
+  return { topic, partition: 0 }
 }

@@ -35,6 +35,7 @@ interface SentPage {
  *  Within a page the order holds whatever fails: librdkafka gives the client up rather than let a record overtake one that failed before
  *  it (`enable.gapless.guarantee`). So after any failure there is a new client. */
 class RdkafkaPageProducer implements PageProducer {
+  readonly checkpointTopic = undefined
   readonly #config: ProducerConfig
   readonly #logger: Logger
   readonly #causes: CauseReporter

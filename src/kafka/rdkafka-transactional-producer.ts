@@ -49,6 +49,7 @@ const reportPollMs = 5
  *  States: new, started, dead (after `fatal` or `fenced`, or a failed start), closed. Calls are made one after the other by one lane;
  *  `close` may come at any time and waits for the call under way. */
 class RdkafkaTransactionalProducer implements PageProducer {
+  readonly checkpointTopic: string | undefined
   readonly #config: ProducerConfig
   readonly #logger: Logger
   readonly #causes: CauseReporter
@@ -62,6 +63,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   #polling: NodeJS.Timeout | undefined
 
   constructor(config: ProducerConfig, logger: Logger, { onError, checkpoint }: ProducerOptions) {
+    this.checkpointTopic = checkpoint?.kafkaTopic
     this.#config = config
     this.#logger = logger
     this.#causes = new CauseReporter((message) => onError?.(message))
@@ -215,10 +217,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
     }
   }
 
-  async readCheckpoint(): Promise<number | undefined> {
+  async readCheckpoint(kafkaTopic = this.checkpointTopic): Promise<number | undefined> {
     let checkpoint: number | undefined
     await this.#exclusively(async () => {
-      checkpoint = await this.#group.read(this.#calls, () => this.#probeCheckpoint())
+      checkpoint = await this.#group.read(kafkaTopic, this.#calls, () => this.#probeCheckpoint())
     })
     return checkpoint
   }

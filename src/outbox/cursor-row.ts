@@ -20,6 +20,8 @@ export interface CursorState {
   readonly eventNumber: number
   /** No leader has been connected to Kafka yet. */
   readonly isUntried: boolean
+  /** Kafka topic on which checkpoints stand; null before the first. */
+  readonly checkpointTopic: string | null
 }
 
 interface Columns {
@@ -33,6 +35,7 @@ interface Columns {
   readonly token: string
   readonly event_no: string
   readonly is_untried: boolean
+  readonly checkpoint_topic: string | null
 }
 
 /** The destination reads other sources since the cursor was loaded. Load it again: nothing is lost, nothing was counted twice. */
@@ -40,6 +43,14 @@ export class SourcesChanged extends Error {
   constructor(destinationId: number) {
     super(`the sources of destination ${destinationId} have changed`)
   }
+}
+
+/** What an update of the position answers. */
+export interface WrittenPosition {
+  readonly round_snap: string | null
+  /** Last drawn id of an event before `xid`, the update's own transaction, was assigned. */
+  readonly last_id: string
+  readonly xid: string
 }
 
 interface Update {
@@ -93,6 +104,7 @@ export class CursorRow {
       roundPosition: BigInt(columns.round_pos ?? 0),
       eventNumber: Number(columns.event_no),
       isUntried: columns.is_untried,
+      checkpointTopic: columns.checkpoint_topic,
     }
   }
 
@@ -104,7 +116,7 @@ export class CursorRow {
     epoch: number,
   ): Promise<CursorRow> {
     const { rows } = await db.query<Columns>(
-      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version, exactly_once is null as is_untried,
+      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version, exactly_once is null as is_untried, checkpoint_topic,
               (select coalesce(json_agg(${sourceJson} order by s.id), '[]')
                  from ${schema.source} s join ${schema.topic} t on t.id = s.topic_id where s.destination_id = d.id) as sources
          from ${schema.destination} d where id = $1 and epoch = $2`,
@@ -154,9 +166,12 @@ export class CursorRow {
       : fenced(this.#destinationId)
   }
 
-  /** Keeps for $status whether Kafka holds checkpoints of this destination, and why not. */
-  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
-    await this.#updateNotes('exactly_once = $3, note = $4', [areKept, reason ?? null])
+  /** Keeps whether Kafka holds checkpoints of this destination, why not, and on which Kafka topic. */
+  async recordCheckpoints(areKept: boolean, reason?: string, kafkaTopic?: string): Promise<void> {
+    await this.#updateNotes(
+      'exactly_once = $3, note = $4, checkpoint_topic = coalesce($5, checkpoint_topic)',
+      [areKept, reason ?? null, kafkaTopic ?? null],
+    )
   }
 
   /** Counts failed attempts and keeps the error; the cursor, and so the token, stays as it is. */
@@ -176,6 +191,11 @@ export class CursorRow {
     )
     if (rowCount !== 1) throw fenced(this.#destinationId)
   }
+}
+
+/** SQL of an update: so many more events are delivered. Both are SQL, too. */
+export function settle(count: string, inProcess = '0'): string {
+  return `delivered = delivered + ${count}, event_no = event_no + ${count}, in_process = ${inProcess}, touched_at = clock_timestamp()`
 }
 
 /** Most events behind one state of the row that a checkpoint can tell. */

@@ -1,4 +1,11 @@
-import { checkpointOf, CursorRow, eventsBehind, SourcesChanged } from './cursor-row.ts'
+import {
+  checkpointOf,
+  CursorRow,
+  eventsBehind,
+  settle,
+  SourcesChanged,
+  type WrittenPosition,
+} from './cursor-row.ts'
 import { moveOn, type Ahead, type Page, type Round } from './cursor-round.ts'
 import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
 import { LateIds } from './late-ids.ts'
@@ -10,14 +17,6 @@ import type { RestingPlace } from './topics-with-events.ts'
 export type { OutboxEvent } from './event-page.ts'
 export type { Page } from './cursor-round.ts'
 export { SourcesChanged } from './cursor-row.ts'
-
-/** What an update of the position answers. */
-interface WrittenPosition {
-  readonly round_snap: string | null
-  /** Last drawn id of an event before `xid`, the update's own transaction, was assigned. */
-  readonly last_id: string
-  readonly xid: string
-}
 
 /** So many pages of a round are read ahead before it is closed: `low` stands still until then. */
 const maxRoundPages = 8
@@ -106,6 +105,11 @@ export class EventCursor {
   /** No leader of the destination has been connected to Kafka yet. */
   get isUntried(): boolean {
     return this.#row.initial.isUntried
+  }
+
+  /** Kafka topic on which the checkpoint stood when the cursor was loaded; undefined when there was none. */
+  get checkpointTopic(): string | undefined {
+    return this.#row.initial.checkpointTopic ?? undefined
   }
 
   /** Undefined while there is something to read, to settle or to write down. */
@@ -241,9 +245,10 @@ export class EventCursor {
     if (this.#unsettled(page).length === 0) this.#page = undefined
   }
 
-  /** Keeps for $status whether Kafka holds checkpoints, and why not; nothing of the cursor changes. */
-  async recordCheckpoints(areKept: boolean, reason: string | undefined): Promise<void> {
-    await this.#row.recordCheckpoints(areKept, reason)
+  /** Keeps whether Kafka holds checkpoints, and why not; nothing of the cursor changes.
+   *  @param kafkaTopic on which they stand from now on; to be kept before a Kafka transaction carries one */
+  async recordCheckpoints(areKept: boolean, reason?: string, kafkaTopic?: string): Promise<void> {
+    await this.#row.recordCheckpoints(areKept, reason, kafkaTopic)
   }
 
   /** Counts failed attempts and keeps the error; nothing of the cursor changes. */
@@ -398,8 +403,4 @@ export class EventCursor {
     this.#durableRound = row.round_snap
     return row.round_snap
   }
-}
-
-function settle(count: string, inProcess = '0'): string {
-  return `delivered = delivered + ${count}, event_no = event_no + ${count}, in_process = ${inProcess}, touched_at = clock_timestamp()`
 }

@@ -1,6 +1,6 @@
 import type { OutboxSchema } from '../schema.ts'
 
-/** Which nodes there are, and which one leads a destination (src/outbox/leadership.ts). */
+/** Which nodes there are, and which one leads a destination (src/outbox/leadership.ts). Where a destination's last checkpoint stands. */
 export function createNodes(schema: OutboxSchema): string {
   return `-- A node is present while it holds the advisory lock of its id, or until its lease ends.
 create table ${schema.node} (
@@ -11,5 +11,5 @@ create table ${schema.node} (
   -- Takes no more destinations, the others need not leave it any.
   is_leaving boolean not null default false
 );
-alter table ${schema.destination} add leader int;`
+alter table ${schema.destination} add leader int, add checkpoint_topic text;`
 }

@@ -145,6 +145,24 @@ describe('a leader that is killed', () => {
     })
   }
 
+  it('between commit and acknowledgement, and whose destination goes to another Kafka topic then: each event is read once', async (t) => {
+    const { nodes, kafkaTopic, url } = await queued(t)
+    const options: Partial<ModuleOptions> = { maxPageEvents: 50 }
+    const strike = { at: acknowledgement, when: 'before', skip: 0 } as const
+    await untilDead(t, { connectionString: url, options, strike })
+    const other = await newTopic(bootstrapServers)
+    await nodes.pool.query(
+      `update resource set body = replace(body::text, $1, $2)::jsonb where reference = 'AidboxTopicDestination/d'`,
+      [kafkaTopic, other],
+    )
+    startRelay(t, { connectionString: url, options })
+    const moved = await numbersOf(other, (count) => count === eventCount - 50)
+    const before = await numbersOf(kafkaTopic, (count) => count === 50)
+    assert.deepEqual([...before, ...moved], all)
+    const observer = await nodes.add()
+    await untilStatus(observer, 'd', (now) => now['messagesDelivered'] === eventCount)
+  })
+
   it('sends pages twice without checkpoints: nothing is lost, and this test would see a double', async (t) => {
     const { kafkaTopic, url } = await queued(t)
     const options: Partial<ModuleOptions> = { maxPageEvents: 50, checkpoint: false }

@@ -86,6 +86,7 @@ class ScriptedKafka {
           this.checkpoint = checkpoint ?? this.checkpoint
         }
       },
+      checkpointTopic: 't',
       readCheckpoint: () => {
         if (this.refusal) return Promise.reject(this.refusal)
         return Promise.resolve(this.checkpoint)
