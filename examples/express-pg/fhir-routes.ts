@@ -19,6 +19,11 @@ type Transaction = { readonly type?: string; readonly entry?: readonly Entry[] }
 
 const statusOfSqlClass: Readonly<Record<string, number>> = { 22: 400, 40: 409 }
 
+const textOfStatus: Readonly<Record<number, string>> = {
+  400: 'The database cannot store this.',
+  409: 'Another request was faster; try again.',
+}
+
 /** Create, read, update, delete and transactions of patients and observations. */
 export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
   const router = express.Router()
@@ -81,7 +86,8 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
     const status = own.status ?? statusOfSqlClass[String(code).slice(0, 2)]
     // Never the error itself: PostgreSQL quotes the row.
     if (status === undefined) console.error('a request failed', code ?? 'without a code')
-    answer(response, status ?? 500, outcome(own.status === undefined ? 'It failed.' : `${message}`))
+    const text = own.status === undefined ? (textOfStatus[status ?? 500] ?? 'It failed.') : message
+    answer(response, status ?? 500, outcome(`${text}`, status === 409 ? 'transient' : 'processing'))
   })
   return router
 }
@@ -112,7 +118,7 @@ function answer(
   response.status(status).type('application/fhir+json').send(JSON.stringify(body))
 }
 
-function outcome(text: string) {
-  const issue = [{ severity: 'error', code: 'processing', details: { text } }]
+function outcome(text: string, code = 'processing') {
+  const issue = [{ severity: 'error', code, details: { text } }]
   return { resourceType: 'OperationOutcome', issue }
 }

@@ -1,8 +1,10 @@
 import { pathToFileURL } from 'node:url'
+import { TopicDestinationError } from '../errors.ts'
 import { kafkaTopicDestination } from '../module.ts'
 import { createServer, type ReferenceServer } from '../server/create-server.ts'
 import { startMockKafka } from '../server/embedded/embedded-kafka.ts'
 import { startPostgres } from '../server/embedded/embedded-postgres.ts'
+import { startFailure } from '../server/start-failure.ts'
 import { createKafkaTopics, readRecords, type ReadRecord } from './demo-consumer.ts'
 import { demoCorrelationId, demoTopic, demoDestination, demoResponse } from './demo-resources.ts'
 
@@ -15,7 +17,7 @@ async function demo(keep: boolean): Promise<void> {
     const bootstrapServers = given ?? (await embeddedKafka(stops))
     const run = Date.now().toString(36)
     // The mock cluster makes topics by itself and does not know the request.
-    if (given !== undefined) await createKafkaTopics(given, kafkaTopicsOf(run))
+    if (given !== undefined) await createTopicsOn(given, run)
     const server = await startServer(databaseUrl, stops)
     await play(server, bootstrapServers, run)
     if (keep) await keepRunning(server, databaseUrl, bootstrapServers)
@@ -25,6 +27,18 @@ async function demo(keep: boolean): Promise<void> {
 }
 
 type Stop = () => Promise<void>
+
+async function createTopicsOn(bootstrapServers: string, run: string): Promise<void> {
+  try {
+    await createKafkaTopics(bootstrapServers, kafkaTopicsOf(run))
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error)
+    throw new TopicDestinationError(
+      'KTD_KAFKA',
+      `KAFKA_BOOTSTRAP_SERVERS (${bootstrapServers}): no topic could be created. ${cause}`,
+    )
+  }
+}
 
 function kafkaTopicsOf(run: string): [atLeastOnce: string, bestEffort: string] {
   return [`demo-at-least-once-${run}`, `demo-best-effort-${run}`]
@@ -125,7 +139,22 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
+/** @returns the exit code */
+async function main(args: readonly string[]): Promise<number> {
+  const unknown = args.find((arg) => arg !== '--keep')
+  if (unknown !== undefined) {
+    process.stderr.write(`There is no option ${unknown}. npm run demo -- [--keep]\n`)
+    return 1
+  }
+  try {
+    await demo(args.includes('--keep'))
+    return 0
+  } catch (error) {
+    process.stderr.write(`${startFailure(error)}\n`)
+    return 1
+  }
+}
+
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await demo(process.argv.includes('--keep'))
-  process.exit(0)
+  process.exit(await main(process.argv.slice(2)))
 }

@@ -1,5 +1,4 @@
 import { pino } from 'pino'
-import { isTopicDestinationError } from '../errors.ts'
 import { kafkaTopicDestination } from '../module.ts'
 import { loggableError } from '../observability/loggable-error.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -7,6 +6,7 @@ import { createServer } from './create-server.ts'
 import { startMockKafka } from './embedded/embedded-kafka.ts'
 import { startPostgres } from './embedded/embedded-postgres.ts'
 import { readServerSettings, type ServerSettings } from './options.ts'
+import { startFailure } from './start-failure.ts'
 
 type Stop = () => Promise<void>
 
@@ -115,12 +115,6 @@ async function main(): Promise<number> {
     if (logger) await stopAll(stops, logger)
     return 1
   }
-}
-
-/** One sentence for what an operator can mend; the stack for anything else. */
-function startFailure(error: unknown): string {
-  if (isTopicDestinationError(error)) return `${error.code}: ${error.message}`
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 process.exit(await main())

@@ -7,6 +7,7 @@ import {
   type FhirRouteOptions,
   type HttpMethod,
 } from '@medplum/fhir-router'
+import type { KnexRepository } from '../storage/knex-repository.ts'
 import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
 import { processBundle } from '../../rest/bundles/bundle.ts'
@@ -95,6 +96,8 @@ function bundleRoute(
 
 function bundleStore(repository: FhirRepository): BundleContext['store'] {
   return {
+    // The one repository that this server's routes are ever called with.
+    resources: (repository as KnexRepository).resources,
     generateId: () => repository.generateId(),
     searchResources: async (search) => (await repository.searchResources(search)).map(asJson),
     withTransaction: async (work, isolation) => inTransaction(repository, work, isolation),
