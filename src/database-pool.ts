@@ -17,8 +17,9 @@ const poolDefaults: PoolConfig = {
   options: [process.env['PGOPTIONS'], sessionSettings].filter(Boolean).join(' '),
 }
 
-export function openPool(database: Database, logger: Logger): Pool {
-  const pool = new Pool({ ...poolDefaults, ...poolConfig(database) })
+/** @param limits that hold whatever the configuration of the database says */
+export function openPool(database: Database, logger: Logger, limits: PoolConfig = {}): Pool {
+  const pool = new Pool({ ...poolDefaults, ...poolConfig(database), ...limits })
   // A connection that breaks while idle is replaced at the next query.
   pool.on('error', (error) => {
     logger.warn({ err: error }, 'an idle database connection was lost')

@@ -135,22 +135,28 @@ class KafkaTopicDestination implements FhirServerModule {
     const { stopTimeoutMs } = this.#options
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
-      const { registry, presence, producers, bestEffort, lanes, janitor } = this.#parts
+      const { registry, presence, leasePool, producers, bestEffort, lanes, janitor } = this.#parts
       await registry.stop()
       await janitor.stop()
       await Promise.all([lanes.stop(), bestEffort.stop(stopTimeoutMs)])
       await producers.close(0)
       await presence.stop()
+      await leasePool?.end()
     }
     await this.#pool.end()
   }
 }
+
+/** A renewal must come in time or fail in time; an election may be under way at the same time. */
+const leasePoolLimits = { max: 2, query_timeout: 5000, connectionTimeoutMillis: 5000 }
 
 /** What one loaded module consists of. */
 interface Parts {
   readonly db: SqlTx
   readonly registry: Registry
   readonly presence: NodePresence
+  /** Connections of the presence, where it has some. */
+  readonly leasePool: Pool | undefined
   readonly producers: ProducerPool
   readonly bestEffort: BestEffortDelivery
   readonly lanes: LaneSupervisor
@@ -171,10 +177,11 @@ function wireParts(
   const db = untilEnded(pool)
   const installation = { id: '' }
   const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
-  const presence =
-    options.leadership === 'lease'
-      ? new NodeLease(db, schema, logger)
-      : new NodeSession(poolConfig(options.database), schema, logger)
+  const leasePool =
+    options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
+  const presence = leasePool
+    ? new NodeLease(fromPg(leasePool), schema, logger)
+    : new NodeSession(poolConfig(options.database), schema, logger)
   const producers = new ProducerPool()
   const bestEffort = new BestEffortDelivery({
     db,
@@ -226,7 +233,18 @@ function wireParts(
     },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
-  return { db, registry, presence, producers, bestEffort, lanes, hooks, janitor, installation }
+  return {
+    db,
+    registry,
+    presence,
+    leasePool,
+    producers,
+    bestEffort,
+    lanes,
+    hooks,
+    janitor,
+    installation,
+  }
 }
 
 /** The pool that `stop()` ends. Whoever still asks then, as `$status` does, is told so. */

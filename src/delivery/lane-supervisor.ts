@@ -182,10 +182,15 @@ export class LaneSupervisor {
   /** Meanwhile a destination may have changed or gone, or this node may be stopping. */
   async #begin(won: readonly LedDestination[]): Promise<void> {
     const wanted = this.#wanted()
-    for (const { destinationId, epoch } of won) {
+    const isWanted = ({ destinationId }: LedDestination): boolean =>
+      wanted.has(destinationId) && !this.#isStopping
+    // First: while one is resigned the presence may be lost, and all the others with it.
+    for (const { destinationId, epoch } of won.filter(isWanted)) {
       const registered = wanted.get(destinationId)
-      if (!registered || this.#isStopping) await this.#resign(destinationId)
-      else this.#beginLane(registered, epoch)
+      if (registered) this.#beginLane(registered, epoch)
+    }
+    for (const { destinationId } of won) {
+      if (!this.#lanes.has(destinationId)) await this.#resign(destinationId)
     }
   }
 

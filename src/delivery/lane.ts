@@ -166,8 +166,9 @@ export class Lane {
    *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
   async #open(): Promise<PageProducer> {
     await this.#dropCursor()
-    const producer = await this.#producer.open(this.#destination)
-    this.#isUntried = false
+    const destination = this.#destination
+    const producer = await this.#producer.open(destination)
+    if (destination === this.#destination) this.#isUntried = false
     return producer
   }
 
@@ -308,6 +309,7 @@ export class Lane {
   /** Another node leads: this one has nothing to say any more. */
   #end(error: unknown): void {
     this.#isStopping = true
+    this.#interrupt()
     this.#parts.logger.info(
       { err: error, destination: this.#destination.reference },
       'another node leads this destination now, or it is gone',

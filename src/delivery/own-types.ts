@@ -87,6 +87,8 @@ async function faultsOfOwnTypes(
   }))
   for (const change of own) {
     if (change.resourceType !== destinationTypeName || !change.current) continue
+    // A repeated write of what is there already: its topic may have gone since, which $status tells.
+    if (change.current === change.previous) continue
     const url = String(change.current['topic'])
     const stored = registry.topicByUrl(url)
     if (written.has(url) || (stored && !gone.has(stored.reference))) continue

@@ -75,6 +75,8 @@ export class Registry {
   #indexed = new Map<string, SubscriptionTopic>()
   #snapshot: string | undefined
   #lookedAgainAtMs = Number.NEGATIVE_INFINITY
+  /** Until it has succeeded: what was read is not read again. */
+  #isRebuildDue = false
   #refreshedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: { readonly startedAtMs: number; readonly done: Promise<void> } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -171,9 +173,9 @@ export class Registry {
     const isFirst = this.#snapshot === undefined
     if (isFirst) await this.#readAll()
     else if (references.length > 0) await this.#readAgain(references)
-    const isOther = this.#lookAgain(startedAtMs)
-    const isDue = isFirst || references.length > 0 || isOther
-    const isChanged = isDue && this.#rebuild(await listDestinationRows(db, schema))
+    this.#isRebuildDue ||= this.#lookAgain(startedAtMs) || isFirst || references.length > 0
+    const isChanged = this.#isRebuildDue && this.#rebuild(await listDestinationRows(db, schema))
+    this.#isRebuildDue = false
     this.#snapshot = snapshot
     this.#refreshedAtMs = startedAtMs
     if (isChanged) for (const listener of this.#listeners) listener()

@@ -41,9 +41,11 @@ export async function putDestination(
   { reference, kind, topicUrl, organization = '' }: NewDestination,
 ): Promise<number | undefined> {
   const topicId = await putTopic(tx, schema, topicUrl, organization)
+  // A conflict uses up an id, too, and whoever writes the same each minute would come to the end of them.
   const inserted = await tx.query<{ id: number }>(
     `insert into ${schema.destination} (reference, kind, topic_id, low, pos, snap)
-     values ($1, $2, $3, 0, ${schema.lastEventId}, pg_current_snapshot())
+     select $1, $2, $3, 0, ${schema.lastEventId}, pg_current_snapshot()
+      where not exists (select from ${schema.destination} where reference = $1)
      on conflict (reference) do nothing returning id`,
     [reference, kind, topicId],
   )

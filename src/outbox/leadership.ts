@@ -52,12 +52,22 @@ export class Leadership {
     return election
   }
 
-  /** Gives one leadership up. */
+  /** Gives one leadership up. Does not wait for a transaction that is changing the destination; the row names this node until the next
+   *  election then, or until the node is gone. */
   async resign(destinationId: number): Promise<void> {
+    const resignation = this.#tail.then(() => this.#resign(destinationId))
+    this.#tail = resignation.catch(() => undefined)
+    await resignation
+  }
+
+  async #resign(destinationId: number): Promise<void> {
     const { nodeId, db } = this.#presence
-    if (nodeId === undefined || !this.#held.delete(destinationId)) return
+    // Not held in any case: a presence that is late with its answer may still be the same.
+    if (!this.#held.delete(destinationId) || nodeId === undefined) return
+    const { destination } = this.#schema
     await db.query(
-      `update ${this.#schema.destination} set leader = null where id = $1 and leader = $2`,
+      `update ${destination} set leader = null
+        where id = (select id from ${destination} where id = $1 and leader = $2 for no key update skip locked)`,
       [destinationId, nodeId],
     )
   }

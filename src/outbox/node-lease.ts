@@ -14,7 +14,8 @@ export interface NodeLeaseOptions {
 /** Presence by a row with an end, for databases behind a pooler in transaction mode, where a session holds nothing.
  *
  *  A node that dies is missed only when its lease has ended; one that stops ends it. The node itself counts its lease from before it asked
- *  for it, on its own clock, so it gives up before the others do. */
+ *  for it, on its own clock, so it gives up before the others do. Give it connections of its own: a renewal that waits behind the lanes'
+ *  statements comes late when they are many. */
 export class NodeLease implements NodePresence {
   readonly db: SqlTx
   readonly #schema: OutboxSchema
@@ -25,7 +26,8 @@ export class NodeLease implements NodePresence {
   #nodeId: number | undefined
   #endsAtMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
-  #beating: Promise<void> = Promise.resolve()
+  #ending: NodeJS.Timeout | undefined
+  #beating: Promise<void> | undefined
   #isStopping = false
 
   constructor(
@@ -48,7 +50,10 @@ export class NodeLease implements NodePresence {
   async start(): Promise<void> {
     await this.#beat()
     this.#timer = setInterval(() => {
-      this.#beating = this.#beating.then(() => this.#beat())
+      // One that hangs is not repeated: they would all come at once.
+      this.#beating ??= this.#beat().finally(() => {
+        this.#beating = undefined
+      })
     }, this.#heartbeatMs)
     this.#timer.unref()
   }
@@ -57,6 +62,7 @@ export class NodeLease implements NodePresence {
     this.#isStopping = true
     clearInterval(this.#timer)
     await this.#beating
+    clearTimeout(this.#ending)
     const nodeId = this.#nodeId
     this.#nodeId = undefined
     if (nodeId === undefined) return
@@ -83,13 +89,24 @@ export class NodeLease implements NodePresence {
     const askedAtMs = performance.now()
     if (askedAtMs >= this.#endsAtMs) this.#lose()
     try {
-      this.#nodeId = await (this.#nodeId === undefined
-        ? this.#register()
-        : this.#renew(this.#nodeId))
+      const before = this.#nodeId
+      const nodeId = await (before === undefined ? this.#register() : this.#renew(before))
+      // It ended while the answer was under way; the next beat is another node.
+      if (nodeId === before && this.#nodeId === undefined) return
+      this.#nodeId = nodeId
       this.#endsAtMs = askedAtMs + this.#leaseMs
+      this.#loseAtEnd()
     } catch (error) {
       this.#logger.warn({ err: error }, 'the lease of this node cannot be renewed; will retry')
     }
+  }
+
+  #loseAtEnd(): void {
+    clearTimeout(this.#ending)
+    this.#ending = setTimeout(() => {
+      this.#lose()
+    }, this.#endsAtMs - performance.now())
+    this.#ending.unref()
   }
 
   /** A number that others may have taken for dead is never used again. */

@@ -80,7 +80,12 @@ export class NodeSession implements NodePresence {
 
   async #connect(): Promise<boolean> {
     const connectionTimeoutMillis = this.#sessionTimeoutMs
-    const client = new Client({ connectionTimeoutMillis, ...this.#config, keepAlive: true })
+    const client = new Client({
+      connectionTimeoutMillis,
+      query_timeout: connectionTimeoutMillis,
+      ...this.#config,
+      keepAlive: true,
+    })
     client.on('error', (error) => {
       this.#lose(client, error)
     })
@@ -101,8 +106,8 @@ export class NodeSession implements NodePresence {
       await client.end()
       return true
     }
-    client.on('notification', ({ processId, payload }) => {
-      this.#hear(client, processId, payload)
+    client.on('notification', ({ payload }) => {
+      this.#hear(client, payload)
     })
     this.#present = { client, nodeId }
     this.#heartbeat = setInterval(() => {
@@ -131,9 +136,9 @@ export class NodeSession implements NodePresence {
     return node.id
   }
 
-  #hear(client: Client, processId: number, payload: string | undefined): void {
-    // One's own comes back, too.
-    if (client !== this.#present?.client || processId === processIdOf(client)) return
+  /** One's own come back, too: they wake who is awake. */
+  #hear(client: Client, payload: string | undefined): void {
+    if (client !== this.#present?.client) return
     const topicIds = topicsOfNotice(payload)
     for (const listener of this.#noticeListeners) listener(topicIds)
   }
@@ -199,9 +204,4 @@ export class NodeSession implements NodePresence {
   #isStopped(): boolean {
     return this.#stopping.signal.aborted
   }
-}
-
-/** pg keeps the server's process id, its types do not say so. */
-function processIdOf(client: Client): unknown {
-  return (client as { processID?: unknown }).processID
 }

@@ -27,7 +27,6 @@ describe('notices of new events', () => {
     assert.deepEqual(b.heard[0], [1, 2])
     assert.equal(new Set(b.heard.flat()).size, 1201)
     assert.ok(b.heard.length <= 4, `${b.heard.length} notices`)
-    assert.deepEqual(a.heard, [])
   })
 
   it('are not heard by nodes of another installation in the same database', async (t) => {

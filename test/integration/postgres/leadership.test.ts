@@ -208,6 +208,43 @@ describe('leadership', () => {
     assert.equal(await win(a, destinationId), 2)
   })
 
+  it('that was resigned while the presence was late with its sign of life is won again', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const { presence } = await startLeaseNode(t, outbox)
+    let isLate = false
+    const late = new TestNode(
+      {
+        start: () => presence.start(),
+        stop: () => presence.stop(),
+        get nodeId() {
+          return isLate ? undefined : presence.nodeId
+        },
+        db: presence.db,
+        onLost: () => undefined,
+        onNotice: () => undefined,
+      },
+      outbox,
+    )
+    assert.equal(await win(late, destinationId), 1)
+    isLate = true
+    await late.resign(destinationId)
+    isLate = false
+    assert.equal(await win(late, destinationId), 2)
+  })
+
+  it('is resigned without waiting for a transaction that is changing the destination', async (t) => {
+    const outbox = await testOutbox(t)
+    const { destinationId } = await addDestination(outbox, 'one')
+    const a = await startNode(t, outbox, 'a')
+    assert.equal(await win(a, destinationId), 1)
+    const host = await openTransaction(outbox.pool)
+    await host.tx.query(`update ${outbox.schema.destination} set topic_id = topic_id`)
+    await a.resign(destinationId)
+    await host.rollback()
+    assert.equal(await win(a, destinationId), 2)
+  })
+
   it('is void when its statement fails', async (t) => {
     const outbox = await testOutbox(t)
     const { destinationId } = await addDestination(outbox, 'one')

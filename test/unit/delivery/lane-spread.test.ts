@@ -22,8 +22,18 @@ describe('LaneSpread', () => {
     assert.deepEqual(spread.overdue([2], 9999), [2])
   })
 
+  it('offers what it has adopted again when the number of nodes changes', () => {
+    const spread = new LaneSpread()
+    spread.surplus([], 3, 2)
+    spread.adopt(2)
+    spread.adopt(3)
+    assert.deepEqual(spread.surplus([1, 2, 3], 3, 2), [])
+    assert.deepEqual(spread.surplus([1, 2, 3], 3, 3), [2, 3])
+  })
+
   it('keeps what it has adopted, beside its share', () => {
     const spread = new LaneSpread()
+    spread.surplus([], 4, 2)
     spread.adopt(3)
     assert.equal(spread.shared(3), 2)
     assert.deepEqual(spread.surplus([1, 2, 3], 4, 2), [])
