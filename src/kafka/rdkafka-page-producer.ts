@@ -21,8 +21,10 @@ export function createPageProducer(
 
 const connectTimeoutMs = 3000
 const idlePollMs = 100
-/** Reports come with a poll; each millisecond is one of the latency. */
+/** Reports come with a poll; each millisecond is one of the latency. What takes long may take a little longer. */
 const busyPollMs = 1
+const slowPollMs = 20
+const polledBusilyMs = 100
 
 /** What the records of one page have come to. */
 interface SentPage {
@@ -54,8 +56,9 @@ class RdkafkaPageProducer implements PageProducer {
   async start(): Promise<void> {
     await this.#exclusively(async () => {
       await this.#connect()
+      if (this.#closing) throw closedFailure()
+      this.#poll()
     })
-    this.#poll()
   }
 
   async sendPage(
@@ -143,10 +146,11 @@ class RdkafkaPageProducer implements PageProducer {
         throw this.#refused(nativeFailure(error), records, index)
       }
     }
+    const slowFromMs = performance.now() + polledBusilyMs
     while (page.unsettled > 0) {
       if (this.#isGivenUp()) throw closedFailure()
       client.poll()
-      await delay(busyPollMs)
+      await delay(performance.now() < slowFromMs ? busyPollMs : slowPollMs)
     }
     const cause = page.failed.find(({ error }) => error?.code !== kafkaCodes.purgedInQueue)?.error
     const error = cause ?? page.failed[0]?.error

@@ -18,7 +18,7 @@ import type { Isolation } from './storage/transactions.ts'
 
 /** Where conditional interactions search and write. */
 export interface ConditionalStore {
-  readonly resources: Pick<ResourceRepository, 'create' | 'update' | 'patch' | 'delete'>
+  readonly resources: Pick<ResourceRepository, 'create' | 'confirm' | 'update' | 'patch' | 'delete'>
   searchResources(search: SearchRequest): Promise<readonly FhirResource[]>
   withTransaction<Result>(work: () => Promise<Result>, isolation: Isolation): Promise<Result>
 }
@@ -35,11 +35,13 @@ export async function conditionalCreate(
 ): Promise<WriteAnswer> {
   // A condition that every resource fulfils would never create anything.
   if (!hasCriteria(search)) throw badRequestError('If-None-Exist needs search parameters.')
-  return onMatch(store, search, async (match) =>
-    match
-      ? [allOk, asResource(match)]
-      : [created, asResource(await store.resources.create(resource))],
-  )
+  return onMatch(store, search, async (match) => {
+    if (match?.id === undefined) {
+      return [created, asResource(await store.resources.create(resource))]
+    }
+    await store.resources.confirm(resource.resourceType, match.id)
+    return [allOk, asResource(match)]
+  })
 }
 
 /** PUT Type?criteria

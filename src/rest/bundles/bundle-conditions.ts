@@ -51,6 +51,7 @@ export async function resolveCondition(
   if (interaction === 'update') return resolveUpdate(entry, type, match)
   if (interaction === 'create') {
     if (!match) return { ...entry, isUnmatched: true }
+    await store.resources.confirm(type, match.id)
     const identity = `${type}/${match.id}`
     return { ...entry, identity, answer: { response: [allOk, asResource(match)], interaction } }
   }

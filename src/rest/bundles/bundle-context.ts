@@ -1,3 +1,4 @@
+import type { ResourceRepository } from '../storage/resource-repository.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { SearchRequest } from '@medplum/core'
 import type { FhirResource, ResourceInteraction } from '../../host/types.ts'
@@ -6,6 +7,7 @@ import type { Isolation } from '../storage/transactions.ts'
 
 /** What a bundle needs of the resources that it is about. */
 export interface BundleStore {
+  readonly resources: Pick<ResourceRepository, 'confirm'>
   generateId(): string
   /** Current resources that fulfil the filters, at most `count`, as a reader sees them. */
   searchResources(search: SearchRequest): Promise<readonly FhirResource[]>

@@ -7,6 +7,7 @@ import type { WriteCondition } from '../preconditions.ts'
 import { applyAnyPatch, type Patch } from '../patch/patch.ts'
 import { historyBundle } from './history-bundle.ts'
 import {
+  confirmStored,
   createStored,
   currentContent,
   deleteStored,
@@ -96,6 +97,12 @@ export class ResourceRepository {
     await this.#write(async (session) =>
       deleteStored(this.#parts, session, { resourceType, id }, condition),
     )
+  }
+
+  /** For a create whose condition has found the resource: what follows from one of a module's type is waited for, too. */
+  async confirm(resourceType: string, id: string): Promise<void> {
+    if (!this.#parts.types.has(resourceType)) return
+    await this.#write(async (session) => confirmStored(this.#parts, session, resourceType, id))
   }
 
   async read(resourceType: string, id: string): Promise<FhirResource> {

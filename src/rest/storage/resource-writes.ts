@@ -213,6 +213,17 @@ async function replaceStored(
   return stored
 }
 
+/** A request has asked for a resource that is there already, and got it. */
+export async function confirmStored(
+  context: WriteContext,
+  session: Session,
+  resourceType: string,
+  id: string,
+): Promise<void> {
+  const row = await context.versions.lockCurrent(session.tx, resourceType, id)
+  if (row?.content) recordAgain(context, session, 'update', row, row.content)
+}
+
 /** What changes nothing is not written. */
 function unchanged(
   context: WriteContext,

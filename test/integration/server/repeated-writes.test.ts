@@ -62,3 +62,38 @@ it('a PUT or DELETE that is repeated on another node is answered when that node 
   assert.equal(await eventCount(), 1)
   await deleting
 })
+
+it('so is a conditional create that finds what another node has just created', async (t) => {
+  const { a, b, eventCount, isStored } = await twoNodes(t)
+  const destination = destinationResource('d', 'kafka-at-least-once', 't', 'k', '127.0.0.1:1')
+  const creating = a.request('POST', '/AidboxTopicDestination', destination)
+  await eventually(isStored)
+  const entry = {
+    resource: destination,
+    request: { method: 'POST', url: 'AidboxTopicDestination', ifNoneExist: '_id=d' },
+  }
+  const [alone, bundle] = await Promise.all([
+    b
+      .request('POST', '/AidboxTopicDestination', destination, { 'if-none-exist': '_id=d' })
+      .then(async ({ status }) => {
+        await b.put({ resourceType: 'Patient', id: 'alone' })
+        return status
+      }),
+    b
+      .request('POST', '', { resourceType: 'Bundle', type: 'transaction', entry: [entry] })
+      .then(({ status }) => status),
+  ])
+  assert.deepEqual([alone, bundle], [200, 200])
+  assert.equal(await eventCount(), 1)
+  await creating
+})
+
+it('a destination whose topic has gone may be written again as it is', async (t) => {
+  const { a } = await twoNodes(t)
+  const destination = destinationResource('d', 'kafka-at-least-once', 't', 'k', '127.0.0.1:1')
+  await a.put(destination)
+  assert.equal((await a.request('DELETE', '/AidboxSubscriptionTopic/t')).status, 204)
+  assert.equal((await a.request('PUT', path, destination)).status, 200)
+  const changed = { ...destination, status: 'off' }
+  assert.equal((await a.request('PUT', path, changed)).status, 422)
+})
