@@ -6,7 +6,7 @@ export async function consumedRate(
   bootstrapServers: string,
   kafkaTopic: string,
   events: number,
-  run: () => Promise<void>,
+  run: () => Promise<void> | void,
 ): Promise<number> {
   let seen = 0
   let firstMs = 0

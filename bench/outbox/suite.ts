@@ -2,8 +2,10 @@ import { startBackends, type Backends } from '../backends.ts'
 import type { Figure } from '../figures.ts'
 import { benchEnqueue } from './enqueue.ts'
 import { benchForeignTransactions } from './foreign-transactions.ts'
+import { benchCommitLatency } from './latency.ts'
 import { benchLog } from './log.ts'
 import { benchStatus } from './status.ts'
+import { benchToKafka } from './to-kafka.ts'
 
 /** Each group in a database of its own, in this order. */
 const groups: Readonly<
@@ -13,6 +15,11 @@ const groups: Readonly<
     benchEnqueue(backends, quick ? { rounds: 1, sliceMs: 250 } : { rounds: 7, sliceMs: 2000 }),
   log: (backends, quick) =>
     benchLog(backends, quick ? { rounds: 1, events: 20_000 } : { rounds: 7, events: 500_000 }),
+  kafka: (backends, quick) =>
+    benchToKafka(
+      backends,
+      quick ? { rounds: 1, warmUp: 0, events: 5000 } : { rounds: 7, warmUp: 1, events: 100_000 },
+    ),
   foreign: (backends, quick) =>
     benchForeignTransactions(
       backends,
@@ -24,6 +31,11 @@ const groups: Readonly<
       quick
         ? { rounds: 1, roundMs: 1000, queued: 50_000 }
         : { rounds: 5, roundMs: 5000, queued: 1_000_000 },
+    ),
+  latency: (backends, quick) =>
+    benchCommitLatency(
+      backends,
+      quick ? { rounds: 1, roundMs: 1000 } : { rounds: 7, roundMs: 5000 },
     ),
 }
 
