@@ -1,9 +1,12 @@
 import { startBackends, type Backends } from '../backends.ts'
 import type { Figure } from '../figures.ts'
 import { benchEnqueue } from './enqueue.ts'
+import { benchDisk } from './disk.ts'
+import { benchFailover } from './failover.ts'
 import { benchForeignTransactions } from './foreign-transactions.ts'
 import { benchCommitLatency } from './latency.ts'
 import { benchLog } from './log.ts'
+import { benchMemory } from './memory.ts'
 import { benchStatus } from './status.ts'
 import { benchToKafka } from './to-kafka.ts'
 
@@ -36,6 +39,20 @@ const groups: Readonly<
     benchCommitLatency(
       backends,
       quick ? { rounds: 1, roundMs: 1000 } : { rounds: 7, roundMs: 5000 },
+    ),
+  failover: (backends, quick) =>
+    benchFailover(backends, quick ? { rounds: 1, hangs: 1 } : { rounds: 7, hangs: 3 }),
+  disk: (backends, quick) =>
+    benchDisk(
+      backends,
+      quick
+        ? { events: 50_000, slotEvents: 5000, perSecond: 10_000 }
+        : { events: 1_000_000, slotEvents: 100_000, perSecond: 20_000 },
+    ),
+  memory: (backends, quick) =>
+    benchMemory(
+      backends,
+      quick ? { rounds: 1, backlogBytes: 100 * 1024 ** 2 } : { rounds: 3, backlogBytes: 1024 ** 3 },
     ),
 }
 
