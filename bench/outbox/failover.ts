@@ -16,10 +16,8 @@ const targetsMs: Readonly<Record<Case, number>> = {
   'killed-in-transaction': 500,
   'hung-at-rest': sessionTimeoutMs + 500,
 }
-/** Large pages keep a transaction open for long enough to be seen. */
 const backlogEvents = 20_000
-const maxPageEvents = 5000
-const maxAttempts = 10
+const maxAttempts = 20
 
 /** Time from the end of the leader to the next event at a `read_committed` consumer, which the other of two nodes has sent. */
 export async function benchFailover(
@@ -162,7 +160,7 @@ class Cluster {
   /** Fills the cluster up and has it deliver one event, so that its leader is connected, has delivered all and rests. */
   async #leader(): Promise<BenchProcess> {
     while (this.#nodes.size < 2) {
-      this.#nodes.add(await startRelay(this.#queue.url, { maxPageEvents }))
+      this.#nodes.add(await startRelay(this.#queue.url))
     }
     await this.#untilCommitted(await this.#enqueue(1))
     for (;;) {

@@ -11,7 +11,7 @@ import { SkipLockedOutbox } from './skip-locked-outbox.ts'
 
 const outboxes = ['cursor', 'skip-locked'] as const
 /** What somebody else has open for as long as the drain takes. */
-const foreign = ['nothing', 'snapshot', 'write-transaction'] as const
+const foreign = ['nothing', 'snapshot', 'write'] as const
 type Variant = `${(typeof outboxes)[number]}/${(typeof foreign)[number]}`
 
 /** Events a second out of a backlog without Kafka while another session has a transaction open that began before the drain: one that
@@ -40,31 +40,27 @@ export async function benchForeignTransactions(
         return whileOpen(queue, skipLocked, variant, drain)
       }),
     )
-    const figure = (value: Variant, baseline: Variant, target?: number): Figure =>
+    const figure = (name: string, value: Variant, baseline: Variant, target?: number): Figure =>
       ratioFigure({
         suite: 'outbox',
-        name: `drain-${named(value)}-beside-${named(baseline)}`,
+        name: `drain-${name}`,
         unit: 'events/s',
-        baseline: named(baseline),
+        baseline,
         values: rates[value],
         baselines: rates[baseline],
         ...(target === undefined ? {} : { target }),
       })
     return [
-      figure('cursor/snapshot', 'skip-locked/snapshot', 3),
-      figure('cursor/snapshot', 'cursor/nothing', 0.9),
-      figure('cursor/write-transaction', 'skip-locked/write-transaction'),
-      figure('cursor/write-transaction', 'cursor/nothing', 0.9),
-      figure('cursor/nothing', 'skip-locked/nothing'),
-      figure('skip-locked/snapshot', 'skip-locked/nothing'),
+      figure('beside-snapshot', 'cursor/snapshot', 'skip-locked/snapshot', 3),
+      figure('beside-snapshot-or-nothing', 'cursor/snapshot', 'cursor/nothing', 0.9),
+      figure('beside-write', 'cursor/write', 'skip-locked/write'),
+      figure('beside-write-or-nothing', 'cursor/write', 'cursor/nothing', 0.9),
+      figure('beside-nothing', 'cursor/nothing', 'skip-locked/nothing'),
+      figure('by-skip-locked-beside-snapshot', 'skip-locked/snapshot', 'skip-locked/nothing'),
     ]
   } finally {
     await queue.drop()
   }
-}
-
-function named(variant: Variant): string {
-  return variant.replace('/', '-with-open-')
 }
 
 /** @returns drains what was filled */
