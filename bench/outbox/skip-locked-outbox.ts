@@ -25,6 +25,8 @@ export class SkipLockedOutbox {
     for (let start = 0; start < events; start += 1000) {
       await this.enqueue(this.#pool, start, Math.min(start + 1000, events) - 1)
     }
+    // Without statistics each DELETE would look through the whole table; autovacuum might come too late.
+    await this.#pool.query('analyze skip_locked')
     await this.#pool.query('checkpoint')
   }
 

@@ -26,7 +26,7 @@ const groups: Readonly<
   foreign: (backends, quick) =>
     benchForeignTransactions(
       backends,
-      quick ? { rounds: 1, warmUp: 0, events: 10_000 } : { rounds: 5, warmUp: 1, events: 200_000 },
+      quick ? { rounds: 1, warmUp: 0, events: 10_000 } : { rounds: 3, warmUp: 1, events: 400_000 },
     ),
   status: (backends, quick) =>
     benchStatus(
