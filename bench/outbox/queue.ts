@@ -107,6 +107,8 @@ export class BenchQueue {
   }
 
   async drop(): Promise<void> {
+    // The server may end sessions of the pool that are just being closed.
+    this.pool.on('error', () => undefined)
     await this.pool.end()
     const name = identifier(new URL(this.url).pathname.slice(1))
     await onServer(this.#serverUrl, `drop database ${name} with (force)`)
