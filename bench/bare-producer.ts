@@ -1,9 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import rdkafka from 'node-rdkafka'
 import { rdkafkaCall } from '../src/kafka/rdkafka-call.ts'
 import type { ConsumedRecord } from '../test/helpers/kafka.ts'
 
+/** With a checkpoint each transaction also carries an offset of a group, as the module's do. */
+export type BareProducerKind = 'transactional' | 'transactional-with-checkpoint' | 'idempotent'
+
 export interface BareProducer {
-  /** Sends the records in transactions of this size, one after the other. */
+  /** Sends the records, in transactions of this size one after the other if it is transactional. */
   send(
     kafkaTopic: string,
     records: readonly PreparedRecord[],
@@ -18,6 +22,8 @@ export interface PreparedRecord {
   readonly headers: rdkafka.MessageHeader[]
 }
 
+const timeoutMs = 30_000
+
 /** Everything that can be done before the clock runs, is. */
 export function prepareRecords(records: readonly ConsumedRecord[]): PreparedRecord[] {
   return records.map(({ key, value, headers }) => ({
@@ -27,36 +33,109 @@ export function prepareRecords(records: readonly ConsumedRecord[]): PreparedReco
   }))
 }
 
-/** node-rdkafka alone, transactional, with the settings that matter as the module has them. */
+/** node-rdkafka alone, with the settings that matter as the module has them.
+ *  @param name transactional.id and group */
 export async function connectBareProducer(
   bootstrapServers: string,
-  transactionalId: string,
+  name: string,
+  kind: BareProducerKind = 'transactional',
 ): Promise<BareProducer> {
-  const producer = new rdkafka.Producer(
-    {
-      'bootstrap.servers': bootstrapServers,
-      'transactional.id': transactionalId,
-      'linger.ms': 5,
-      'retry.backoff.ms': 5,
-      'queue.buffering.max.kbytes': 131_072,
-    },
-    { 'message.timeout.ms': 30_000, partitioner: 'murmur2_random' },
-  )
-  await rdkafkaCall((done) => producer.connect({ timeout: 10_000 }, done))
-  producer.setPollInterval(10)
-  await rdkafkaCall((done) => producer.initTransactions(10_000, done))
+  if (kind === 'idempotent') return connectIdempotent(bootstrapServers)
+  const producer = await connect(bootstrapServers, { 'transactional.id': name })
+  await rdkafkaCall((done) => producer.initTransactions(timeoutMs, done))
+  const group = kind === 'transactional' ? undefined : await connectGroup(bootstrapServers, name)
+  let transactions = 0
   return {
     async send(kafkaTopic, records, perTransaction) {
       for (let start = 0; start < records.length; start += perTransaction) {
         await rdkafkaCall((done) => producer.beginTransaction(done))
-        for (const { key, value, headers } of records.slice(start, start + perTransaction)) {
-          producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
+        for (const record of records.slice(start, start + perTransaction)) {
+          produce(producer, kafkaTopic, record)
         }
-        await rdkafkaCall((done) => producer.commitTransaction(30_000, done))
+        if (group) {
+          const offsets = [{ topic: kafkaTopic, partition: 0, offset: ++transactions }]
+          await rdkafkaCall((done) => {
+            producer.sendOffsetsToTransaction(offsets, group, timeoutMs, done)
+          })
+        }
+        await rdkafkaCall((done) => producer.commitTransaction(timeoutMs, done))
       }
     },
     async close() {
       await rdkafkaCall((done) => producer.disconnect(1000, done))
+      if (group) {
+        await rdkafkaCall((done) => group.disconnect(done))
+      }
     },
+  }
+}
+
+async function connectIdempotent(bootstrapServers: string): Promise<BareProducer> {
+  const producer = await connect(bootstrapServers, { 'enable.idempotence': true })
+  return {
+    async send(kafkaTopic, records) {
+      for (const record of records) {
+        while (!isProduced(producer, kafkaTopic, record)) {
+          producer.poll()
+          await nextTurn()
+        }
+      }
+      await rdkafkaCall((done) => producer.flush(timeoutMs, done))
+    },
+    async close() {
+      await rdkafkaCall((done) => producer.disconnect(1000, done))
+    },
+  }
+}
+
+async function connect(
+  bootstrapServers: string,
+  settings: rdkafka.ProducerGlobalConfig,
+): Promise<rdkafka.Producer> {
+  const producer = new rdkafka.Producer(
+    {
+      'bootstrap.servers': bootstrapServers,
+      'linger.ms': 5,
+      'retry.backoff.ms': 5,
+      'queue.buffering.max.kbytes': 131_072,
+      ...settings,
+    },
+    { acks: -1, 'message.timeout.ms': timeoutMs, partitioner: 'murmur2_random' },
+  )
+  await rdkafkaCall((done) => producer.connect({ timeout: 10_000 }, done))
+  producer.setPollInterval(10)
+  return producer
+}
+
+/** Only names the group of the offsets. */
+async function connectGroup(
+  bootstrapServers: string,
+  group: string,
+): Promise<rdkafka.KafkaConsumer> {
+  const consumer = new rdkafka.KafkaConsumer(
+    { 'bootstrap.servers': bootstrapServers, 'group.id': group, 'enable.auto.commit': false },
+    {},
+  )
+  await rdkafkaCall((done) => consumer.connect({ timeout: 10_000 }, done))
+  return consumer
+}
+
+function produce(producer: rdkafka.Producer, kafkaTopic: string, record: PreparedRecord): void {
+  const { key, value, headers } = record
+  producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
+}
+
+function isProduced(
+  producer: rdkafka.Producer,
+  kafkaTopic: string,
+  record: PreparedRecord,
+): boolean {
+  try {
+    produce(producer, kafkaTopic, record)
+    return true
+  } catch (error) {
+    const { code } = error as rdkafka.LibrdKafkaError
+    if (code !== rdkafka.CODES.ERRORS.ERR__QUEUE_FULL) throw error
+    return false
   }
 }

@@ -7,8 +7,8 @@ import { consumeRecords, createTopic, type ConsumedRecord } from '../test/helper
 import { connectBareProducer, prepareRecords } from './bare-producer.ts'
 import { benchDestination, benchResponse } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
+import { consumedRate } from './consumed-rate.ts'
 import { ratioFigure, type Figure } from './figures.ts'
-import { followTopic } from './follow-topic.ts'
 
 const recordsPerTransaction = 1000
 
@@ -57,7 +57,7 @@ async function drainRelay(
     benchDestination('kafka-at-least-once', kafkaTopic, bootstrapServers, 'off'),
   )
   await fillOutbox(databaseUrl, events)
-  const rate = await timed(bootstrapServers, kafkaTopic, events, async () => {
+  const rate = await consumedRate(bootstrapServers, kafkaTopic, events, async () => {
     await load.send(
       'PUT',
       path,
@@ -100,32 +100,9 @@ async function drainBare(
 ): Promise<number> {
   const producer = await connectBareProducer(bootstrapServers, `bare-${kafkaTopic}`)
   const prepared = prepareRecords(records)
-  const rate = await timed(bootstrapServers, kafkaTopic, records.length, () =>
+  const rate = await consumedRate(bootstrapServers, kafkaTopic, records.length, () =>
     producer.send(kafkaTopic, prepared, recordsPerTransaction),
   )
   await producer.close()
   return rate
-}
-
-/** Events a second between the first and the last record at the consumer. */
-async function timed(
-  bootstrapServers: string,
-  kafkaTopic: string,
-  events: number,
-  run: () => Promise<void>,
-): Promise<number> {
-  let seen = 0
-  let firstMs = 0
-  let lastMs = 0
-  const follower = await followTopic(bootstrapServers, kafkaTopic, (_value, arrivedMs) => {
-    if (seen++ === 0) firstMs = arrivedMs
-    lastMs = arrivedMs
-  })
-  try {
-    await run()
-    await follower.until(() => seen >= events)
-  } finally {
-    await follower.stop()
-  }
-  return (events / (lastMs - firstMs)) * 1000
 }

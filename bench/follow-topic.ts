@@ -8,18 +8,20 @@ export interface Follower {
   stop(): Promise<void>
 }
 
-/** Reads partition 0 from its end, committed records only, and reports each as it arrives. */
+/** Reads partition 0 from its end and reports each record as it arrives.
+ *  @param onRecord gets the value, the time of arrival (Unix time in milliseconds) and the key, which is '' where there is none */
 export async function followTopic(
   bootstrapServers: string,
   kafkaTopic: string,
-  onRecord: (value: string, arrivedMs: number) => void,
+  onRecord: (value: string, arrivedMs: number, key: string) => void,
+  isolation: 'read_committed' | 'read_uncommitted' = 'read_committed',
 ): Promise<Follower> {
   const consumer = new rdkafka.KafkaConsumer(
     {
       'bootstrap.servers': bootstrapServers,
       'group.id': randomUUID(),
       'enable.auto.commit': false,
-      'isolation.level': 'read_committed',
+      'isolation.level': isolation,
       'fetch.wait.max.ms': 5,
     },
     { 'auto.offset.reset': 'latest' },
@@ -28,9 +30,9 @@ export async function followTopic(
   // An empty read makes the consume loop rest 500 ms by default: that would be measured instead.
   consumer.setDefaultConsumeLoopTimeoutDelay(1)
   let recheck = (): void => undefined
-  consumer.on('data', ({ value }) => {
+  consumer.on('data', ({ value, key }) => {
     if (!value) return
-    onRecord(value.toString(), Date.now())
+    onRecord(value.toString(), Date.now(), key?.toString() ?? '')
     recheck()
   })
   const { highOffset } = await rdkafkaCall<rdkafka.WatermarkOffsets>((done) =>

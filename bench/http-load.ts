@@ -1,4 +1,5 @@
 import http from 'node:http'
+import { atRate, saturate } from './paced.ts'
 
 /** A client with a fixed number of connections, lighter than fetch so that it takes less of the machine from the server. */
 export class HttpLoad {
@@ -51,16 +52,7 @@ export class HttpLoad {
   /** As many requests as fit into the time, on every connection at once.
    *  @returns requests per second */
   async saturate(durationMs: number, next: () => string, path: string): Promise<number> {
-    const startMs = performance.now()
-    let done = 0
-    const worker = async (): Promise<void> => {
-      while (performance.now() - startMs < durationMs) {
-        await this.send('POST', path, next())
-        done++
-      }
-    }
-    await Promise.all(Array.from({ length: this.connections }, worker))
-    return (done / (performance.now() - startMs)) * 1000
+    return saturate(this.connections, durationMs, () => this.send('POST', path, next()))
   }
 
   /** An open loop: `rate` requests a second for the time, whether or not the former ones are answered. */
@@ -70,16 +62,7 @@ export class HttpLoad {
     next: () => string,
     path: string,
   ): Promise<number> {
-    const startMs = performance.now()
-    const total = Math.floor((rate * durationMs) / 1000)
-    const pending: Promise<string>[] = []
-    while (pending.length < total) {
-      const due = Math.min(total, Math.floor(((performance.now() - startMs) * rate) / 1000) + 1)
-      while (pending.length < due) pending.push(this.send('POST', path, next()))
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
-    await Promise.all(pending)
-    return total
+    return atRate(rate, durationMs, () => this.send('POST', path, next()))
   }
 
   close(): void {

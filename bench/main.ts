@@ -4,55 +4,84 @@ import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
+import { benchOutbox, outboxGroups } from './outbox/suite.ts'
 import { benchWrite } from './write.ts'
 
-const suites = ['write', 'latency', 'drain', 'capture'] as const
+const defaultSuites = ['write', 'latency', 'drain', 'capture']
+/** Runs only when it is asked for, whole or by group. */
+const outboxSuites = ['outbox', ...outboxGroups.map((group) => `outbox/${group}`)]
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
 const json = args.includes('--json')
+const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const unknown = asked.filter((arg) => !suites.some((suite) => suite === arg))
+const suites = [...defaultSuites, ...outboxSuites]
+const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
     `There is no suite ${unknown.join(', ')}. Suites: ${suites.join(', ')}. Options: --quick, --json, --save.`,
   )
   process.exit(1)
 }
-const wants = (suite: string): boolean => asked.length === 0 || asked.includes(suite)
+if (save && asked.some((suite) => suite.startsWith('outbox/'))) {
+  console.error('--save keeps whole suites only: ask for outbox.')
+  process.exit(1)
+}
 
 const connections = 8
 const rounds = quick ? 1 : 7
-const services = await startBenchServices(connections)
-const figures: Figure[] = []
-try {
-  // Latency needs the measured maximum, so the write suite runs for it as well.
-  const write =
-    wants('write') || wants('latency')
-      ? await benchWrite(services, { rounds, sliceMs: quick ? 1000 : 4000 })
-      : undefined
-  if (write) figures.push(...write.figures)
-  if (wants('latency') && write) {
-    const rate = write.atLeastOnceTps / 2
-    figures.push(
-      ...(await benchLatency(services, { rounds, roundMs: quick ? 2000 : 10_000, rate })),
-    )
+
+async function runDefaultSuites(wants: (suite: string) => boolean): Promise<Figure[]> {
+  const services = await startBenchServices(connections)
+  const figures: Figure[] = []
+  try {
+    // Latency needs the measured maximum, so the write suite runs for it as well.
+    const write =
+      wants('write') || wants('latency')
+        ? await benchWrite(services, { rounds, sliceMs: quick ? 1000 : 4000 })
+        : undefined
+    if (write) figures.push(...write.figures)
+    if (wants('latency') && write) {
+      const rate = write.atLeastOnceTps / 2
+      figures.push(
+        ...(await benchLatency(services, { rounds, roundMs: quick ? 2000 : 10_000, rate })),
+      )
+    }
+    if (wants('drain')) {
+      figures.push(...(await benchDrain(services, { rounds, events: quick ? 5000 : 50_000 })))
+    }
+    if (wants('capture')) {
+      figures.push(...(await benchCapture(services, { rounds, sliceMs: quick ? 1000 : 4000 })))
+    }
+  } finally {
+    await services.stop()
   }
-  if (wants('drain')) {
-    figures.push(...(await benchDrain(services, { rounds, events: quick ? 5000 : 50_000 })))
-  }
-  if (wants('capture')) {
-    figures.push(...(await benchCapture(services, { rounds, sliceMs: quick ? 1000 : 4000 })))
-  }
-} finally {
-  await services.stop()
+  return figures
 }
-if (json) for (const figure of figures) console.log(JSON.stringify(figure))
-else
-  console.log(`\n${machine()}; ${rounds} rounds, ${connections} connections\n\n${table(figures)}`)
-if (args.includes('--save')) {
+
+function print(figures: readonly Figure[], title: string): void {
+  if (json) for (const figure of figures) console.log(JSON.stringify(figure))
+  else console.log(`\n${title}\n\n${table(figures)}`)
+}
+
+async function keep(figures: readonly Figure[], file: string): Promise<void> {
+  if (!save) return
   await writeFile(
-    new URL('results/latest.jsonl', import.meta.url),
+    new URL(`results/${file}`, import.meta.url),
     figures.map((figure) => `${JSON.stringify(figure)}\n`).join(''),
   )
+}
+
+if (asked.length === 0 || asked.some((suite) => defaultSuites.includes(suite))) {
+  const figures = await runDefaultSuites((suite) => asked.length === 0 || asked.includes(suite))
+  print(figures, `${machine()}; ${rounds} rounds, ${connections} connections`)
+  await keep(figures, 'latest.jsonl')
+}
+if (asked.some((suite) => outboxSuites.includes(suite))) {
+  const isWhole = asked.includes('outbox')
+  const groups = outboxGroups.filter((group) => isWhole || asked.includes(`outbox/${group}`))
+  const figures = await benchOutbox(groups, quick)
+  print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
+  await keep(figures, 'outbox.jsonl')
 }
 process.exit(0)

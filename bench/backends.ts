@@ -1,0 +1,25 @@
+import { startPostgres } from '../src/server/embedded/embedded-postgres.ts'
+import { startKafkaBroker } from '../test/helpers/kafka-broker.ts'
+
+export interface Backends {
+  readonly databaseUrl: string
+  readonly bootstrapServers: string
+  stop(): Promise<void>
+}
+
+/** A real PostgreSQL and a real Kafka on this machine's loopback.
+ *  @param settings of PostgreSQL, as in postgresql.conf; it runs without fsync unless they say otherwise */
+export async function startBackends(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Backends> {
+  const postgres = await startPostgres({ settings })
+  const kafka = await startKafkaBroker()
+  return {
+    databaseUrl: postgres.connectionString,
+    bootstrapServers: kafka.bootstrapServers,
+    async stop() {
+      await kafka.stop()
+      await postgres.stop()
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import type { Pool } from 'pg'
+import { fromPg } from '../../src/host/sql-tx.ts'
+import type { CommitHooks, FhirHost, FhirResource } from '../../src/host/types.ts'
+import { UnitOfWork } from '../../src/host/unit-of-work.ts'
+import { benchResponse } from '../bench-resources.ts'
+
+/** A host whose transactions write nothing of their own: the outbox alone is measured. */
+export class EventHost implements FhirHost {
+  readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
+  readonly #pool: Pool
+  readonly #hooks: CommitHooks[] = []
+
+  constructor(pool: Pool) {
+    this.#pool = pool
+  }
+
+  registerResourceType(): void {}
+
+  registerOperation(): void {}
+
+  addCommitHooks(hooks: CommitHooks): void {
+    this.#hooks.push(hooks)
+  }
+
+  async list(resourceType: string): Promise<FhirResource[]> {
+    const { rows } = await this.#pool.query<{ body: FhirResource }>(
+      'select body from resource where reference like $1',
+      [`${resourceType}/%`],
+    )
+    return rows.map(({ body }) => body)
+  }
+
+  async read(): Promise<ReadonlyMap<string, FhirResource>> {
+    return Promise.resolve(new Map())
+  }
+
+  /** One transaction with one event.
+   *  @param onCommit called with the resource's id when COMMIT is sent */
+  async create(onCommit: (id: string) => void): Promise<void> {
+    const id = randomUUID()
+    const current = {
+      ...(benchResponse() as FhirResource),
+      id,
+      meta: { versionId: '1' },
+    }
+    const unit = new UnitOfWork(this.#hooks)
+    const client = await this.#pool.connect()
+    try {
+      await client.query('begin')
+      unit.record({
+        interaction: 'create',
+        resourceType: current.resourceType,
+        id,
+        versionId: '1',
+        current,
+        currentJson: JSON.stringify(current),
+      })
+      await unit.beforeCommit(fromPg(client))
+      onCommit(id)
+      await client.query('commit')
+    } catch (error) {
+      await client.query('rollback')
+      unit.afterRollback()
+      throw error
+    } finally {
+      client.release()
+    }
+    await unit.afterCommit()
+  }
+}
