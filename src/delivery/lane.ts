@@ -140,8 +140,7 @@ export class Lane {
     const producer = this.#producer.current ?? (await this.#open())
     const cursor = (this.#cursor ??= await this.#loadSettled(producer))
     await this.#checkpoint.retry(producer)
-    const { restMs } = this.#pace
-    if (restMs > 0) await this.#control.wait(restMs)
+    await this.#pace.rest(this.#control)
     if (this.#producer.isRecalled()) return
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
     if (this.#producer.isRecalled()) return
@@ -223,11 +222,13 @@ export class Lane {
     } finally {
       this.#isSending = false
     }
+    this.#pace.end(!page.more && events.length === page.events.length)
+    // The acknowledgement takes the snapshot that the next page is read under: taken now, that page would be a linger old.
+    if (!page.more) await this.#pace.rest(this.#control)
     const settling = cursor.acknowledge(page, events.length)
     // It is waited for in the end; until then nobody may be there to hear of a failure.
     settling.catch(() => undefined)
     const next = events.length === page.events.length ? await following : undefined
-    this.#pace.end(!page.more && events.length === page.events.length)
     this.#poison.widen()
     if (next) {
       this.#following = { page: next, settling }

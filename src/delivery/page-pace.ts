@@ -1,3 +1,5 @@
+import type { Signal } from './signal.ts'
+
 /** When the next Kafka transaction of a lane may begin: at most one small one per linger, so that under load pages grow. An event that
  *  finds the lane idle goes at once. */
 export class PagePace {
@@ -15,9 +17,10 @@ export class PagePace {
     return performance.now() - this.#begunAtMs
   }
 
-  /** Not positive when the next page may begin. */
-  get restMs(): number {
-    return this.#lingerMs - this.idleMs
+  /** Waits until the next page may begin, or `control` is raised. */
+  async rest(control: Signal): Promise<void> {
+    const restMs = this.#lingerMs - this.idleMs
+    if (restMs > 0) await control.wait(restMs)
   }
 
   begin(): void {

@@ -172,10 +172,9 @@ function transactionalProperties(transactionalId: string): Properties {
   return {
     'transactional.id': transactionalId,
     'transaction.timeout.ms': transactionTimeoutMs,
-    // The commit sends at once whatever lingers.
-    'linger.ms': 5,
-    // The commit is the acknowledgement; reports only name the record that made it fail.
-    'delivery.report.only.error': true,
+    // What is sent while the checkpoint is under way need not be waited for by the commit.
+    'linger.ms': 0,
+    // No delivery.report.only.error: the commit's wait for the records is woken by reports, and else looks every 10 ms.
   }
 }
 

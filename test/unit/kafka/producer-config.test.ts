@@ -134,7 +134,8 @@ describe('toProducerConfig', () => {
 
   it('is transactional only for at least once', () => {
     assert.equal(atLeastOnce().global['transactional.id'], 'tx-1')
-    assert.equal(atLeastOnce().global['delivery.report.only.error'], true)
+    assert.equal(atLeastOnce().global['delivery.report.only.error'], undefined)
+    assert.equal(atLeastOnce().global['linger.ms'], 0)
     assert.equal(bestEffort().transactionalId, undefined)
     assert.equal('transactional.id' in bestEffort().global, false)
   })
