@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ViolationKind } from '../../chaos/ledger.ts'
 import { hasHeld } from '../../chaos/report.ts'
-import { runChaos } from '../../chaos/run.ts'
+import { chaosReport } from '../helpers/chaos-run.ts'
 import { testKafka } from '../helpers/kafka.ts'
 import { testDatabase } from '../helpers/postgres.ts'
 
@@ -53,7 +53,8 @@ describe('the check of a chaos run', () => {
     it(`finds ${name}: ${found}`, async (t) => {
       const { connectionString } = await testDatabase(t)
       const { bootstrapServers } = await testKafka()
-      const report = await runChaos(
+      const report = await chaosReport(
+        t,
         {
           seed: 3,
           seconds: 3,

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { kinds } from '../../chaos/ledger.ts'
 import { hasHeld } from '../../chaos/report.ts'
-import { runChaos } from '../../chaos/run.ts'
+import { chaosReport } from '../helpers/chaos-run.ts'
 
 describe('a cluster under faults', () => {
   it('loses nothing, doubles nothing, keeps order and numbers, and counts right', async (t) => {
-    const report = await runChaos({
+    const report = await chaosReport(t, {
       seed: 5,
       seconds: 17,
       events: 1000,
