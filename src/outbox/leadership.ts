@@ -1,3 +1,4 @@
+import { Turns } from '../turns.ts'
 import { presentNodes, type NodePresence } from './node-presence.ts'
 import type { OutboxSchema } from './schema.ts'
 
@@ -33,7 +34,7 @@ export class Leadership {
   readonly #schema: OutboxSchema
   readonly #held = new Set<number>()
   /** Two elections at once would win the same destination twice. */
-  #tail: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(presence: NodePresence, schema: OutboxSchema) {
     this.#presence = presence
@@ -47,17 +48,13 @@ export class Leadership {
    *  this node is not present.
    *  @param share when given, this node takes no more than its equal part, rounded up */
   async tryLead(destinationIds: readonly number[], share?: Share): Promise<Election> {
-    const election = this.#tail.then(() => this.#elect(destinationIds, share))
-    this.#tail = election.catch(() => undefined)
-    return election
+    return this.#turns.take(() => this.#elect(destinationIds, share))
   }
 
   /** Gives one leadership up. Does not wait for a transaction that is changing the destination; the row names this node until the next
    *  election then, or until the node is gone. */
   async resign(destinationId: number): Promise<void> {
-    const resignation = this.#tail.then(() => this.#resign(destinationId))
-    this.#tail = resignation.catch(() => undefined)
-    await resignation
+    await this.#turns.take(() => this.#resign(destinationId))
   }
 
   async #resign(destinationId: number): Promise<void> {
@@ -87,6 +84,8 @@ export class Leadership {
     if (nodeId === undefined) return nothing
     const wanted = destinationIds.filter((id) => !this.#held.has(id))
     const { destination, node } = this.#schema
+    // Asked again under the lock of the row: another node may have been faster.
+    const isFree = '(d.leader is null or d.leader = $1 or d.leader not in (select id from present))'
     const { rows } = await db.query<{
       nodes: number
       free: readonly { id: number; epoch: number | null }[]
@@ -95,11 +94,10 @@ export class Leadership {
             sharing as materialized (select count(*)::int as nodes from ${node} where id in (select id from present) and not is_leaving),
             free as materialized (
               select d.id from ${destination} d
-               where d.id = any ($2::int[]) and $1 in (select id from present)
-                 and (d.leader is null or d.leader = $1 or d.leader not in (select id from present))),
+               where d.id = any ($2::int[]) and $1 in (select id from present) and ${isFree}),
             taken as materialized (
               select d.id from ${destination} d join free using (id)
-               where d.leader is null or d.leader = $1 or d.leader not in (select id from present)
+               where ${isFree}
                order by d.id
                limit case when $3::int is null then null
                           else greatest(0, ceil($3::numeric / greatest(1, (select nodes from sharing))) - $4::int) end

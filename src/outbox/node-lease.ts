@@ -1,6 +1,6 @@
 import type { SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
-import { nodeName, type NodePresence } from './node-presence.ts'
+import { registerNode, type NodePresence } from './node-presence.ts'
 import type { OutboxSchema } from './schema.ts'
 
 export interface NodeLeaseOptions {
@@ -118,14 +118,7 @@ export class NodeLease implements NodePresence {
   }
 
   async #register(): Promise<number> {
-    const { rows } = await this.db.query<{ id: number }>(
-      `insert into ${this.#schema.node} (name, lease_until)
-       values ($1, clock_timestamp() + make_interval(secs => $2)) returning id`,
-      [nodeName, this.#leaseMs / 1000],
-    )
-    const [node] = rows
-    if (!node) throw new Error('the node was not written')
-    return node.id
+    return registerNode(this.db, this.#schema, this.#leaseMs)
   }
 
   async #renew(nodeId: number): Promise<number> {

@@ -18,8 +18,23 @@ export interface NodePresence {
   onNotice(callback: (topicIds: readonly number[]) => void): void
 }
 
-/** For operators: which process a node is. */
-export const nodeName: string = `${hostname()}:${process.pid}`
+/** Writes a node, named for operators by host and process.
+ *  @param leaseMs for how long it is present; absent: as long as it holds the lock of its id
+ *  @returns its number */
+export async function registerNode(
+  db: SqlTx,
+  schema: OutboxSchema,
+  leaseMs?: number,
+): Promise<number> {
+  const { rows } = await db.query<{ id: number }>(
+    `insert into ${schema.node} (name, lease_until)
+     values ($1, clock_timestamp() + make_interval(secs => $2)) returning id`,
+    [`${hostname()}:${process.pid}`, leaseMs === undefined ? null : leaseMs / 1000],
+  )
+  const [node] = rows
+  if (!node) throw new Error('the node was not written')
+  return node.id
+}
 
 /** SQL: the ids of the nodes that are present. `pg_locks` shows the keys of advisory locks as unsigned numbers. */
 export function presentNodes(schema: OutboxSchema): string {

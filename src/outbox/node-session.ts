@@ -3,8 +3,9 @@ import { Client, type ClientConfig } from 'pg'
 import { fromPg } from '../host/sql-tx.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
-import { nodeName, type NodePresence } from './node-presence.ts'
+import { Turns } from '../turns.ts'
 import { noticeChannel, topicsOfNotice } from './event-notices.ts'
+import { registerNode, type NodePresence } from './node-presence.ts'
 import type { OutboxSchema } from './schema.ts'
 
 export interface NodeSessionOptions {
@@ -34,8 +35,8 @@ export class NodeSession implements NodePresence {
   #present: { readonly client: Client; readonly nodeId: number } | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #connecting: Promise<void> | undefined
-  /** Statements of this session run one after the other. */
-  #tail: Promise<unknown> = Promise.resolve()
+  /** Of the statements of this session. */
+  readonly #turns = new Turns()
 
   constructor(
     config: ClientConfig,
@@ -126,14 +127,9 @@ export class NodeSession implements NodePresence {
   }
 
   async #register(client: Client): Promise<number> {
-    const { rows } = await client.query<{ id: number }>(
-      `insert into ${this.#schema.node} (name) values ($1) returning id`,
-      [nodeName],
-    )
-    const [node] = rows
-    if (!node) throw new Error('the node was not written')
-    await client.query('select pg_advisory_lock($1, $2)', [this.#schema.lockKey, node.id])
-    return node.id
+    const nodeId = await registerNode(fromPg(client), this.#schema)
+    await client.query('select pg_advisory_lock($1, $2)', [this.#schema.lockKey, nodeId])
+    return nodeId
   }
 
   /** One's own come back, too: they wake who is awake. */
@@ -162,11 +158,14 @@ export class NodeSession implements NodePresence {
     const present = this.#present
     if (!present) throw new Error('this node has no session')
     const { client } = present
-    const result = this.#tail.then(() => run(client))
-    this.#tail = result.catch((error: unknown) => {
-      this.#lose(client, error)
+    return this.#turns.take(async () => {
+      try {
+        return await run(client)
+      } catch (error) {
+        this.#lose(client, error)
+        throw error
+      }
     })
-    return result
   }
 
   #lose(client: Client, error: unknown): void {
