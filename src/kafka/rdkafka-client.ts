@@ -8,14 +8,16 @@ import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 
-export interface DeliveryOutcome {
-  readonly error: NativeError | undefined
+/** A record that Kafka has not taken. */
+export interface DeliveryFailure {
+  readonly error: NativeError
   readonly key: string | null
   readonly valueBytes: number
   readonly kafkaTopic: string
-  /** What was given to `produce`. */
-  readonly opaque: unknown
 }
+
+/** Gets what was given to `produce`, and without a failure nothing else: it is called for every record. */
+export type OnDelivery = (opaque: unknown, failure: DeliveryFailure | undefined) => void
 
 export type TransactionCall =
   'initTransactions' | 'beginTransaction' | 'commitTransaction' | 'abortTransaction'
@@ -34,11 +36,7 @@ export class RdkafkaClient {
   #isReady = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
-  constructor(
-    config: ProducerConfig,
-    causes: CauseReporter,
-    onDelivery: (outcome: DeliveryOutcome) => void,
-  ) {
+  constructor(config: ProducerConfig, causes: CauseReporter, onDelivery: OnDelivery) {
     this.#causes = causes
     this.#cluster = String(config.global['bootstrap.servers'])
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
@@ -47,7 +45,7 @@ export class RdkafkaClient {
       if (cause !== undefined) this.#causes.report(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
-      onDelivery(deliveryOutcome(error, report))
+      onDelivery(report.opaque, error ? deliveryFailure(error, report) : undefined)
     })
   }
 
@@ -149,13 +147,12 @@ export class RdkafkaClient {
   }
 }
 
-function deliveryOutcome(error: LibrdKafkaError | null, report: DeliveryReport): DeliveryOutcome {
+function deliveryFailure(error: LibrdKafkaError, report: DeliveryReport): DeliveryFailure {
   return {
-    error: error ? nativeError(error) : undefined,
+    error: nativeError(error),
     key: report.key === null || report.key === undefined ? null : report.key.toString(),
     valueBytes: report.size,
     kafkaTopic: report.topic,
-    opaque: report.opaque,
   }
 }
 

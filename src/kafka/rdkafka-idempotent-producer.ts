@@ -5,7 +5,7 @@ import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
 import { nativeFailure } from './native-failure.ts'
-import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import { RdkafkaClient, type DeliveryFailure } from './rdkafka-client.ts'
 import { recordBytes, tooLargeFailure } from './record-size.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 
@@ -121,8 +121,8 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     for (let failures = 0; !this.#isStopped(); failures++) {
       const inFlight = new Set<Pending>()
       try {
-        const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
-          this.#report(inFlight, outcome)
+        const client = new RdkafkaClient(this.#config, this.#causes, (opaque, failure) => {
+          this.#report(inFlight, opaque, failure)
         })
         await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs), () =>
           this.#isStopped(),
@@ -159,14 +159,15 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     )
   }
 
-  #report(inFlight: Set<Pending>, { opaque, error }: DeliveryOutcome): void {
+  #report(inFlight: Set<Pending>, opaque: unknown, failure: DeliveryFailure | undefined): void {
     // The object this producer gave to produce(); Set.delete says whether it was.
     const pending = opaque as Pending
     if (!inFlight.delete(pending)) return
-    if (!error) {
+    if (!failure) {
       this.#causes.forget()
       return this.#settle(pending)
     }
+    const { error } = failure
     const isPurged =
       error.code === kafkaCodes.purgedInQueue || error.code === kafkaCodes.purgedInFlight
     const cause = isPurged ? failedForGood : describeKafkaCode(error.code, error.text, pending)

@@ -1,11 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
+import { Turns } from '../turns.ts'
 import { CauseReporter } from './connection-cause.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeError, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, PageProducer } from './producer.ts'
-import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import { closedFailure, connectClient } from './producer-connection.ts'
+import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 import { refuseTooLarge } from './record-size.ts'
 import { abortedFailure, refusedFailure } from './transaction-failure.ts'
@@ -19,7 +21,6 @@ export function createPageProducer(
   return new RdkafkaPageProducer(config, logger, options)
 }
 
-const connectTimeoutMs = 3000
 const idlePollMs = 100
 /** Reports come with a poll; each millisecond is one of the latency. What takes long may take a little longer. */
 const busyPollMs = 1
@@ -29,7 +30,7 @@ const polledBusilyMs = 100
 /** What the records of one page have come to. */
 interface SentPage {
   unsettled: number
-  readonly failed: DeliveryOutcome[]
+  readonly failed: DeliveryFailure[]
 }
 
 /** Sends pages without transactions: faster, and whoever reads sees records at once, also those of a page that failed in the middle and comes again.
@@ -42,7 +43,7 @@ class RdkafkaPageProducer implements PageProducer {
   readonly #logger: Logger
   readonly #causes: CauseReporter
   #client: RdkafkaClient | undefined
-  #underWay: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #closing: Promise<void> | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
   #polling: NodeJS.Timeout | undefined
@@ -96,16 +97,14 @@ class RdkafkaPageProducer implements PageProducer {
   }
 
   async #close(): Promise<void> {
-    await this.#underWay
+    await this.#turns.ended()
     clearTimeout(this.#polling)
     await this.#disconnect()
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
     if (this.#closing) throw closedFailure()
-    const result = this.#underWay.then(work)
-    this.#underWay = result.catch(() => undefined)
-    await result
+    await this.#turns.take(work)
   }
 
   #isGivenUp(): boolean {
@@ -113,21 +112,13 @@ class RdkafkaPageProducer implements PageProducer {
   }
 
   async #connect(): Promise<RdkafkaClient> {
-    try {
-      const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
-        report(outcome)
-      })
-      await client.connect(
-        Math.min(this.#config.maxBlockMs, connectTimeoutMs),
-        () => this.#closing !== undefined,
-      )
-      this.#client = client
-      return client
-    } catch (error) {
-      const { code, text } = nativeFailure(error)
-      const message = this.#causes.last ?? describeKafkaCode(code, text)
-      throw new KafkaFailure('fatal', message, { kafkaCode: code })
-    }
+    this.#client = await connectClient({
+      config: this.#config,
+      causes: this.#causes,
+      onDelivery: settle,
+      isCalledOff: () => this.#closing !== undefined,
+    })
+    return this.#client
   }
 
   async #disconnect(): Promise<void> {
@@ -152,9 +143,9 @@ class RdkafkaPageProducer implements PageProducer {
       client.poll()
       await delay(performance.now() < slowFromMs ? busyPollMs : slowPollMs)
     }
-    const cause = page.failed.find(({ error }) => error?.code !== kafkaCodes.purgedInQueue)?.error
-    const error = cause ?? page.failed[0]?.error
-    if (error) throw this.#failed(error, records, page)
+    const cause = page.failed.find(({ error }) => error.code !== kafkaCodes.purgedInQueue)
+    const failure = cause ?? page.failed[0]
+    if (failure) throw this.#failed(failure.error, records, page)
   }
 
   async #produce(client: RdkafkaClient, record: KafkaRecord, page: SentPage): Promise<void> {
@@ -197,10 +188,10 @@ class RdkafkaPageProducer implements PageProducer {
 }
 
 /** The page was given to `produce` with each of its records. */
-function report(outcome: DeliveryOutcome): void {
-  const page = outcome.opaque as SentPage
+function settle(opaque: unknown, failure: DeliveryFailure | undefined): void {
+  const page = opaque as SentPage
   page.unsettled--
-  if (outcome.error) page.failed.push(outcome)
+  if (failure) page.failed.push(failure)
 }
 
 function noCheckpoint(): KafkaFailure {
@@ -208,8 +199,4 @@ function noCheckpoint(): KafkaFailure {
     'no-checkpoint',
     'The option transactional is false, so a crash can send events twice.',
   )
-}
-
-function closedFailure(): KafkaFailure {
-  return new KafkaFailure('fatal', 'This producer cannot be used: it was closed.')
 }

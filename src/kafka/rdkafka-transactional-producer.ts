@@ -1,13 +1,15 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
+import { Turns } from '../turns.ts'
 import { CauseReporter } from './connection-cause.ts'
-import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, PageProducer } from './producer.ts'
+import { closedFailure, connectClient } from './producer-connection.ts'
 import { CheckpointGroup } from './checkpoint-group.ts'
 import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
-import { RdkafkaClient, type DeliveryOutcome } from './rdkafka-client.ts'
+import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import { refuseTooLarge } from './record-size.ts'
 import { TransactionCalls } from './transaction-calls.ts'
 import {
@@ -36,7 +38,6 @@ export function createTransactionalProducer(
   return new RdkafkaTransactionalProducer(config, logger, options)
 }
 
-const connectTimeoutMs = 3000
 const pollIntervalMs = 20
 const reportWaitMs = 250
 const reportPollMs = 5
@@ -55,10 +56,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
   readonly #causes: CauseReporter
   readonly #calls: TransactionCalls
   readonly #group: CheckpointGroup
-  readonly #failed: DeliveryOutcome[] = []
+  readonly #failed: DeliveryFailure[] = []
   #client: RdkafkaClient | undefined
   #dead: string | undefined = 'It was not started.'
-  #underWay: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #closing: Promise<void> | undefined
   #polling: NodeJS.Timeout | undefined
 
@@ -73,19 +74,15 @@ class RdkafkaTransactionalProducer implements PageProducer {
 
   async start(): Promise<void> {
     await this.#exclusively(async () => {
-      try {
-        const client = new RdkafkaClient(this.#config, this.#causes, (outcome) => {
-          if (outcome.error) this.#failed.push(outcome)
-        })
-        await client.connect(
-          Math.min(this.#config.maxBlockMs, connectTimeoutMs),
-          () => this.#closing !== undefined,
-        )
-        this.#client = client
-        this.#calls.use(client)
-      } catch (error) {
-        throw this.#connectFailure(nativeFailure(error))
-      }
+      this.#client = await connectClient({
+        config: this.#config,
+        causes: this.#causes,
+        onDelivery: (_opaque, failure) => {
+          if (failure) this.#failed.push(failure)
+        },
+        isCalledOff: () => this.#closing !== undefined,
+      })
+      this.#calls.use(this.#client)
       this.#poll()
       try {
         await this.#calls.run('initTransactions', this.#config.maxBlockMs)
@@ -132,7 +129,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   /** librdkafka aborts the process when a producer is disconnected while one of its transactional calls is under way. So the call is
    *  waited for; from the deadline on it is no longer resumed, which ends it within one slice. */
   async #close(): Promise<void> {
-    await this.#underWay
+    await this.#turns.ended()
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
     await this.#client?.disconnect()
@@ -140,11 +137,8 @@ class RdkafkaTransactionalProducer implements PageProducer {
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
-    if (this.#closing)
-      throw new KafkaFailure('fatal', 'This producer cannot be used: it was closed.')
-    const result = this.#underWay.then(work)
-    this.#underWay = result.catch(() => undefined)
-    await result
+    if (this.#closing) throw closedFailure()
+    await this.#turns.take(work)
   }
 
   #poll(): void {
@@ -231,7 +225,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   ): Promise<boolean> {
     if (code !== kafkaCodes.topicAuthorization || records.length === 0) return false
     await this.#awaitReports()
-    return this.#failed.some(({ error }) => error?.code === code)
+    return this.#failed.some(({ error }) => error.code === code)
   }
 
   async probeCheckpoint(): Promise<void> {
@@ -329,10 +323,5 @@ class RdkafkaTransactionalProducer implements PageProducer {
       this.#client?.poll()
       await delay(reportPollMs)
     }
-  }
-
-  #connectFailure(failure: NativeFailure): KafkaFailure {
-    const message = this.#causes.last ?? describeKafkaCode(failure.code, failure.text)
-    return new KafkaFailure('fatal', message, { kafkaCode: failure.code })
   }
 }

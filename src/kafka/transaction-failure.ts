@@ -1,7 +1,7 @@
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { KafkaErrorKind, KafkaRecord } from './producer.ts'
 import type { NativeError } from './native-failure.ts'
-import type { DeliveryOutcome } from './rdkafka-client.ts'
+import type { DeliveryFailure } from './rdkafka-client.ts'
 
 /** What to do with the producer after a transactional call failed. */
 export type TransactionVerdict = 'again' | 'abort' | 'fenced' | 'fatal'
@@ -56,10 +56,10 @@ export function isPoisonSuspected({ code }: NativeError): boolean {
 export function abortedFailure(
   error: NativeError,
   records: readonly KafkaRecord[],
-  failed: readonly DeliveryOutcome[],
+  failed: readonly DeliveryFailure[],
   transactionalId: string | undefined,
 ): KafkaFailure {
-  const named = failed.filter((outcome) => poisonCodes.has(outcome.error?.code))
+  const named = failed.filter((outcome) => poisonCodes.has(outcome.error.code))
   const cause = named[0]?.error ?? causeOf(error, failed)
   const isPoison =
     named.length > 0 ||
@@ -93,14 +93,14 @@ export function refusedFailure(
 }
 
 /** A report says more than the commit, which often only says that records failed. */
-function causeOf(error: NativeError, failed: readonly DeliveryOutcome[]): NativeError {
-  const report = failed.find((outcome) => outcome.error && !purgedCodes.has(outcome.error.code))
+function causeOf(error: NativeError, failed: readonly DeliveryFailure[]): NativeError {
+  const report = failed.find((outcome) => !purgedCodes.has(outcome.error.code))
   return report?.error ?? error
 }
 
 function poisonIndexes(
   records: readonly KafkaRecord[],
-  named: readonly DeliveryOutcome[],
+  named: readonly DeliveryFailure[],
 ): readonly number[] {
   if (records.length === 1) return [0]
   const [outcome] = named
@@ -109,7 +109,7 @@ function poisonIndexes(
   return matching.length === 1 ? matching : []
 }
 
-function isRecordOf(outcome: DeliveryOutcome, record: KafkaRecord): boolean {
+function isRecordOf(outcome: DeliveryFailure, record: KafkaRecord): boolean {
   return (
     outcome.kafkaTopic === record.kafkaTopic &&
     outcome.key === record.key &&

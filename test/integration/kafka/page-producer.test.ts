@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
+import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { createTopic, newTopic, privateKafka, testKafka } from '../../helpers/kafka.ts'
 import { Causes, plainPageProducer } from './producers.ts'
 import { keysOf, readCommitted, record } from './records.ts'
@@ -8,6 +9,18 @@ const { bootstrapServers } = await testKafka()
 
 const page = (kafkaTopic: string, ...names: readonly string[]) =>
   names.map((name) => record(kafkaTopic, name))
+
+/** A started producer of a broker that is to be struck. */
+async function onPrivateBroker(t: TestContext, more: Partial<KafkaParameterValues> = {}) {
+  const broker = await privateKafka(t)
+  const { bootstrapServers: servers } = broker
+  const kafkaTopic = await newTopic(servers)
+  const causes = new Causes()
+  const values = { kafkaTopic, bootstrapServers: servers, ...more }
+  const producer = plainPageProducer(t, values, causes)
+  await producer.start()
+  return { broker, servers, kafkaTopic, causes, producer }
+}
 
 describe('page producer without transactions', () => {
   it('delivers in order, with key and headers, and resolves when Kafka has the page', async (t) => {
@@ -111,12 +124,7 @@ describe('page producer without transactions', () => {
   })
 
   it('goes on after a crash of the broker in the middle of a page, in order', async (t) => {
-    const broker = await privateKafka(t)
-    const { bootstrapServers: servers } = broker
-    const kafkaTopic = await newTopic(servers)
-    const causes = new Causes()
-    const producer = plainPageProducer(t, { kafkaTopic, bootstrapServers: servers }, causes)
-    await producer.start()
+    const { broker, servers, kafkaTopic, causes, producer } = await onPrivateBroker(t)
     await producer.sendPage(page(kafkaTopic, 'a'))
     await broker.kill()
     const whileDown = producer.sendPage(page(kafkaTopic, 'b', 'c'))
@@ -133,12 +141,9 @@ describe('page producer without transactions', () => {
   })
 
   it('says why records were not acknowledged in time, and sends the page again', async (t) => {
-    const broker = await privateKafka(t)
-    const { bootstrapServers: servers } = broker
-    const kafkaTopic = await newTopic(servers)
-    const values = { kafkaTopic, bootstrapServers: servers, deliveryTimeoutMs: 2000 }
-    const producer = plainPageProducer(t, values)
-    await producer.start()
+    const { broker, servers, kafkaTopic, producer } = await onPrivateBroker(t, {
+      deliveryTimeoutMs: 2000,
+    })
     await broker.kill()
     await assert.rejects(producer.sendPage(page(kafkaTopic, 'a', 'b')), {
       kind: 'retriable',
@@ -160,12 +165,7 @@ describe('page producer without transactions', () => {
   })
 
   it('close gives a page up that a dead broker does not take', async (t) => {
-    const broker = await privateKafka(t)
-    const { bootstrapServers: servers } = broker
-    const kafkaTopic = await newTopic(servers)
-    const causes = new Causes()
-    const producer = plainPageProducer(t, { kafkaTopic, bootstrapServers: servers }, causes)
-    await producer.start()
+    const { broker, kafkaTopic, causes, producer } = await onPrivateBroker(t)
     await broker.kill()
     const sending = assert.rejects(producer.sendPage(page(kafkaTopic, 'a')), { kind: 'fatal' })
     await causes.until(/cannot be reached: Connection refused/)

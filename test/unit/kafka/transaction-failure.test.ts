@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { KafkaRecord } from '../../../src/kafka/producer.ts'
 import type { NativeError } from '../../../src/kafka/native-failure.ts'
-import type { DeliveryOutcome } from '../../../src/kafka/rdkafka-client.ts'
+import type { DeliveryFailure } from '../../../src/kafka/rdkafka-client.ts'
 import {
   abortedFailure,
   refusedFailure,
@@ -24,8 +24,8 @@ function record(key: string, bytes = 10): KafkaRecord {
   return { kafkaTopic: 't', key, value: Buffer.alloc(bytes), headers: [] }
 }
 
-function reportOf({ kafkaTopic, key, value }: KafkaRecord, code: number): DeliveryOutcome {
-  return { error: native(code), key, valueBytes: value.byteLength, kafkaTopic, opaque: undefined }
+function reportOf({ kafkaTopic, key, value }: KafkaRecord, code: number): DeliveryFailure {
+  return { error: native(code), key, valueBytes: value.byteLength, kafkaTopic }
 }
 
 describe('transactionVerdict', () => {
