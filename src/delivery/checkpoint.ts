@@ -59,6 +59,7 @@ export class Checkpoint {
       const { checkpointTopic } = producer
       if (checkpointTopic !== undefined && checkpointTopic !== cursor.checkpointTopic) {
         await cursor.recordCheckpoints(true, undefined, checkpointTopic)
+        this.#recorded = true
       }
       await this.#record(true, undefined)
     } catch (error) {

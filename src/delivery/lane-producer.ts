@@ -1,5 +1,5 @@
-import type { PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
+import type { PageProducer } from '../kafka/producer.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { logDelivery } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'

@@ -6,9 +6,9 @@ import type { OutboxSchema } from '../outbox/schema.ts'
 import { Lane } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneSpread } from './lane-spread.ts'
-import { QueueWatch } from './queue-watch.ts'
+import { PollLoop } from './poll-loop.ts'
+import { wakeWaiting } from './queue-watch.ts'
 import type { RegisteredDestination, Registry } from './registry.ts'
-import { Signal } from './signal.ts'
 
 export interface LaneSupervisorParts extends Omit<
   LaneParts,
@@ -35,16 +35,30 @@ export class LaneSupervisor {
   readonly #parts: LaneSupervisorParts
   readonly #lanes = new Map<number, RunningLane>()
   readonly #spread = new LaneSpread()
-  readonly #watch: QueueWatch
-  readonly #signal = new Signal()
+  readonly #leading: PollLoop
+  readonly #watching: PollLoop
   /** Topics that have a destination without a lane here; undefined when it is to be found out anew. */
   #ledElsewhere: ReadonlySet<number> | undefined
   #isStopping = false
-  #loop: Promise<void> | undefined
 
   constructor(parts: LaneSupervisorParts) {
     this.#parts = parts
-    this.#watch = new QueueWatch(parts, () => [...this.#lanes.values()].map(({ lane }) => lane))
+    const { db, schema, pollIntervalMs: intervalMs, logger } = parts
+    const lanes = (): Lane[] => [...this.#lanes.values()].map(({ lane }) => lane)
+    this.#leading = new PollLoop({
+      intervalMs,
+      work: () => this.#lead(),
+      onError: (error) => {
+        logger.warn({ err: error }, 'cannot take up leadership; will retry')
+      },
+    })
+    this.#watching = new PollLoop({
+      intervalMs,
+      work: () => wakeWaiting(db, schema, lanes),
+      onError: (error) => {
+        logger.warn({ err: error }, 'cannot look for new events; will retry')
+      },
+    })
   }
 
   start(): void {
@@ -52,17 +66,17 @@ export class LaneSupervisor {
     // Lanes learn of a change at once, also while the loop waits for the database.
     registry.onChange(() => {
       this.#updateLanes()
-      this.#signal.raise()
+      this.#leading.wake()
     })
     presence.onLost(() => {
       this.#stopLanes()
-      this.#signal.raise()
+      this.#leading.wake()
     })
     presence.onNotice((topicIds) => {
       this.#wakeLanes(new Set(topicIds))
     })
-    this.#loop = this.#supervise()
-    this.#watch.start()
+    this.#leading.start()
+    this.#watching.start()
   }
 
   /** This node has written events for these topics. */
@@ -75,10 +89,9 @@ export class LaneSupervisor {
   /** Ends every lane after its page under way, then hands its leadership over. */
   async stop(): Promise<void> {
     this.#isStopping = true
-    this.#signal.raise()
     this.#stopLanes()
-    await this.#loop
-    await this.#watch.stop()
+    await this.#leading.stop()
+    await this.#watching.stop()
     await this.#parts.leadership.leave().catch((error: unknown) => {
       this.#parts.logger.debug(
         { err: error },
@@ -86,18 +99,6 @@ export class LaneSupervisor {
       )
     })
     await Promise.all([...this.#lanes.values()].map(({ ended }) => ended))
-  }
-
-  async #supervise(): Promise<void> {
-    while (!this.#isStopping) {
-      try {
-        await this.#lead()
-      } catch (error) {
-        this.#parts.logger.warn({ err: error }, 'cannot take up leadership; will retry')
-      }
-      // Jitter, so that the nodes of a cluster do not ask in step.
-      await this.#signal.wait(this.#parts.pollIntervalMs * (0.8 + Math.random() * 0.4))
-    }
   }
 
   #wanted(): ReadonlyMap<number, RegisteredDestination> {
@@ -181,13 +182,12 @@ export class LaneSupervisor {
 
   /** Meanwhile a destination may have changed or gone, or this node may be stopping. */
   async #begin(won: readonly LedDestination[]): Promise<void> {
+    if (won.length === 0) return
     const wanted = this.#wanted()
-    const isWanted = ({ destinationId }: LedDestination): boolean =>
-      wanted.has(destinationId) && !this.#isStopping
     // First: while one is resigned the presence may be lost, and all the others with it.
-    for (const { destinationId, epoch } of won.filter(isWanted)) {
+    for (const { destinationId, epoch } of won) {
       const registered = wanted.get(destinationId)
-      if (registered) this.#beginLane(registered, epoch)
+      if (registered && !this.#isStopping) this.#beginLane(registered, epoch)
     }
     for (const { destinationId } of won) {
       if (!this.#lanes.has(destinationId)) await this.#resign(destinationId)
@@ -207,10 +207,9 @@ export class LaneSupervisor {
   async #run(lane: Lane, destinationId: number): Promise<void> {
     await lane.run()
     this.#lanes.delete(destinationId)
-    this.#spread.forget(destinationId)
     this.#ledElsewhere = undefined
     await this.#resign(destinationId)
-    this.#signal.raise()
+    this.#leading.wake()
   }
 
   async #resign(destinationId: number): Promise<void> {

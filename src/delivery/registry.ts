@@ -22,7 +22,7 @@ export interface RegisteredDestination {
 }
 
 /** What a stored destination says. */
-interface SaidDestination {
+interface ParsedDestination {
   readonly resource: FhirResource
   readonly destination: TopicDestination | undefined
   readonly fault: string | undefined
@@ -67,7 +67,7 @@ const usedLease = 0.9
 export class Registry {
   readonly #parts: RegistryParts
   readonly #topics = new Map<string, SubscriptionTopic>()
-  readonly #saidBy = new Map<string, SaidDestination>()
+  readonly #parsed = new Map<string, ParsedDestination>()
   #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
   #audiences: ReadonlyMap<string, readonly Audience[]> = new Map()
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
@@ -183,7 +183,7 @@ export class Registry {
 
   async #readAll(): Promise<void> {
     this.#topics.clear()
-    this.#saidBy.clear()
+    this.#parsed.clear()
     for (const type of [topicTypeName, destinationTypeName]) {
       for (const resource of await this.#parts.host.list(type)) {
         this.#store(`${type}/${resource.id ?? ''}`, resource)
@@ -204,11 +204,11 @@ export class Registry {
     if (nowMs - this.#lookedAgainAtMs < rereadMs) return false
     this.#lookedAgainAtMs = nowMs
     let isOther = false
-    for (const [reference, before] of this.#saidBy) {
+    for (const [reference, before] of this.#parsed) {
       if (!before.refersToSecrets && before.fault === undefined) continue
       const now = this.#parse(before.resource)
       if (isDeepStrictEqual(now, before)) continue
-      this.#saidBy.set(reference, now)
+      this.#parsed.set(reference, now)
       isOther = true
     }
     return isOther
@@ -216,8 +216,8 @@ export class Registry {
 
   #store(reference: string, resource: FhirResource | undefined): void {
     if (!reference.startsWith(`${topicTypeName}/`)) {
-      if (resource) this.#saidBy.set(reference, this.#parse(resource))
-      else this.#saidBy.delete(reference)
+      if (resource) this.#parsed.set(reference, this.#parse(resource))
+      else this.#parsed.delete(reference)
       return
     }
     this.#topics.delete(reference)
@@ -229,7 +229,7 @@ export class Registry {
     }
   }
 
-  #parse(resource: FhirResource): SaidDestination {
+  #parse(resource: FhirResource): ParsedDestination {
     const refersToSecrets = JSON.stringify(resource).includes(secretReferenceUrl)
     try {
       const destination = parseTopicDestination(resource, this.#parts.secrets)
@@ -255,7 +255,7 @@ export class Registry {
 
   /** The same object as before when nothing has changed. */
   #register(row: DestinationRow): RegisteredDestination {
-    const { destination, fault } = this.#saidBy.get(row.reference) ?? notStored
+    const { destination, fault } = this.#parsed.get(row.reference) ?? notStored
     const before = this.#destinations.get(row.reference)
     const now = { row, destination, fault }
     if (before && isDeepStrictEqual(before, now)) return before
