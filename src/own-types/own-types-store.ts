@@ -1,8 +1,8 @@
 import type { SearchRequest } from '@medplum/core'
 import type { Bundle } from '@medplum/fhirtypes'
 import type { FhirResource } from '../host/types.ts'
-import type { BundleStore } from '../rest/bundles/bundle-context.ts'
 import { ResourceRepository, type RepositoryParts } from '../rest/storage/resource-repository.ts'
+import type { ResourceStore } from '../rest/storage/resource-store.ts'
 import type { Isolation, Session } from '../rest/storage/transactions.ts'
 import type { OwnTypeSearch } from './own-type-search.ts'
 
@@ -11,7 +11,7 @@ export interface OwnTypesStoreParts extends RepositoryParts {
 }
 
 /** The module's own resources for one request. */
-export class OwnTypesStore implements BundleStore {
+export class OwnTypesStore implements ResourceStore {
   readonly resources: ResourceRepository
   readonly #parts: OwnTypesStoreParts
 
@@ -19,10 +19,6 @@ export class OwnTypesStore implements BundleStore {
   constructor(parts: OwnTypesStoreParts, session?: Session) {
     this.#parts = parts
     this.resources = new ResourceRepository(parts, session)
-  }
-
-  generateId(): string {
-    return this.resources.generateId()
   }
 
   search(request: SearchRequest): Promise<Bundle> {

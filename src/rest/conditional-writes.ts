@@ -13,15 +13,7 @@ import type { Patch } from './patch/patch.ts'
 import { assertCondition, conditionalIdFault, type WriteCondition } from './preconditions.ts'
 import { asResource } from './resource-shapes.ts'
 import { hasCriteria } from './search/parse-search.ts'
-import type { ResourceRepository } from './storage/resource-repository.ts'
-import type { Isolation } from './storage/transactions.ts'
-
-/** Where conditional interactions search and write. */
-export interface ConditionalStore {
-  readonly resources: Pick<ResourceRepository, 'create' | 'confirm' | 'update' | 'patch' | 'delete'>
-  searchResources(search: SearchRequest): Promise<readonly FhirResource[]>
-  withTransaction<Result>(work: () => Promise<Result>, isolation: Isolation): Promise<Result>
-}
+import type { ResourceStore } from './storage/resource-store.ts'
 
 /** Outcome and resource, as routes answer. */
 type WriteAnswer = [OperationOutcome] | [OperationOutcome, Resource]
@@ -29,7 +21,7 @@ type WriteAnswer = [OperationOutcome] | [OperationOutcome, Resource]
 /** POST Type under If-None-Exist: 200 with what is there already.
  *  @throws OperationOutcomeError `bad-request` without criteria, `multiple-matches` (412) */
 export async function conditionalCreate(
-  store: ConditionalStore,
+  store: ResourceStore,
   search: SearchRequest,
   resource: FhirResource,
 ): Promise<WriteAnswer> {
@@ -47,7 +39,7 @@ export async function conditionalCreate(
 /** PUT Type?criteria
  *  @throws OperationOutcomeError 400 for an id that is not the match's, 412 for several matches or by the condition */
 export async function conditionalUpdate(
-  store: ConditionalStore,
+  store: ResourceStore,
   search: SearchRequest,
   resource: FhirResource,
   condition: WriteCondition,
@@ -67,7 +59,7 @@ export async function conditionalUpdate(
 /** PATCH Type?criteria
  *  @throws OperationOutcomeError 404 without a match, 412 for several or by the condition */
 export async function conditionalPatch(
-  store: ConditionalStore,
+  store: ResourceStore,
   search: SearchRequest,
   patch: Patch,
   condition: WriteCondition,
@@ -82,7 +74,7 @@ export async function conditionalPatch(
 /** DELETE Type?criteria of at most one match. Nothing to delete is as good as deleted.
  *  @throws OperationOutcomeError 412 for several matches or by the condition */
 export async function conditionalDelete(
-  store: ConditionalStore,
+  store: ResourceStore,
   search: SearchRequest,
   condition: WriteCondition,
 ): Promise<WriteAnswer> {
@@ -95,7 +87,7 @@ export async function conditionalDelete(
 
 /** Searches and writes in one transaction, which no other writer comes between. */
 async function onMatch(
-  store: ConditionalStore,
+  store: ResourceStore,
   { resourceType, filters = [] }: SearchRequest,
   write: (match: FhirResource | undefined) => Promise<WriteAnswer>,
 ): Promise<WriteAnswer> {

@@ -6,7 +6,7 @@ import {
   preconditionFailed,
 } from '@medplum/core'
 import type { FhirResource, ResourceInteraction } from '../../host/types.ts'
-import type { BundleContext, BundleStore } from './bundle-context.ts'
+import type { BundleContext } from './bundle-context.ts'
 import type { ParsedEntry } from './bundle-entry.ts'
 import { entryError, locateOutcome } from './bundle-outcomes.ts'
 import { formatPath, type ConditionalReference } from './bundle-references.ts'
@@ -15,6 +15,7 @@ import { conditionalIdFault, writeCondition } from '../preconditions.ts'
 import { asResource } from '../resource-shapes.ts'
 import type { RestMethod, RoutedResponse } from '../routing.ts'
 import { hasCriteria, parseSearchText } from '../search/parse-search.ts'
+import type { ResourceStore } from '../storage/resource-store.ts'
 
 /** An entry that knows which resource it is about. */
 export interface ResolvedEntry extends ParsedEntry {
@@ -113,7 +114,7 @@ export async function resolveConditionalReferences(
 
 /** @throws OperationOutcomeError `multiple-matches`, or what the search refuses, naming the element */
 async function findOne(
-  store: BundleStore,
+  store: ResourceStore,
   type: string,
   criteria: string,
   index: number,

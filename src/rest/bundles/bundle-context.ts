@@ -1,19 +1,7 @@
-import type { ResourceRepository } from '../storage/resource-repository.ts'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { SearchRequest } from '@medplum/core'
-import type { FhirResource, ResourceInteraction } from '../../host/types.ts'
+import type { ResourceInteraction } from '../../host/types.ts'
 import type { RestRequest, RoutedResponse } from '../routing.ts'
-import type { Isolation } from '../storage/transactions.ts'
-
-/** What a bundle needs of the resources that it is about. */
-export interface BundleStore {
-  readonly resources: Pick<ResourceRepository, 'confirm'>
-  generateId(): string
-  /** Current resources that fulfil the filters, at most `count`, as a reader sees them. */
-  searchResources(search: SearchRequest): Promise<readonly FhirResource[]>
-  /** Commits what `work` does, all or nothing; calls it again after a lost race. */
-  withTransaction<Result>(work: () => Promise<Result>, isolation: Isolation): Promise<Result>
-}
+import type { ResourceStore } from '../storage/resource-store.ts'
 
 export interface BundleTypes {
   isServed(resourceType: string): boolean
@@ -24,7 +12,7 @@ export interface BundleTypes {
 
 export interface BundleContext {
   readonly types: BundleTypes
-  readonly store: BundleStore
+  readonly store: ResourceStore
   /** Of the request that brought the bundle. */
   readonly headers: IncomingHttpHeaders
   /** Path of the base URL without slashes around it, which urls of entries may start with: `fhir`. */

@@ -112,7 +112,7 @@ function parse(
   return parseEntry(entry, index, {
     basePath,
     keepsId: (type) => types.keepsId(type),
-    generateId: () => store.generateId(),
+    generateId: () => store.resources.generateId(),
   })
 }
 

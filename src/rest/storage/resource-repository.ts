@@ -102,7 +102,7 @@ export class ResourceRepository {
   /** For a create whose condition has found the resource: what follows from one of a module's type is waited for, too. */
   async confirm(resourceType: string, id: string): Promise<void> {
     if (!this.#parts.types.has(resourceType)) return
-    await this.#write(async (session) => confirmStored(this.#parts, session, resourceType, id))
+    await this.#write(async (session) => confirmStored(this.#parts, session, { resourceType, id }))
   }
 
   async read(resourceType: string, id: string): Promise<FhirResource> {

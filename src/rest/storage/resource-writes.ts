@@ -28,6 +28,12 @@ export interface WriteContext {
 /** A resource with its id, ready to be written. Standard types are validated, those of modules are not yet. */
 export type Candidate = FhirResource & { readonly id: string }
 
+/** Which resource. */
+interface Target {
+  readonly resourceType: string
+  readonly id: string
+}
+
 export interface Written {
   readonly stored: FhirResource
   readonly isCreated: boolean
@@ -92,7 +98,7 @@ export async function updateStored(
 export async function patchStored(
   context: WriteContext,
   session: Session,
-  { resourceType, id }: { readonly resourceType: string; readonly id: string },
+  { resourceType, id }: Target,
   patch: (resource: FhirResource) => FhirResource,
   condition: WriteCondition,
 ): Promise<Written> {
@@ -107,7 +113,10 @@ export async function patchStored(
   }
   // Content is there, so the row is too.
   const current = row as CurrentRow
-  if (isSameContent(patched, seen)) return unchanged(context, session, current, content)
+  if (isSameContent(patched, seen)) {
+    recordAgain(context, session, current, { resourceType, id })
+    return { stored: content, isCreated: false }
+  }
   const candidate = prepareCandidate(context, patched, id)
   return changeStored(context, session, current, candidate, 'PATCH', condition)
 }
@@ -117,14 +126,14 @@ export async function patchStored(
 export async function deleteStored(
   context: WriteContext,
   session: Session,
-  { resourceType, id }: { readonly resourceType: string; readonly id: string },
+  { resourceType, id }: Target,
   condition: WriteCondition,
 ): Promise<void> {
   const row = await context.versions.lockCurrent(session.tx, resourceType, id)
   assertCondition(currentVersionId(row), condition)
   if (!row) throw new OperationOutcomeError(notFound)
   if (row.content === null) {
-    recordAgain(context, session, 'delete', row, { resourceType, id })
+    recordAgain(context, session, row, { resourceType, id })
     return
   }
   const version: NewVersion = {
@@ -162,7 +171,8 @@ async function changeStored(
   const previous = row.content ?? undefined
   const accepted = await acceptRegistered(context, candidate, previous)
   if (previous && isSameContent(accepted, previous)) {
-    return unchanged(context, session, row, previous)
+    recordAgain(context, session, row, candidate)
+    return { stored: previous, isCreated: false }
   }
   const stored = await replaceStored(context, session, row, accepted, method)
   return { stored, isCreated: previous === undefined }
@@ -217,22 +227,10 @@ async function replaceStored(
 export async function confirmStored(
   context: WriteContext,
   session: Session,
-  resourceType: string,
-  id: string,
+  target: Target,
 ): Promise<void> {
-  const row = await context.versions.lockCurrent(session.tx, resourceType, id)
-  if (row?.content) recordAgain(context, session, 'update', row, row.content)
-}
-
-/** What changes nothing is not written. */
-function unchanged(
-  context: WriteContext,
-  session: Session,
-  row: CurrentRow,
-  stored: FhirResource,
-): Written {
-  recordAgain(context, session, 'update', row, stored)
-  return { stored, isCreated: false }
+  const row = await context.versions.lockCurrent(session.tx, target.resourceType, target.id)
+  if (row?.content) recordAgain(context, session, row, target)
 }
 
 /** Whoever repeats a write of a module's type waits like the first one for what follows from it: every node must know of it before the
@@ -240,15 +238,13 @@ function unchanged(
 function recordAgain(
   context: WriteContext,
   session: Session,
-  interaction: 'update' | 'delete',
-  row: CurrentRow,
-  stored: FhirResource | { readonly resourceType: string; readonly id: string },
+  { version_id: versionId, content }: CurrentRow,
+  { resourceType, id }: Target,
 ): void {
-  const { resourceType, id = '' } = stored
   if (!context.types.has(resourceType)) return
-  const version = { resourceType, id, versionId: row.version_id, json: null }
-  const current = interaction === 'update' ? (stored as FhirResource) : undefined
-  record(context, session, interaction, version, current, row.content)
+  const version = { resourceType, id, versionId, json: null }
+  const current = content ?? undefined
+  record(context, session, current ? 'update' : 'delete', version, current, current)
 }
 
 function nextVersion(

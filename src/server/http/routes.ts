@@ -7,7 +7,6 @@ import {
   type FhirRouteOptions,
   type HttpMethod,
 } from '@medplum/fhir-router'
-import type { KnexRepository } from '../storage/knex-repository.ts'
 import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
 import { processBundle } from '../../rest/bundles/bundle.ts'
@@ -17,9 +16,8 @@ import { completedBody } from '../../rest/resource-body.ts'
 import { isId } from '../../rest/resource-id.ts'
 import { hasCriteria, parseSearch } from '../../rest/search/parse-search.ts'
 import { searchByGet, searchByPost } from '../search/search-routes.ts'
-import { asJson } from '../../rest/resource-shapes.ts'
 import type { RestInteraction, RestRequest, RoutedResponse } from '../../rest/routing.ts'
-import { inTransaction } from '../storage/in-transaction.ts'
+import { storeOf } from '../storage/store-of.ts'
 import { basePath } from './base-path.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 import { validateRoute } from './validate-route.ts'
@@ -83,7 +81,7 @@ function bundleRoute(
       throw badRequestError('Only a Bundle of type batch or transaction can be posted here.')
     const bundle = await processBundle(body, {
       types,
-      store: bundleStore(repository),
+      store: storeOf(repository),
       headers: request.headers ?? {},
       basePath,
       route: async (entry, options) =>
@@ -91,16 +89,6 @@ function bundleRoute(
       onFailure,
     })
     return [allOk, bundle]
-  }
-}
-
-function bundleStore(repository: FhirRepository): BundleContext['store'] {
-  return {
-    // The one repository that this server's routes are ever called with.
-    resources: (repository as KnexRepository).resources,
-    generateId: () => repository.generateId(),
-    searchResources: async (search) => (await repository.searchResources(search)).map(asJson),
-    withTransaction: async (work, isolation) => inTransaction(repository, work, isolation),
   }
 }
 

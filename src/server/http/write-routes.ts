@@ -1,13 +1,11 @@
 import { allOk, created, type SearchRequest } from '@medplum/core'
 import type { FhirRepository, FhirRequest, FhirRouteHandler } from '@medplum/fhir-router'
 import type { Resource, ResourceType } from '@medplum/fhirtypes'
-import type { KnexRepository } from '../storage/knex-repository.ts'
 import {
   conditionalCreate,
   conditionalDelete,
   conditionalPatch,
   conditionalUpdate,
-  type ConditionalStore,
 } from '../../rest/conditional-writes.ts'
 import { deleteIfPresent, deleteMatches, type DeletableResources } from '../../rest/deletes.ts'
 import { writeCondition } from '../../rest/preconditions.ts'
@@ -15,6 +13,7 @@ import { patchBody } from '../../rest/resource-body.ts'
 import { asJson, asResource } from '../../rest/resource-shapes.ts'
 import { parseSearch, parseSearchText } from '../../rest/search/parse-search.ts'
 import { inTransaction } from '../storage/in-transaction.ts'
+import { knexRepository, storeOf } from '../storage/store-of.ts'
 import type { ServedResourceTypes } from './served-types.ts'
 
 /** PUT Type/id: 201 when it creates. */
@@ -23,7 +22,10 @@ export const update: FhirRouteHandler = async (request, repository) => {
   // guarded() has made the body a resource with the type and the id of the URL.
   const resource = { ...asJson(request.body as Resource), id }
   const condition = writeCondition(request.headers)
-  const { stored, isCreated } = await ours(repository).resources.update(resource, condition)
+  const { stored, isCreated } = await knexRepository(repository).resources.update(
+    resource,
+    condition,
+  )
   return [isCreated ? created : allOk, asResource(stored)]
 }
 
@@ -33,7 +35,7 @@ export const patch: FhirRouteHandler = async (request, repository) => {
   const body = patchBody(request.body)
   return [
     allOk,
-    await ours(repository).patchResource(
+    await knexRepository(repository).patchResource(
       resourceType as ResourceType,
       id,
       body,
@@ -48,7 +50,7 @@ export function remove(types: ServedResourceTypes): FhirRouteHandler {
   return async (request, repository, _router, options) => {
     const { resourceType = '', id = '' } = request.params
     const deleteIt = () =>
-      ours(repository).deleteResource(resourceType, id, writeCondition(request.headers))
+      knexRepository(repository).deleteResource(resourceType, id, writeCondition(request.headers))
     const mayBeMissing = options?.batch !== false && types.registered.has(resourceType)
     await (mayBeMissing ? deleteIfPresent(deleteIt) : deleteIt())
     return [allOk]
@@ -103,17 +105,4 @@ async function deleteAll(repository: FhirRepository, criteria: SearchRequest): P
 
 function searchOf({ params, query }: FhirRequest): SearchRequest {
   return parseSearch(params['resourceType'] ?? '', query)
-}
-
-function storeOf(repository: FhirRepository): ConditionalStore {
-  return {
-    resources: ours(repository).resources,
-    searchResources: async (search) => (await repository.searchResources(search)).map(asJson),
-    withTransaction: async (work, isolation) => inTransaction(repository, work, isolation),
-  }
-}
-
-/** The one repository that this server's routes are ever called with. */
-function ours(repository: FhirRepository): KnexRepository {
-  return repository as KnexRepository
 }
