@@ -7,6 +7,7 @@ import { createMedplumTables } from '../test/integration/history-tables/medplum-
 import { benchResponse } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
 import { ratioFigure, type Figure } from './figures.ts'
+import { inTurns } from './in-turns.ts'
 
 const connections = 8
 /** The same tables twice; the second ones have the trigger. */
@@ -28,15 +29,11 @@ export async function benchCapture(
     await installTriggers(pool, plan)
     const figures: Figure[] = []
     for (const write of writes) {
-      const tps = { Plain: [] as number[], Captured: [] as number[] }
-      // The first round warms up and is not counted.
-      for (let round = 0; round <= rounds; round++) {
-        for (const type of round % 2 === 0 ? types : types.toReversed()) {
-          const measured = await slice(pool, type, write, sliceMs)
-          if (round > 0) tps[type].push(measured)
-          await pool.query(`truncate ${schema.event}`)
-        }
-      }
+      const tps = await inTurns(types, { rounds, warmUp: 1 }, async (type) => {
+        const measured = await slice(pool, type, write, sliceMs)
+        await pool.query(`truncate ${schema.event}`)
+        return measured
+      })
       figures.push(
         ratioFigure({
           suite: 'capture',

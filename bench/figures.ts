@@ -63,6 +63,24 @@ export function ratioFigure(input: RatioInput): Figure {
   }
 }
 
+/** Makes figures of variants that took turns: each as ratio to another. */
+export function ratiosOf<Variant extends string>(
+  suite: string,
+  unit: string,
+  rates: Readonly<Record<Variant, readonly number[]>>,
+): (name: string, value: Variant, baseline: Variant, target?: number) => Figure {
+  return (name, value, baseline, target) =>
+    ratioFigure({
+      suite,
+      name,
+      unit,
+      baseline,
+      values: rates[value],
+      baselines: rates[baseline],
+      ...(target === undefined ? {} : { target }),
+    })
+}
+
 /** A figure in its own unit, where less is better. */
 export function absoluteFigure(input: Omit<RatioInput, 'baseline' | 'baselines'>): Figure {
   const { suite, name, unit, values, target } = input

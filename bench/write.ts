@@ -2,6 +2,7 @@ import { createTopic } from '../test/helpers/kafka.ts'
 import { benchDestination, benchResponse, benchTopic, benchTopicPath } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
 import { ratioFigure, type Figure } from './figures.ts'
+import { inTurns } from './in-turns.ts'
 import { untilSettled } from './settled.ts'
 
 const kinds = ['none', 'kafka-best-effort', 'kafka-at-least-once'] as const
@@ -18,19 +19,10 @@ export async function benchWrite(
   const { load, bootstrapServers } = services
   await createTopic(bootstrapServers, 'bench-write')
   await load.send('PUT', benchTopicPath, benchTopic)
-  const tps: Record<Variant, number[]> = {
-    none: [],
-    'kafka-best-effort': [],
-    'kafka-at-least-once': [],
-  }
-  // The first round warms up code, connections and caches, and is not counted.
-  for (let round = 0; round <= options.rounds; round++) {
-    for (let turn = 0; turn < kinds.length; turn++) {
-      const variant = kinds[(turn + round) % kinds.length] ?? 'none'
-      const measured = await slice(services, variant, options.sliceMs)
-      if (round > 0) tps[variant].push(measured)
-    }
-  }
+  // The first round warms up code, connections and caches.
+  const tps = await inTurns(kinds, { rounds: options.rounds, warmUp: 1 }, (variant) =>
+    slice(services, variant, options.sliceMs),
+  )
   const figure = (name: string, variant: Variant, target: number): Figure =>
     ratioFigure({
       suite: 'write',

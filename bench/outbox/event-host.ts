@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
-import { fromPg } from '../../src/host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirResource } from '../../src/host/types.ts'
 import { UnitOfWork } from '../../src/host/unit-of-work.ts'
+import { unitTransaction } from '../../test/helpers/unit-transaction.ts'
 import { benchResponse } from '../bench-resources.ts'
 
 /** A host whose transactions write nothing of their own: the outbox alone is measured. */
@@ -45,27 +45,18 @@ export class EventHost implements FhirHost {
       meta: { versionId: '1' },
     }
     const unit = new UnitOfWork(this.#hooks)
-    const client = await this.#pool.connect()
-    try {
-      await client.query('begin')
-      unit.record({
-        interaction: 'create',
-        resourceType: current.resourceType,
-        id,
-        versionId: '1',
-        current,
-        currentJson: JSON.stringify(current),
-      })
-      await unit.beforeCommit(fromPg(client))
-      onCommit(id)
-      await client.query('commit')
-    } catch (error) {
-      await client.query('rollback')
-      unit.afterRollback()
-      throw error
-    } finally {
-      client.release()
-    }
-    await unit.afterCommit()
+    unit.record({
+      interaction: 'create',
+      resourceType: current.resourceType,
+      id,
+      versionId: '1',
+      current,
+      currentJson: JSON.stringify(current),
+    })
+    await unitTransaction(this.#pool, unit, () => Promise.resolve(), {
+      onCommit: () => {
+        onCommit(id)
+      },
+    })
   }
 }

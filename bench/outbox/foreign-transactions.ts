@@ -3,7 +3,7 @@ import { fromPg } from '../../src/host/sql-tx.ts'
 import type { SqlTx } from '../../src/host/types.ts'
 import { enqueueEvents } from '../../src/outbox/enqueue.ts'
 import type { Backends } from '../backends.ts'
-import { ratioFigure, type Figure } from '../figures.ts'
+import { ratiosOf, type Figure } from '../figures.ts'
 import { inTurns } from '../in-turns.ts'
 import { drainCursor, pageEvents, withModulePool } from './drain-cursor.ts'
 import { BenchQueue } from './queue.ts'
@@ -40,23 +40,14 @@ export async function benchForeignTransactions(
         return whileOpen(queue, skipLocked, variant, drain)
       }),
     )
-    const figure = (name: string, value: Variant, baseline: Variant, target?: number): Figure =>
-      ratioFigure({
-        suite: 'outbox',
-        name: `drain-${name}`,
-        unit: 'events/s',
-        baseline,
-        values: rates[value],
-        baselines: rates[baseline],
-        ...(target === undefined ? {} : { target }),
-      })
+    const figure = ratiosOf('outbox', 'events/s', rates)
     return [
-      figure('beside-snapshot', 'cursor/snapshot', 'skip-locked/snapshot', 3),
-      figure('beside-snapshot-or-nothing', 'cursor/snapshot', 'cursor/nothing', 0.9),
-      figure('beside-write', 'cursor/write', 'skip-locked/write'),
-      figure('beside-write-or-nothing', 'cursor/write', 'cursor/nothing', 0.9),
-      figure('beside-nothing', 'cursor/nothing', 'skip-locked/nothing'),
-      figure('by-skip-locked-beside-snapshot', 'skip-locked/snapshot', 'skip-locked/nothing'),
+      figure('drain-beside-snapshot', 'cursor/snapshot', 'skip-locked/snapshot', 3),
+      figure('drain-beside-snapshot-or-nothing', 'cursor/snapshot', 'cursor/nothing', 0.9),
+      figure('drain-beside-write', 'cursor/write', 'skip-locked/write'),
+      figure('drain-beside-write-or-nothing', 'cursor/write', 'cursor/nothing', 0.9),
+      figure('drain-beside-nothing', 'cursor/nothing', 'skip-locked/nothing'),
+      figure('drain-by-skip-locked-beside-snapshot', 'skip-locked/snapshot', 'skip-locked/nothing'),
     ]
   } finally {
     await queue.drop()

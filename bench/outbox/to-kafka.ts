@@ -3,7 +3,7 @@ import type { Backends } from '../backends.ts'
 import type { BareProducerKind } from '../bare-producer.ts'
 import { consumedRate } from '../consumed-rate.ts'
 import { deleteTopic } from '../delete-topic.ts'
-import { ratioFigure, type Figure } from '../figures.ts'
+import { ratiosOf, type Figure } from '../figures.ts'
 import { inTurns } from '../in-turns.ts'
 import { type BenchProcess, startBareProducer, startRelay } from './child-process.ts'
 import { pageEvents } from './drain-cursor.ts'
@@ -47,16 +47,7 @@ export async function benchToKafka(
       await deleteTopic(bootstrapServers, topic)
       return rate
     })
-    const figure = (name: string, value: Variant, baseline: Variant, target?: number): Figure =>
-      ratioFigure({
-        suite: 'outbox',
-        name,
-        unit: 'events/s',
-        baseline,
-        values: rates[value],
-        baselines: rates[baseline],
-        ...(target === undefined ? {} : { target }),
-      })
+    const figure = ratiosOf('outbox', 'events/s', rates)
     return [
       figure('drain-to-kafka', 'relay-transactional', 'bare-transactional', 0.8),
       figure(

@@ -11,6 +11,7 @@ import type {
 } from '../../../src/host/types.ts'
 import { UnitOfWork } from '../../../src/host/unit-of-work.ts'
 import { isSameContent } from '../../../src/rest/resource-shapes.ts'
+import { unitTransaction } from '../../helpers/unit-transaction.ts'
 
 type Stored = FhirResource & { readonly id: string }
 
@@ -71,21 +72,8 @@ export class PgHost implements FhirHost {
 
   /** Resolves when the request would be answered. A rejection of `work` rolls back. */
   async transaction(work: (writes: Writes) => Promise<void>): Promise<void> {
-    const client = await this.#pool.connect()
     const unit = new UnitOfWork(this.#hooks)
-    try {
-      await client.query('begin')
-      await work(this.#writes(client, unit))
-      await unit.beforeCommit(fromPg(client))
-      await client.query('commit')
-    } catch (error) {
-      await client.query('rollback')
-      unit.afterRollback()
-      throw error
-    } finally {
-      client.release()
-    }
-    await unit.afterCommit()
+    await unitTransaction(this.#pool, unit, (client) => work(this.#writes(client, unit)))
   }
 
   async put(...resources: readonly Stored[]): Promise<void> {

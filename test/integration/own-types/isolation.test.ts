@@ -8,6 +8,7 @@ import { consumeRecords, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { testDatabase, type CleanUp, type TestDatabase } from '../../helpers/postgres.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { unitTransaction } from '../../helpers/unit-transaction.ts'
 import { lines, told } from '../delivery/nodes.ts'
 import { ask } from './ask.ts'
 
@@ -77,21 +78,15 @@ async function attempt(
   work: (transaction: HostTransaction, client: PoolClient) => Promise<unknown>,
 ): Promise<void> {
   const unit = host.unitOfWork()
-  const client = await pool.connect()
-  try {
-    await client.query(begin)
-    await client.query('select 1')
-    await work({ tx: fromPg(client), unit }, client)
-    await unit.beforeCommit(fromPg(client))
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback')
-    unit.afterRollback()
-    throw error
-  } finally {
-    client.release()
-  }
-  await unit.afterCommit()
+  await unitTransaction(
+    pool,
+    unit,
+    async (client) => {
+      await client.query('select 1')
+      await work({ tx: fromPg(client), unit }, client)
+    },
+    { begin },
+  )
 }
 
 for (const level of levels) {
