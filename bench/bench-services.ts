@@ -1,5 +1,6 @@
 import { startServerProcess, type ServerProcess } from '../test/helpers/server-process.ts'
 import { startBackends, type Backends } from './backends.ts'
+import { benchTopic, benchTopicPath } from './bench-resources.ts'
 import { HttpLoad } from './http-load.ts'
 
 export interface BenchServices extends Backends {
@@ -16,6 +17,8 @@ export async function startBenchServices(connections: number): Promise<BenchServ
     LOG_LEVEL: 'error',
   })
   const load = new HttpLoad(server.url, connections)
+  // Every suite may run alone.
+  await load.send('PUT', benchTopicPath, benchTopic)
   return {
     ...backends,
     server,

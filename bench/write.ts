@@ -1,5 +1,5 @@
 import { createTopic } from '../test/helpers/kafka.ts'
-import { benchDestination, benchResponse, benchTopic, benchTopicPath } from './bench-resources.ts'
+import { benchDestination, benchResponse } from './bench-resources.ts'
 import type { BenchServices } from './bench-services.ts'
 import { ratioFigure, type Figure } from './figures.ts'
 import { inTurns } from './in-turns.ts'
@@ -16,9 +16,8 @@ export async function benchWrite(
   services: BenchServices,
   options: { rounds: number; sliceMs: number },
 ): Promise<{ figures: Figure[]; atLeastOnceTps: number }> {
-  const { load, bootstrapServers } = services
+  const { bootstrapServers } = services
   await createTopic(bootstrapServers, 'bench-write')
-  await load.send('PUT', benchTopicPath, benchTopic)
   // The first round warms up code, connections and caches.
   const tps = await inTurns(kinds, { rounds: options.rounds, warmUp: 1 }, (variant) =>
     slice(services, variant, options.sliceMs),
