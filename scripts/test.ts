@@ -17,6 +17,16 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // Only for a test that hangs: far above what any file takes.
 const fileTimeoutMs = 15 * 60_000
 
+// What a terminal shows names the failed tests at its end; of TAP, nobody finds them among thousands.
+const reporters = process.stdout.isTTY
+  ? []
+  : [
+      '--test-reporter=tap',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=./scripts/failed-tests-reporter.js',
+      '--test-reporter-destination=stderr',
+    ]
+
 type Stop = () => Promise<void>
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -25,7 +35,7 @@ async function main(filters: readonly string[]): Promise<number> {
   const stops: Stop[] = []
   try {
     const env = needsServices ? await startServices(stops) : {}
-    const flags = ['--import', 'tsx', '--test', `--test-timeout=${fileTimeoutMs}`]
+    const flags = ['--import', 'tsx', '--test', `--test-timeout=${fileTimeoutMs}`, ...reporters]
     // Files with servers and processes of their own would slow each other down into their deadlines.
     if (needsServices) flags.push('--test-concurrency=2')
     return await runNode([...flags, ...files], env)
