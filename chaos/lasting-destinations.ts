@@ -9,7 +9,10 @@ export interface KafkaTopics {
   readonly lasting: Readonly<Record<LastingId, string>>
   /** For destinations that come and go. */
   readonly spare: readonly string[]
+  /** Everything that carries notifications. */
   readonly all: readonly string[]
+  /** For the offsets of checkpoints; nothing is written to it. */
+  readonly checkpoint: string
 }
 
 type LastingId = 'everything' | 'active' | 'best-effort'
@@ -40,7 +43,9 @@ export async function createKafkaTopics(bootstrapServers: string): Promise<Kafka
   for (const topic of all) {
     await createTopic(bootstrapServers, topic, { partitions: partitionCount })
   }
-  return { partitionCount, lasting: names, spare, all }
+  const checkpoint = `${run}-checkpoints`
+  await createTopic(bootstrapServers, checkpoint)
+  return { partitionCount, lasting: names, spare, all, checkpoint }
 }
 
 export async function putLasting(

@@ -4,13 +4,13 @@
 import { Client } from 'pg'
 import { pino } from 'pino'
 import { kafkaTopicDestination } from '../src/module.ts'
+import type { ModuleOptions } from '../src/options.ts'
 import { createServer } from '../src/server/create-server.ts'
 import { acknowledgementSql, beforeQuery } from './statements.ts'
 
 const {
   DATABASE_URL: databaseUrl = '',
-  CHAOS_CHECKPOINT: checkpoint,
-  CHAOS_LEADERSHIP: leadership,
+  CHAOS_MODULE_OPTIONS: variant = '{}',
   CHAOS_PLANTED: planted,
 } = process.env
 
@@ -31,8 +31,7 @@ server.load(
   kafkaTopicDestination({
     database: databaseUrl,
     baseUrl: server.url,
-    checkpoint: checkpoint !== 'off',
-    leadership: leadership === 'lease' ? 'lease' : 'session',
+    ...(JSON.parse(variant) as Partial<ModuleOptions>),
     stopTimeoutMs: 3000,
     logger,
   }),

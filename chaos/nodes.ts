@@ -1,11 +1,11 @@
+import type { ModuleOptions } from '../src/options.ts'
 import { startServerProcess, type ServerProcess } from '../test/helpers/server-process.ts'
 import { untilDone, withDeadline } from './deadline.ts'
 
 export interface NodesOptions {
   readonly count: number
   readonly databaseUrl: string
-  readonly checkpoint: boolean
-  readonly leadership: 'session' | 'lease'
+  readonly moduleOptions: Partial<ModuleOptions>
   /** Name of a file in planted/. */
   readonly planted: string | undefined
 }
@@ -95,8 +95,7 @@ export class Nodes {
     url.searchParams.set('application_name', slot.name)
     const env = {
       DATABASE_URL: url.href,
-      CHAOS_CHECKPOINT: this.#options.checkpoint ? 'on' : 'off',
-      CHAOS_LEADERSHIP: this.#options.leadership,
+      CHAOS_MODULE_OPTIONS: JSON.stringify(this.#options.moduleOptions),
       CHAOS_PLANTED: this.#options.planted ?? '',
     }
     slot.process = await untilDone(`the start of ${slot.name}`, async () => {

@@ -15,10 +15,24 @@ export interface ChaosOptions {
   readonly bundleEntries: number
   /** Mean time between two faults. */
   readonly faultIntervalMs: number
-  /** Whether Kafka transactions carry checkpoints. */
+  readonly module: ModuleVariant
+}
+
+/** Options of the module that change how it keeps its promises. */
+export interface ModuleVariant {
+  readonly transactional: boolean
   readonly checkpoint: boolean
-  /** The module's option. */
+  /** Checkpoints stand on a Kafka topic of their own. */
+  readonly checkpointTopic: boolean
   readonly leadership: 'session' | 'lease'
+}
+
+/** What the module does unless it is told otherwise. */
+export const promisedVariant: ModuleVariant = {
+  transactional: true,
+  checkpoint: true,
+  checkpointTopic: false,
+  leadership: 'session',
 }
 
 interface NumberOption {
@@ -44,9 +58,7 @@ const numbers = {
     doc: 'most resources of a bundle',
   },
   faultIntervalMs: { name: '--interval', default: 1500, minimum: 1, doc: 'ms between two faults' },
-} as const satisfies Readonly<
-  Record<keyof Omit<ChaosOptions, 'checkpoint' | 'leadership'>, NumberOption>
->
+} as const satisfies Readonly<Record<keyof Omit<ChaosOptions, 'module'>, NumberOption>>
 
 export interface CommandLine {
   readonly options: ChaosOptions
@@ -61,7 +73,9 @@ export const help: string = [
   ...Object.values(numbers).map(
     ({ name, default: value, doc }) => `  ${`${name} ${value}`.padEnd(20)} ${doc}`,
   ),
-  '  --checkpoint on      off: events may come twice, and are counted',
+  '  --transactional on   off: no Kafka transactions; events may come twice, and are counted',
+  '  --checkpoint on      off: the same',
+  '  --checkpoint-topic off  on: checkpoints stand on a Kafka topic of their own',
   '  --leadership session lease: nodes show each other by rows that they are there',
   '  --json               one line of JSON',
   '  --save               append it to bench/results/chaos.jsonl',
@@ -92,8 +106,12 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     if (chosen !== undefined) return chosen
     throw new Error(`${name} must be ${choices.join(' or ')}.\n${help}`)
   }
-  const checkpoint = choose('--checkpoint', ['on', 'off'])
-  const leadership = choose('--leadership', ['session', 'lease'])
+  const module: ModuleVariant = {
+    transactional: choose('--transactional', ['on', 'off']) === 'on',
+    checkpoint: choose('--checkpoint', ['on', 'off']) === 'on',
+    checkpointTopic: choose('--checkpoint-topic', ['off', 'on']) === 'on',
+    leadership: choose('--leadership', ['session', 'lease']),
+  }
   const options: ChaosOptions = {
     seconds,
     seed: read(numbers.seed),
@@ -104,8 +122,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     connections: read(numbers.connections),
     bundleEntries: read(numbers.bundleEntries),
     faultIntervalMs: read(numbers.faultIntervalMs),
-    checkpoint: checkpoint === 'on',
-    leadership,
+    module,
   }
   const [unknown] = given.keys()
   if (unknown !== undefined) throw new Error(`There is no option ${unknown}.\n${help}`)

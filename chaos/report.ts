@@ -1,5 +1,6 @@
 import { markdownTable } from '../scripts/markdown-table.ts'
 import { kinds, type ViolationKind } from './ledger.ts'
+import type { ModuleVariant } from './options.ts'
 
 export interface Progress {
   readonly phase: 'chaos' | 'settling' | 'checking'
@@ -18,8 +19,7 @@ export interface ChaosReport extends Readonly<Record<ViolationKind, number>> {
   /** From the first start to the end of the checks. */
   readonly seconds: number
   readonly nodes: number
-  readonly checkpoint: boolean
-  readonly leadership: 'session' | 'lease'
+  readonly module: ModuleVariant
   /** Events of all at-least-once destinations, each checked. */
   readonly events: number
   /** Requests answered with success; a bundle writes several resources. */
@@ -45,10 +45,11 @@ export interface ChaosReport extends Readonly<Record<ViolationKind, number>> {
   readonly examples: readonly string[]
 }
 
-/** Without checkpoints events may come twice. */
+/** Without Kafka transactions, or without checkpoints in them, events may come twice. */
 export function hasHeld(report: ChaosReport): boolean {
   const broken = kinds.filter((kind) => report[kind] > 0)
-  const allowed: readonly ViolationKind[] = report.checkpoint ? [] : ['doubled']
+  const isExactlyOnce = report.module.transactional && report.module.checkpoint
+  const allowed: readonly ViolationKind[] = isExactlyOnce ? [] : ['doubled']
   return report.faulty === 0 && broken.every((kind) => allowed.includes(kind))
 }
 
@@ -59,8 +60,11 @@ export function progressLine({ phase, seconds, events, faults, writes, violation
 }
 
 export function reportText(report: ChaosReport): string {
-  const { examples, faultsByKind, suite: _suite, ...figures } = report
-  const rows = Object.entries(figures).map(([name, value]) => [name, String(value)])
+  const { examples, faultsByKind, suite: _suite, module, ...figures } = report
+  const rows = Object.entries({ ...module, ...figures }).map(([name, value]) => [
+    name,
+    String(value),
+  ])
   const faultRows = Object.entries(faultsByKind).map(([name, count]) => [name, String(count)])
   return [
     markdownTable(['figure', ''], rows),

@@ -101,18 +101,21 @@ async function prepare(options: ChaosOptions, parts: RunParts, stops: Stop[]): P
   const pool = new Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => undefined)
   stops.push(() => pool.end())
+  const kafkaTopics = await createKafkaTopics(bootstrapServers)
+  const { checkpointTopic, ...variant } = options.module
   const nodes = new Nodes({
     count: options.nodes,
     databaseUrl,
-    checkpoint: options.checkpoint,
-    leadership: options.leadership,
+    moduleOptions: {
+      ...variant,
+      ...(checkpointTopic ? { checkpointTopic: kafkaTopics.checkpoint } : {}),
+    },
     planted: parts.planted,
   })
   stops.push(() => nodes.end())
   await nodes.startAll()
   await pool.query(faultSql)
   const ledgers = new Ledgers()
-  const kafkaTopics = await createKafkaTopics(bootstrapServers)
   const reader = await Reader.start(
     bootstrapServers,
     kafkaTopics.all,
@@ -210,8 +213,7 @@ async function conclude(
     seed: options.seed,
     seconds: Math.round((performance.now() - startedAtMs) / 1000),
     nodes: options.nodes,
-    checkpoint: options.checkpoint,
-    leadership: options.leadership,
+    module: options.module,
     events: checked.events,
     writes: writers.tally.done,
     rolledBack: writers.tally.rolledBack,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ViolationKind } from '../../chaos/ledger.ts'
+import { promisedVariant } from '../../chaos/options.ts'
 import { hasHeld } from '../../chaos/report.ts'
 import { chaosReport } from '../helpers/chaos-run.ts'
 import { testKafka } from '../helpers/kafka.ts'
@@ -65,8 +66,7 @@ describe('the check of a chaos run', () => {
           connections: 8,
           bundleEntries: 6,
           faultIntervalMs: 1000,
-          checkpoint,
-          leadership: 'session',
+          module: { ...promisedVariant, checkpoint },
         },
         {
           services: { databaseUrl: connectionString, bootstrapServers },
@@ -76,7 +76,7 @@ describe('the check of a chaos run', () => {
       )
       t.diagnostic(JSON.stringify(report))
       assert.ok(report[found] > 0, JSON.stringify(report))
-      assert.equal(hasHeld({ ...report, checkpoint: true }), false)
+      assert.equal(hasHeld({ ...report, module: promisedVariant }), false)
     })
   }
 })

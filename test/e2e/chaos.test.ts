@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { kinds } from '../../chaos/ledger.ts'
+import { promisedVariant } from '../../chaos/options.ts'
 import { hasHeld } from '../../chaos/report.ts'
 import { chaosReport } from '../helpers/chaos-run.ts'
 
@@ -16,8 +17,7 @@ describe('a cluster under faults', () => {
       connections: 8,
       bundleEntries: 6,
       faultIntervalMs: 400,
-      checkpoint: true,
-      leadership: 'session',
+      module: promisedVariant,
     })
     t.diagnostic(JSON.stringify(report))
     const broken = kinds.filter((kind) => report[kind] > 0)
