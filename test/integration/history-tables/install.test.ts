@@ -64,7 +64,7 @@ describe('installing triggers', () => {
     const installing = install(pool, plan)
     await eventually(async () => {
       const waiting = await pool.query(
-        `select from pg_locks where relation = '"Patient_History"'::regclass and not granted`,
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       )
       return waiting.rows.length > 0
     })

@@ -332,7 +332,10 @@ describe('leadership by lease', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
     )
     assert.deepEqual(await b.tryLead([destinationId]), [])
-    const { rows } = await outbox.pool.query(`select from pg_locks where locktype = 'advisory'`)
+    const { rows } = await outbox.pool.query(
+      `select from pg_locks
+        where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+    )
     assert.equal(rows.length, 0)
   })
 
