@@ -21,6 +21,11 @@ create index if not exists ${searchTermTable}_period
   on ${searchTermTable} (type, parameter, low, high) where low is not null;
 `
 
+/** The relations of {@link searchIndexDdl}. */
+export const searchIndexRelations: readonly string[] = ['', '_resource', '_value', '_period'].map(
+  (suffix) => searchTermTable + suffix,
+)
+
 /** Makes a resource findable as it is now. `isNew` spares the look for terms of an earlier version. Index: `…_resource`. */
 export async function writeSearchIndex(
   tx: SqlTx,

@@ -93,6 +93,24 @@ it('the schema may be migrated by many nodes at once, and again', async (t) => {
   await migrateServer(database)
 })
 
+it('a node that starts waits for no transaction of the others', async (t) => {
+  const { connectionString } = await testDatabase(t)
+  const database = knex({ client: 'pg', connection: connectionString })
+  await migrateServer(database)
+  const open = await database.transaction()
+  t.after(async () => {
+    await open.rollback()
+    await database.destroy()
+  })
+  for (const table of ['fhir_resource', 'fhir_resource_history', 'fhir_search_term']) {
+    await open.raw(`delete from ${table}`)
+  }
+  const connection = { connectionString, options: '-c lock_timeout=2s' }
+  const starting = knex({ client: 'pg', connection })
+  t.after(() => starting.destroy())
+  await migrateServer(starting)
+})
+
 describe('versions', () => {
   it('create, update, no-op, delete, re-create: versions, changes and history', async (t) => {
     const tested = await fixture(t)
