@@ -6,7 +6,7 @@ import { oversizedBytes } from './writers.ts'
 export interface KafkaTopics {
   readonly partitionCount: number
   /** By id of the destination. */
-  readonly lasting: Readonly<Record<LastingId, string>>
+  readonly lasting: ReadonlyMap<string, string>
   /** For destinations that come and go. */
   readonly spare: readonly string[]
   /** Everything that carries notifications. */
@@ -15,10 +15,8 @@ export interface KafkaTopics {
   readonly checkpoint: string
 }
 
-type LastingId = 'everything' | 'active' | 'best-effort'
-
 /** Destinations that are there before the first write and stay: what they get is known exactly. */
-const lasting: Readonly<Record<LastingId, Omit<DestinationState, 'kafkaTopic' | 'status'>>> = {
+const lasting: Readonly<Record<string, Omit<DestinationState, 'kafkaTopic' | 'status'>>> = {
   everything: {
     kind: 'kafka-at-least-once',
     topic: 'everything',
@@ -31,15 +29,20 @@ const lasting: Readonly<Record<LastingId, Omit<DestinationState, 'kafkaTopic' | 
 
 const partitionCount = 3
 
-export async function createKafkaTopics(bootstrapServers: string): Promise<KafkaTopics> {
+/** Further destinations of everything: `copy-1`, `copy-2`, …. */
+const copy = { kind: 'kafka-at-least-once', topic: 'everything', content: 'id-only' } as const
+
+/** @param copies how many further destinations of everything there will be */
+export async function createKafkaTopics(
+  bootstrapServers: string,
+  copies: number,
+): Promise<KafkaTopics> {
   const run = uniqueName('chaos')
-  const names: Readonly<Record<LastingId, string>> = {
-    everything: `${run}-everything`,
-    active: `${run}-active`,
-    'best-effort': `${run}-best-effort`,
-  }
+  const copyIds = Array.from({ length: copies }, (_, index) => `copy-${index + 1}`)
+  const ids = [...Object.keys(lasting), ...copyIds]
+  const names = new Map(ids.map((id) => [id, `${run}-${id}`]))
   const spare = ['a', 'b', 'c'].map((name) => `${run}-spare-${name}`)
-  const all = [...Object.values(names), ...spare]
+  const all = [...names.values(), ...spare]
   for (const topic of all) {
     await createTopic(bootstrapServers, topic, { partitions: partitionCount })
   }
@@ -53,8 +56,8 @@ export async function putLasting(
   { lasting: names }: KafkaTopics,
   random: () => number,
 ): Promise<void> {
-  for (const [id, state] of Object.entries(lasting)) {
-    const kafkaTopic = names[id as LastingId]
+  for (const [id, kafkaTopic] of names) {
+    const state = lasting[id] ?? copy
     await destinations.put(id, { ...state, kafkaTopic, status: 'active' }, random)
   }
 }

@@ -13,6 +13,8 @@ export interface ChaosOptions {
   readonly connections: number
   /** Most resources that a transaction bundle writes. */
   readonly bundleEntries: number
+  /** Destinations that get everything, besides the first one: more events from the same writes. */
+  readonly copies: number
   /** Mean time between two faults. */
   readonly faultIntervalMs: number
   readonly module: ModuleVariant
@@ -57,6 +59,7 @@ const numbers = {
     minimum: 2,
     doc: 'most resources of a bundle',
   },
+  copies: { name: '--copies', default: 0, minimum: 0, doc: 'more destinations of everything' },
   faultIntervalMs: { name: '--interval', default: 1500, minimum: 1, doc: 'ms between two faults' },
 } as const satisfies Readonly<Record<keyof Omit<ChaosOptions, 'module'>, NumberOption>>
 
@@ -121,6 +124,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     ratePerSecond: read(numbers.ratePerSecond),
     connections: read(numbers.connections),
     bundleEntries: read(numbers.bundleEntries),
+    copies: read(numbers.copies),
     faultIntervalMs: read(numbers.faultIntervalMs),
     module,
   }

@@ -39,6 +39,8 @@ export interface ChaosReport extends Readonly<Record<ViolationKind, number>> {
   readonly bestEffortReordered: number
   /** Longest time without a notification at the destination of everything while one was waiting. */
   readonly maxSilenceMs: number
+  /** Times that the run's own consumer ended by itself and was replaced. */
+  readonly readerCrashes: number
   /** Nodes that crashed by themselves or did not stop, and answers that nothing here can cause. */
   readonly faulty: number
   /** The first violations of each kind, by ids. */

@@ -17,7 +17,7 @@ export class Rest {
   readonly #agent = new http.Agent({ keepAlive: true })
   readonly #timeoutMs: number
 
-  constructor(timeoutMs = 5000) {
+  constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
   }
 

@@ -101,7 +101,7 @@ async function prepare(options: ChaosOptions, parts: RunParts, stops: Stop[]): P
   const pool = new Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => undefined)
   stops.push(() => pool.end())
-  const kafkaTopics = await createKafkaTopics(bootstrapServers)
+  const kafkaTopics = await createKafkaTopics(bootstrapServers, options.copies)
   const { checkpointTopic, ...variant } = options.module
   const nodes = new Nodes({
     count: options.nodes,
@@ -227,6 +227,7 @@ async function conclude(
     deadLetters: [...checked.deadLetters.values()].reduce((sum, count) => sum + count, 0),
     bestEffortReordered: ledgers.of('best-effort').reordered,
     maxSilenceMs: Math.round(ledgers.of('everything').maxSilenceMs),
+    readerCrashes: reader.crashes,
     ...violations.counts,
     faulty: faulty.length,
     examples: [...violations.examples, ...faulty.map((text) => `faulty: ${text}`)],

@@ -1,11 +1,15 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { seededRandom } from '../test/helpers/seeded-random.ts'
+import { withDeadline } from './deadline.ts'
 import type { Nodes } from './nodes.ts'
 import { Rest, type Answer, type Request } from './rest.ts'
 import { hotTypes, type HotType } from './topics.ts'
 
 const idsPerType = 100
+/** A writer that has waited for so long goes on with its next request. */
+const patienceMs = 5000
+const longestRequestMs = 120_000
 /** Larger than the limit of the destination `everything` (`oversizedBytes`). */
 const largeText = 'x'.repeat(40_000)
 export const oversizedBytes = 30_000
@@ -170,7 +174,9 @@ export interface WritersOptions {
 export class Writers {
   readonly tally: WriteTally = { done: 0, rolledBack: 0, refused: 0, unknown: 0, unexpected: [] }
   readonly #nodes: Nodes
-  readonly #rest = new Rest()
+  readonly #rest = new Rest(longestRequestMs)
+  /** Requests that a writer has given up waiting for, too. */
+  readonly #sent = new Set<Promise<unknown>>()
   readonly #options: WritersOptions
   readonly #stopping = new AbortController()
   readonly #running: Promise<unknown>
@@ -185,10 +191,12 @@ export class Writers {
     this.#running = Promise.all(writers.map(async (index) => this.#write(index)))
   }
 
-  /** Resolves when no request is under way any more. */
+  /** Resolves when no request is under way any more: one without an answer could still be carried out, behind everything that is
+   *  checked. A node that is killed answers by the end of its connections. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
+    await Promise.allSettled(this.#sent)
     this.#rest.close()
   }
 
@@ -203,11 +211,22 @@ export class Writers {
       const url = urls[Math.floor(random() * urls.length)]
       if (url === undefined) continue
       try {
-        this.#count(request, await this.#rest.send(url, request))
+        const answer = await withDeadline(this.#send(url, request), patienceMs, 'an answer')
+        this.#count(request, answer)
       } catch {
         this.tally.unknown++
       }
     }
+  }
+
+  #send(url: string, request: Request): Promise<Answer> {
+    const sending = this.#rest.send(url, request)
+    this.#sent.add(sending)
+    const forget = (): void => {
+      this.#sent.delete(sending)
+    }
+    sending.then(forget, forget)
+    return sending
   }
 
   /** Waits for this request's place in the rate. */

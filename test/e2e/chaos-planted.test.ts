@@ -65,6 +65,7 @@ describe('the check of a chaos run', () => {
           ratePerSecond: 200,
           connections: 8,
           bundleEntries: 6,
+          copies: 0,
           faultIntervalMs: 1000,
           module: { ...promisedVariant, checkpoint },
         },

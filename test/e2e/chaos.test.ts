@@ -16,6 +16,7 @@ describe('a cluster under faults', () => {
       ratePerSecond: 200,
       connections: 8,
       bundleEntries: 6,
+      copies: 0,
       faultIntervalMs: 400,
       module: promisedVariant,
     })

@@ -11,8 +11,8 @@ import type { RunParts } from '../../chaos/run.ts'
 const script = fileURLToPath(new URL('../e2e/chaos-process.ts', import.meta.url))
 const mostRuns = 3
 
-/** Runs the driver in a process of its own. node-rdkafka's consumer has been seen to end its process with SIGSEGV while the broker is killed;
- *  that is the driver's end, and says nothing of the nodes, which are processes of their own: the run is repeated. */
+/** Runs the driver in a process of its own. It has been seen to end with SIGSEGV, once in many runs, while the broker was killed: that is the
+ *  end of its native client, and says nothing of the nodes, which are processes of their own. The run is repeated. */
 export async function chaosReport(
   t: TestContext,
   options: ChaosOptions,
