@@ -32,4 +32,5 @@ export {
   type ErrorCode,
 } from './errors.ts'
 export type { Logger } from './observability/logger.ts'
+export { outboxGrantsSql } from './outbox/host-grants.ts'
 export { outboxMigrationsSql } from './outbox/migrations.ts'
