@@ -155,7 +155,8 @@ function nodeSums(schema: OutboxSchema): string {
 
 /** What was not kept for the destination `d` since it was added up last. */
 function notAddedUp(schema: OutboxSchema): string {
-  return `select coalesce(sum(u.count), 0) as count, max(u.at) as at from ${schema.undecidedOverflow} u where ${concerns(schema)}`
+  return `select coalesce(sum(u.count), 0) as count, max(u.at) as at
+            from ${schema.undecidedOverflow} u where d.kind = 'kafka-at-least-once' and ${concerns(schema)}`
 }
 
 /** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
@@ -166,7 +167,7 @@ function undecidedErrors(schema: OutboxSchema): string {
        order by u.at desc limit 1) u
     where s.destination_id = d.id and d.kind = 'kafka-at-least-once'`
   const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
-    where d.kind = 'kafka-at-least-once' and greatest(c.not_kept_at, o.at) is not null`
+    where greatest(c.not_kept_at, o.at) is not null`
   return `select coalesce(jsonb_agg(jsonb_build_object('message', e.error, 'timestamp', e.at)), '[]') as errors
             from (${newest} union all ${notKept}) e`
 }
