@@ -6,7 +6,7 @@ import { TopicIndex } from '../triggers/topic-index.ts'
 import { backoffMs } from './backoff.ts'
 import type { Audience } from './audiences.ts'
 import type { Registry } from './registry.ts'
-import { selectEvents, type Selection } from './select-events.ts'
+import { selectEvents } from './select-events.ts'
 
 /** A queue of a topic that is matched now. */
 export interface MatchedQueue {
@@ -25,10 +25,23 @@ export function matchedQueues(registry: Registry): ReadonlyMap<number, MatchedQu
   return queues
 }
 
-export type Decision =
+type Decision =
   | { readonly kind: 'fires' }
   | { readonly kind: 'does-not-fire' }
   | { readonly kind: 'undecided'; readonly again: UndecidedAgain }
+
+/** What a batch has come to. */
+export interface Decided {
+  /** With what is kept of them should they not be moved. */
+  readonly fired: ReadonlyMap<string, UndecidedAgain>
+  readonly notFired: readonly string[]
+  readonly kept: readonly UndecidedAgain[]
+  /** How many events of the batch were looked at, from the first on. */
+  readonly count: number
+}
+
+/** A batch that takes longer goes on with what it has: it holds a lock, and a transaction that is idle for a minute is ended. */
+const budgetMs = 5000
 
 /** Decides stored changes by what their topics select now, with the code that a write runs through.
  *
@@ -36,25 +49,38 @@ export type Decision =
  *  now: when the write was made it could not be read, or another criteria asked for other resources. */
 export class UndecidedDecisions {
   readonly #read: FhirHost['read']
-  readonly #selections = new WeakMap<SubscriptionTopic, Pick<Selection, 'index'> & TopicUse>()
+  readonly #now: () => number
+  readonly #selections = new WeakMap<SubscriptionTopic, TopicSelection>()
 
-  constructor(read: FhirHost['read']) {
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(read: FhirHost['read'], now: () => number = () => performance.now()) {
     this.#read = read
+    this.#now = now
   }
 
-  /** For a batch of decisions: once the host cannot read, the others of the batch do not ask it again. */
-  batch(): (event: StoredUndecided, queue: MatchedQueue) => Promise<Decision> {
-    const failed: { error?: unknown } = {}
-    const read: FhirHost['read'] = async (references) => {
-      if ('error' in failed) throw failed.error
-      try {
-        return await this.#read(references)
-      } catch (error) {
-        failed.error = error
-        throw error
-      }
+  /** Decides events of these queues, at least one; those of other queues stay as they are. Once the host cannot read, the others of the
+   *  batch do not ask it again. */
+  async decide(
+    events: readonly StoredUndecided[],
+    queues: ReadonlyMap<number, MatchedQueue>,
+  ): Promise<Decided> {
+    const untilMs = this.#now() + budgetMs
+    const read = untilFailure(this.#read)
+    const fired = new Map<string, UndecidedAgain>()
+    const notFired: string[] = []
+    const kept: UndecidedAgain[] = []
+    let count = 0
+    for (const event of events) {
+      if (count > 0 && this.#now() > untilMs) break
+      count++
+      const queue = queues.get(event.topicId)
+      if (!queue) continue
+      const decision = await this.#decide(event, queue, read)
+      if (decision.kind === 'fires') fired.set(event.id, unread(event, queue))
+      else if (decision.kind === 'does-not-fire') notFired.push(event.id)
+      else kept.push(decision.again)
     }
-    return (event, queue) => this.#decide(event, queue, read)
+    return { fired, notFired, kept, count }
   }
 
   async #decide(
@@ -77,7 +103,7 @@ export class UndecidedDecisions {
   }
 
   /** An index of the one topic: what others select is not asked again. */
-  #selectionOf(topic: SubscriptionTopic): Pick<Selection, 'index'> & TopicUse {
+  #selectionOf(topic: SubscriptionTopic): TopicSelection {
     let known = this.#selections.get(topic)
     if (!known) {
       const index = new TopicIndex()
@@ -89,12 +115,27 @@ export class UndecidedDecisions {
   }
 }
 
-interface TopicUse {
+interface TopicSelection {
+  readonly index: TopicIndex
   readonly facts: TopicFacts
 }
 
+/** Does not ask again after it was refused. */
+function untilFailure(read: FhirHost['read']): FhirHost['read'] {
+  const failed: { error?: unknown } = {}
+  return async (references) => {
+    if ('error' in failed) throw failed.error
+    try {
+      return await read(references)
+    } catch (error) {
+      failed.error = error
+      throw error
+    }
+  }
+}
+
 /** Its queue has no reader at this moment. */
-export function unread(event: StoredUndecided, { audience }: MatchedQueue): UndecidedAgain {
+function unread(event: StoredUndecided, { audience }: MatchedQueue): UndecidedAgain {
   const error =
     'The destinations of the topic are about to leave it; the event waits for one that stays.'
   return again(event, audience, error, true)

@@ -8,6 +8,7 @@ import {
   lockUndecided,
   lookForUndecided,
   moveUndecidedToLog,
+  newestUndecidedId,
   maxBatchEvents,
   readDueIds,
   readUndecided,
@@ -15,14 +16,13 @@ import {
   removeUndecided,
   tryLockUndecided,
   type StoredUndecided,
-  type UndecidedAgain,
   type UndecidedEvent,
   type UndecidedSelection,
 } from '../outbox/undecided-events.ts'
 import { PollLoop } from './poll-loop.ts'
 import type { Audience } from './audiences.ts'
 import type { Registry } from './registry.ts'
-import { matchedQueues, unread, UndecidedDecisions } from './undecided-decisions.ts'
+import { matchedQueues, UndecidedDecisions } from './undecided-decisions.ts'
 import type { UndecidedParking } from './undecided-parking.ts'
 
 export interface UndecidedQueueParts {
@@ -59,7 +59,8 @@ export interface UndecidedPage {
 }
 
 /** What an operator can do with events of at-least-once destinations whose criteria could not be decided. Each function works in
- *  transactions of up to some hundred events, may be called on any node, and by several at once: an event is moved or removed once. */
+ *  transactions of up to some hundred events, and ends with the newest event that was there when it was called. Any node will do, also several
+ *  at once: an event is moved or removed once. */
 export interface UndecidedEvents {
   /** A page of them, oldest first, without resource content. */
   list(page?: UndecidedPage): Promise<readonly UndecidedEvent[]>
@@ -130,8 +131,10 @@ export class UndecidedQueue implements UndecidedEvents {
 
   async decide(selection: UndecidedSelection): Promise<DecidedCounts> {
     const { db, schema } = this.#parts
+    const through = await newestUndecidedId(db, schema)
     return this.#decideAll({
-      find: (afterId) => readUndecidedIds(db, schema, selection, afterId, maxBatchEvents),
+      find: (after) =>
+        readUndecidedIds(db, schema, selection, { after, through, limit: maxBatchEvents }),
       read: async (tx, ids) => {
         await lockUndecided(tx, schema)
         return readUndecided(tx, schema, ids)
@@ -163,13 +166,15 @@ export class UndecidedQueue implements UndecidedEvents {
       ids: readonly string[],
     ) => Promise<{ count: number; topicIds?: ReadonlySet<number> }>,
   ): Promise<number> {
-    const { inTransaction, schema, wakeLanes } = this.#parts
+    const { db, inTransaction, schema, wakeLanes } = this.#parts
+    const through = await newestUndecidedId(db, schema)
     let sum = 0
     for (let afterId: string | undefined = '0'; afterId !== undefined;) {
       const after: string = afterId
       const batch = await inTransaction(async (tx) => {
         await lockUndecided(tx, schema)
-        const ids = await readUndecidedIds(tx, schema, selection, after, batchEvents)
+        const range = { after, through, limit: batchEvents }
+        const ids = await readUndecidedIds(tx, schema, selection, range)
         return { ...(await work(tx, ids)), lastId: ids.at(-1) }
       })
       if (batch.topicIds?.size) wakeLanes(batch.topicIds)
@@ -221,7 +226,8 @@ export class UndecidedQueue implements UndecidedEvents {
     const { topicIds, ...result } = await inTransaction(async (tx) => {
       const events = await read(tx, ids)
       if (!events) return { ...nothingDecided, topicIds: new Set<number>() }
-      const { fired, notFired, kept } = await this.#decide(events)
+      const queues = matchedQueues(registry)
+      const { fired, notFired, kept, count } = await this.#decisions.decide(events, queues)
       const removed = await removeUndecided(tx, schema, notFired, 'not_fired')
       await keepUndecided(tx, schema, kept)
       // Last: ids of the log are drawn here.
@@ -231,36 +237,13 @@ export class UndecidedQueue implements UndecidedEvents {
       return {
         fired: moved.ids.size,
         notFired: removed,
-        undecided: events.length - moved.ids.size - removed,
-        // What was read may be less than what was found, or nothing any more.
-        lastId: events.at(-1)?.id ?? ids.at(-1),
+        undecided: count - moved.ids.size - removed,
+        // It may be less than what was found, or nothing of it may be there any more.
+        lastId: events[count - 1]?.id ?? ids.at(-1),
         topicIds: moved.topicIds,
       }
     })
     if (topicIds.size > 0) wakeLanes(topicIds)
     return result
-  }
-
-  async #decide(events: readonly StoredUndecided[]): Promise<{
-    /** With what is kept of them if they cannot be moved. */
-    fired: ReadonlyMap<string, UndecidedAgain>
-    notFired: readonly string[]
-    kept: readonly UndecidedAgain[]
-  }> {
-    const queues = matchedQueues(this.#parts.registry)
-    const decide = this.#decisions.batch()
-    const fired = new Map<string, UndecidedAgain>()
-    const notFired: string[] = []
-    const kept: UndecidedAgain[] = []
-    for (const event of events) {
-      const queue = queues.get(event.topicId)
-      // Its topic has gone or is not active: it waits.
-      if (!queue) continue
-      const decision = await decide(event, queue)
-      if (decision.kind === 'fires') fired.set(event.id, unread(event, queue))
-      else if (decision.kind === 'does-not-fire') notFired.push(event.id)
-      else kept.push(decision.again)
-    }
-    return { fired, notFired, kept }
   }
 }

@@ -145,18 +145,25 @@ export async function readUndecided(
   }))
 }
 
-/** Ids of a selection behind `afterId`, in order. */
+/** The largest id; '0' when there is none. */
+export async function newestUndecidedId(db: Queryable, schema: OutboxSchema): Promise<string> {
+  const { rows } = await db.query<{ id: string | null }>(
+    `select max(id) as id from ${schema.undecidedEvent}`,
+  )
+  return rows[0]?.id ?? '0'
+}
+
+/** Ids of a selection, in order: behind `after`, up to `through`. */
 export async function readUndecidedIds(
   db: Queryable,
   schema: OutboxSchema,
   selection: UndecidedSelection,
-  afterId: string,
-  limit: number,
+  { after, through, limit }: { after: string; through: string; limit: number },
 ): Promise<readonly string[]> {
   const { condition, value } = selected(schema, selection)
   const { rows } = await db.query<{ id: string }>(
-    `select u.id from ${schema.undecidedEvent} u where ${condition} and u.id > $2 order by u.id limit $3`,
-    [value, afterId, limit],
+    `select u.id from ${schema.undecidedEvent} u where ${condition} and u.id > $2 and u.id <= $3 order by u.id limit $4`,
+    [value, after, through, limit],
   )
   return rows.map(({ id }) => id)
 }
