@@ -3,7 +3,7 @@ import type { Logger } from '../observability/logger.ts'
 import { OnceAMinute } from '../observability/once-a-minute.ts'
 import { parkUndecidedEvents } from '../outbox/enqueue.ts'
 import type { OutboxSchema, Queryable } from '../outbox/schema.ts'
-import { countNotKept, countUndecided } from '../outbox/undecided-events.ts'
+import { countNotKept, countUndecided } from '../outbox/undecided-counts.ts'
 import type { AddressedUndecided } from './address-events.ts'
 
 export interface UndecidedParkingParts {

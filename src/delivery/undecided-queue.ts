@@ -1,8 +1,8 @@
 import type { FhirHost, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { addUpNotKept } from '../outbox/undecided-counts.ts'
 import {
-  addUpNotKept,
   keepUndecided,
   listUndecided,
   lockUndecided,
@@ -10,6 +10,7 @@ import {
   moveUndecidedToLog,
   newestUndecidedId,
   maxBatchEvents,
+  findDueQueues,
   readDueIds,
   readUndecided,
   readUndecidedIds,
@@ -20,7 +21,6 @@ import {
   type UndecidedSelection,
 } from '../outbox/undecided-events.ts'
 import { PollLoop } from './poll-loop.ts'
-import type { Audience } from './audiences.ts'
 import type { Registry } from './registry.ts'
 import { matchedQueues, UndecidedDecisions } from './undecided-decisions.ts'
 import type { UndecidedParking } from './undecided-parking.ts'
@@ -194,14 +194,15 @@ export class UndecidedQueue implements UndecidedEvents {
       })
     }
     if (!areParked) return
-    const queues = (): readonly Audience[] =>
-      [...matchedQueues(registry).values()].map(({ audience }) => audience)
-    await this.#decideAll({
-      find: async (afterId) =>
-        this.#isStopping || queues().length === 0 ? [] : readDueIds(db, schema, queues(), afterId),
-      read: async (tx, ids) =>
-        (await tryLockUndecided(tx, schema)) ? readUndecided(tx, schema, ids, queues()) : undefined,
-    })
+    const queues = [...matchedQueues(registry).values()].map(({ audience }) => audience)
+    if (queues.length === 0) return
+    for (const queue of await findDueQueues(db, schema, queues)) {
+      await this.#decideAll({
+        find: async (afterId) => (this.#isStopping ? [] : readDueIds(db, schema, queue, afterId)),
+        read: async (tx, ids) =>
+          (await tryLockUndecided(tx, schema)) ? readUndecided(tx, schema, ids, queue) : undefined,
+      })
+    }
   }
 
   async #decideAll(batches: Batches): Promise<DecidedCounts> {

@@ -2,7 +2,7 @@ import { uncountedEvents } from './backlog-count.ts'
 import { prependError } from './error-list.ts'
 import type { DestinationKind } from './destinations.ts'
 import { literal, type OutboxSchema, type Queryable } from './schema.ts'
-import { concerns } from './undecided-events.ts'
+import { concerns, queuesRead } from './undecided-counts.ts'
 
 export interface DeliveryError {
   readonly message: string
@@ -90,7 +90,8 @@ export async function readDeliveryStatus(
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
             else 0 end as queued,
             case when d.kind = 'kafka-at-least-once' then
-              (select count(*) from ${schema.undecidedEvent} u where ${concerns(schema)})
+              (select count(*) from (${queuesRead(schema)}) s join ${schema.undecidedEvent} u
+                 on u.topic_id = s.topic_id and u.at between d.started_at and s.until)
             else n.undecided end as undecided,
             coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
             (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
@@ -161,11 +162,11 @@ function notAddedUp(schema: OutboxSchema): string {
 
 /** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
 function undecidedErrors(schema: OutboxSchema): string {
-  const newest = `select u.error, u.at from ${schema.source} s, lateral (
+  const newest = `select u.error, u.at from (${queuesRead(schema)}) s, lateral (
       select u.error, u.at from ${schema.undecidedEvent} u
-       where u.topic_id = s.topic_id and u.at >= d.started_at and (s.left_at is null or u.at <= s.left_at)
+       where u.topic_id = s.topic_id and u.at between d.started_at and s.until
        order by u.at desc limit 1) u
-    where s.destination_id = d.id and d.kind = 'kafka-at-least-once'`
+    where d.kind = 'kafka-at-least-once'`
   const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
     where greatest(c.not_kept_at, o.at) is not null`
   return `select coalesce(jsonb_agg(jsonb_build_object('message', e.error, 'timestamp', e.at)), '[]') as errors

@@ -2,6 +2,7 @@ import type { Interaction } from '../host/types.ts'
 import { eventColumns } from './enqueue.ts'
 import { interactionsByCode } from './event-page.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
+import { concernedDestinations } from './undecided-counts.ts'
 
 /** Which undecided events are meant. `ids` are those that a list shows. */
 export type UndecidedSelection =
@@ -96,40 +97,56 @@ export async function lockUndecided(tx: Queryable, schema: OutboxSchema): Promis
   )
 }
 
-/** Ids of events of these queues that are to be decided again: by other criteria than the last time, or because it is time. In order, at most 100.
- *  Indexes: `undecided_event_topic_id_criteria`, `undecided_event_topic_id_next_attempt_at`. */
-export async function readDueIds(
+/** The queues among these that have an event to be decided again: by other criteria than the last time, or because it is time.
+ *  Three looks into an index for each: `undecided_event_topic_id_criteria`, `undecided_event_topic_id_next_attempt_at`. */
+export async function findDueQueues(
   db: Queryable,
   schema: OutboxSchema,
   queues: readonly QueueCriteria[],
+): Promise<readonly QueueCriteria[]> {
+  const event = `${schema.undecidedEvent} u where u.topic_id = q.topic_id`
+  const { rows } = await db.query<{ topic_id: number; criteria: string }>(
+    `select topic_id, criteria from unnest($1::int[], $2::text[]) q (topic_id, criteria)
+      where exists (select from ${event} and u.criteria < q.criteria) or exists (select from ${event} and u.criteria > q.criteria)
+         or exists (select from ${event} and u.next_attempt_at <= statement_timestamp())
+      order by topic_id`,
+    [queues.map(({ topicId }) => topicId), queues.map(({ criteria }) => criteria)],
+  )
+  return rows.map(({ topic_id: topicId, criteria }) => ({ topicId, criteria }))
+}
+
+/** Ids of a queue's events that are to be decided again, in order, at most 100. `id + 0`: the planner would walk the primary key past
+ *  everything that is not due. */
+export async function readDueIds(
+  db: Queryable,
+  schema: OutboxSchema,
+  { topicId, criteria }: QueueCriteria,
   afterId: string,
 ): Promise<readonly string[]> {
   const { rows } = await db.query<{ id: string }>(
-    `${due(schema)} and u.id > $3 order by u.id limit ${maxBatchEvents}`,
-    [...queueValues(queues), afterId],
+    `select u.id from ${schema.undecidedEvent} u where ${isDue} and u.id > $3 order by u.id + 0 limit ${maxBatchEvents}`,
+    [topicId, criteria, afterId],
   )
   return rows.map(({ id }) => id)
 }
 
 /** Those of the events that are there, in id order, up to 8 MB of resources, but at least one.
- *  @param queues only what is to be decided again by their criteria, as {@link readDueIds} says */
+ *  @param queue only what {@link readDueIds} would find */
 export async function readUndecided(
   tx: Queryable,
   schema: OutboxSchema,
   ids: readonly string[],
-  queues?: readonly QueueCriteria[],
+  queue?: QueueCriteria,
 ): Promise<readonly StoredUndecided[]> {
-  const batch = queues
-    ? `${due(schema)} and u.id = any ($3::bigint[])`
-    : `select u.id from ${schema.undecidedEvent} u where u.id = any ($1::bigint[])`
+  const condition = queue ? `${isDue} and u.id = any ($3::bigint[])` : 'u.id = any ($1::bigint[])'
   const { rows } = await tx.query<StoredRow>(
-    `with batch as materialized (${batch})
+    `with batch as materialized (select u.id from ${schema.undecidedEvent} u where ${condition})
      select id, topic_id, interaction, resource_type, resource_id, version_id, at, body, previous, attempts
        from (select u.*, row_number() over in_order as place,
                     sum(coalesce(octet_length(u.body), 0) + coalesce(octet_length(u.previous), 0)) over in_order as bytes
                from batch join ${schema.undecidedEvent} u using (id) window in_order as (order by id)) measured
       where place = 1 or bytes <= ${maxBatchBytes} order by id`,
-    [...(queues ? queueValues(queues) : []), ids],
+    [...(queue ? [queue.topicId, queue.criteria] : []), ids],
   )
   return rows.map((row) => ({
     id: row.id,
@@ -246,7 +263,7 @@ export async function removeUndecided(
     `with gone as (delete from ${schema.undecidedEvent} where id = any ($1::bigint[]) returning id, topic_id, at),
      counted as (
        insert into ${schema.undecidedCounter} as c (destination_id, ${as})
-       select destination_id, count(*) from (${concerned(schema, 'gone')}) g group by destination_id order by destination_id
+       select destination_id, count(*) from (${concernedDestinations(schema, 'gone')}) g group by destination_id order by destination_id
        on conflict (destination_id) do update set ${as} = c.${as} + excluded.${as})
      select count(*)::int as count from gone`,
     [ids],
@@ -271,56 +288,6 @@ export async function keepUndecided(
   )
 }
 
-/** How many events a queue keeps, counted up to `limit`. Index: `undecided_event_topic_id`. */
-export async function countUndecided(
-  db: Queryable,
-  schema: OutboxSchema,
-  topicId: number,
-  limit: number,
-): Promise<number> {
-  const { rows } = await db.query<{ count: number }>(
-    `select count(*)::int as count from (select from ${schema.undecidedEvent} where topic_id = $1 limit $2) u`,
-    [topicId, limit],
-  )
-  return rows[0]?.count ?? 0
-}
-
-/** Counts events that are not kept, in the transaction of their write. Only appends, so that it never waits for another one. */
-export async function countNotKept(
-  tx: Queryable,
-  schema: OutboxSchema,
-  counts: ReadonlyMap<number, number>,
-): Promise<void> {
-  await tx.query(
-    `insert into ${schema.undecidedOverflow} (topic_id, count) select * from unnest($1::int[], $2::int[])`,
-    [[...counts.keys()], [...counts.values()]],
-  )
-}
-
-/** Adds what was not kept to the counters of the destinations that would have got it. */
-export async function addUpNotKept(tx: Queryable, schema: OutboxSchema): Promise<void> {
-  await tx.query(
-    `with gone as (delete from ${schema.undecidedOverflow} returning topic_id, at, count)
-     insert into ${schema.undecidedCounter} as c (destination_id, not_kept, not_kept_at)
-     select destination_id, sum(count), max(at) from (${concerned(schema, 'gone')}) g group by destination_id order by destination_id
-     on conflict (destination_id) do update
-       set not_kept = c.not_kept + excluded.not_kept, not_kept_at = greatest(c.not_kept_at, excluded.not_kept_at)`,
-  )
-}
-
-/** SQL condition: what stands in `u` (`topic_id`, `at`) concerns the destination `d`, which was there and read its queue. */
-export function concerns(schema: OutboxSchema): string {
-  return `u.at >= d.started_at and exists (
-    select from ${schema.source} s where s.destination_id = d.id and s.topic_id = u.topic_id
-       and (s.left_at is null or u.at <= s.left_at))`
-}
-
-/** SQL: rows of `from`, once for each at-least-once destination that they concern. */
-function concerned(schema: OutboxSchema, from: string): string {
-  return `select d.id as destination_id, u.* from ${from} u join ${schema.destination} d
-            on d.kind = 'kafka-at-least-once' and ${concerns(schema)}`
-}
-
 function selected(
   schema: OutboxSchema,
   selection: UndecidedSelection,
@@ -331,16 +298,10 @@ function selected(
   return { condition: `u.topic_id in (${topics})`, value: selection.topicUrl }
 }
 
-function due(schema: OutboxSchema): string {
-  return `select u.id from unnest($1::int[], $2::text[]) q (topic_id, criteria)
-      join ${schema.undecidedEvent} u on u.topic_id = q.topic_id
-       and (u.criteria < q.criteria or u.criteria > q.criteria or u.next_attempt_at <= clock_timestamp())
-     where true`
-}
-
-function queueValues(queues: readonly QueueCriteria[]): readonly unknown[] {
-  return [queues.map(({ topicId }) => topicId), queues.map(({ criteria }) => criteria)]
-}
+/** SQL condition: the event `u` of the queue `$1` with the criteria `$2` is to be decided again. A time that is the same for the whole statement
+ *  can stand in an index condition, `clock_timestamp()` cannot. */
+const isDue = `u.topic_id = $1::int
+  and (u.criteria < $2::text or u.criteria > $2::text or u.next_attempt_at <= statement_timestamp())`
 
 interface NamedRow {
   readonly id: string

@@ -7,9 +7,9 @@ import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import { putDestination } from '../../../src/outbox/destinations.ts'
 import { parkUndecidedEvents } from '../../../src/outbox/enqueue.ts'
 import { closeMoves } from '../../../src/outbox/sources.ts'
+import { addUpNotKept, countNotKept } from '../../../src/outbox/undecided-counts.ts'
 import {
-  addUpNotKept,
-  countNotKept,
+  findDueQueues,
   keepUndecided,
   listUndecided,
   lookForUndecided,
@@ -139,23 +139,43 @@ describe('events that are to be decided again', () => {
     const { db, schema, topicId, ids } = await withUndecided(t, 'a', 'b', 'c')
     const [a, b, c] = ids as [string, string, string]
     const due = (criteria: string): Promise<readonly string[]> =>
-      readDueIds(db, schema, [{ topicId, criteria }], '0')
+      readDueIds(db, schema, { topicId, criteria }, '0')
     assert.deepEqual(await due('new'), ids)
     assert.deepEqual(await due('old'), [])
-    assert.deepEqual(await readDueIds(db, schema, [{ topicId: 4711, criteria: 'new' }], '0'), [])
-    assert.deepEqual(await readDueIds(db, schema, [{ topicId, criteria: 'new' }], a), [b, c])
+    assert.deepEqual(await readDueIds(db, schema, { topicId: 4711, criteria: 'new' }, '0'), [])
+    assert.deepEqual(await readDueIds(db, schema, { topicId, criteria: 'new' }, a), [b, c])
     await keepUndecided(db, schema, [
       { id: a, error: 'again', criteria: 'new', retryInMs: 0 },
       { id: b, error: 'again', criteria: 'new', retryInMs: null },
       { id: c, error: 'again', criteria: 'new', retryInMs: 3_600_000 },
     ])
     assert.deepEqual(await due('new'), [a])
-    const read = await readUndecided(db, schema, ids, [{ topicId, criteria: 'new' }])
+    const read = await readUndecided(db, schema, ids, { topicId, criteria: 'new' })
     assert.deepEqual(
       read.map(({ id, attempts }) => [id, attempts]),
       [[a, 2]],
     )
     assert.equal((await readUndecided(db, schema, ids)).length, 3)
+  })
+
+  it('are looked for in each queue', async (t) => {
+    const outbox = await withUndecided(t, 'a')
+    const { db, schema, topicId, ids } = outbox
+    const other = await addDestination(outbox, 'other', 'http://example.org/other')
+    const found = (criteria: string): Promise<readonly object[]> =>
+      findDueQueues(db, schema, [
+        { topicId, criteria },
+        { topicId: other.topicId, criteria: 'new' },
+      ])
+    for (const criteria of ['new', 'older']) {
+      assert.deepEqual(await found(criteria), [{ topicId, criteria }])
+    }
+    assert.deepEqual(await found('old'), [])
+    const again = { id: ids[0] ?? '', error: 'x', criteria: 'old' }
+    await keepUndecided(db, schema, [{ ...again, retryInMs: 3_600_000 }])
+    assert.deepEqual(await found('old'), [])
+    await keepUndecided(db, schema, [{ ...again, retryInMs: -1 }])
+    assert.deepEqual(await found('old'), [{ topicId, criteria: 'old' }])
   })
 
   it('are read up to 8 MB at once, a larger one alone', async (t) => {
