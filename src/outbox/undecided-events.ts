@@ -4,7 +4,7 @@ import { interactionsByCode } from './event-page.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
 import { concernedDestinations } from './undecided-counts.ts'
 
-/** Which undecided events are meant. `ids` are those that a list shows. */
+/** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. */
 export type UndecidedSelection =
   'all' | { readonly topicUrl: string } | { readonly ids: readonly string[] }
 
@@ -293,7 +293,10 @@ function selected(
   selection: UndecidedSelection,
 ): { condition: string; value: unknown } {
   if (selection === 'all') return { condition: '$1::text is null', value: null }
-  if ('ids' in selection) return { condition: 'u.id = any ($1::bigint[])', value: selection.ids }
+  if ('ids' in selection) {
+    const ids = selection.ids.filter((id) => /^\d{1,18}$/.test(id))
+    return { condition: 'u.id = any ($1::bigint[])', value: ids }
+  }
   const topics = `select id from ${schema.topic} where url = $1::text`
   return { condition: `u.topic_id in (${topics})`, value: selection.topicUrl }
 }

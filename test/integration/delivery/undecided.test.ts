@@ -12,6 +12,7 @@ import {
   statusOf,
   untilStatus,
   type DestinationOptions,
+  type Node,
   type Nodes,
 } from './nodes.ts'
 
@@ -224,7 +225,9 @@ describe('module.undecided', () => {
       [c, d],
     )
 
-    assert.deepEqual(await undecided.release({ ids: [b, b, '4711'] }), { released: 1 })
+    assert.deepEqual(await undecided.release({ ids: [b, b, '4711', 'x', '9'.repeat(30)] }), {
+      released: 1,
+    })
     assert.deepEqual(await undecided.discard({ ids: [a] }), { discarded: 1 })
     assert.deepEqual(await undecided.discard({ topicUrl: 'http://example.org/other' }), {
       discarded: 0,
@@ -407,42 +410,61 @@ describe('best effort', () => {
 })
 
 describe('usesPrevious', () => {
+  /** A node whose view is older than its lease says yes, which a busy machine can make of it at any time. */
+  async function usesPrevious(node: Node, resourceType: string): Promise<boolean> {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      // Reads the view anew where it is too old.
+      await statusOf(node, 'd')
+      if (!node.host.usesPrevious(resourceType)) return false
+    }
+    return true
+  }
+
   it('says where the version before a change need not be read, as topics come, change and go', async (t) => {
     const { first } = await startNodes(t)
     const { host } = first
     const kafkaTopic = await newTopic(bootstrapServers)
     await host.put(topic('active = true'))
-    assert.equal(host.usesPrevious('Patient'), false)
+    assert.equal(await usesPrevious(first, 'Patient'), false)
     await host.put(topic('%previous.active != active'))
-    assert.equal(host.usesPrevious('Patient'), false, 'nobody listens')
+    assert.equal(await usesPrevious(first, 'Patient'), false, 'nobody listens')
     await host.put(destination('d', { kafkaTopic, bootstrapServers }))
-    assert.equal(host.usesPrevious('Patient'), true)
-    assert.equal(host.usesPrevious('Observation'), false)
-    assert.equal(host.usesPrevious('AidboxSubscriptionTopic'), true)
+    assert.equal(await usesPrevious(first, 'Patient'), true)
+    assert.equal(await usesPrevious(first, 'Observation'), false)
+    assert.equal(await usesPrevious(first, 'AidboxSubscriptionTopic'), true)
     await host.put(topic('%current.active = true', { supportedInteraction: ['create', 'delete'] }))
-    assert.equal(host.usesPrevious('Patient'), false)
+    assert.equal(await usesPrevious(first, 'Patient'), false)
     const organization = { reference: 'Organization/a' }
     const extension = [
       { url: 'https://aidbox.app/tenant-organization-id', valueReference: organization },
     ]
     const limited = destination('e', { kafkaTopic, bootstrapServers })
     await host.put({ ...limited, meta: { ...(limited['meta'] as object), extension } })
-    assert.equal(host.usesPrevious('Patient'), true, 'the organization of what is deleted')
+    assert.equal(await usesPrevious(first, 'Patient'), true, 'the organization of what is deleted')
     await host.delete('AidboxTopicDestination/e')
-    assert.equal(host.usesPrevious('Patient'), false)
+    assert.equal(await usesPrevious(first, 'Patient'), false)
     await host.put(
       topicResource('patients', { resource: 'Resource', fhirPathCriteria: '%previous.exists()' }),
     )
-    assert.equal(host.usesPrevious('Observation'), true)
+    assert.equal(await usesPrevious(first, 'Observation'), true)
   })
 
   it('spares a host the version before; a criteria that came since and needs it leaves the event undecided, and an operator decides', async (t) => {
-    const { first, kafkaTopic } = await nodesWith(t, fails)
+    const { first, pool, kafkaTopic } = await nodesWith(t, fails)
     const { host, module } = first
     host.sparesPrevious = true
     await host.put(named('p', 'A'))
-    await host.put(named('p', 'A', 'Z'))
-    await untilStatus(first, 'd', (now) => now['messagesUndecided'] === 1)
+    // Where the view of the node is too old at that moment, nothing is spared.
+    for (let n = 0, isSpared = false; !isSpared; n++) {
+      await module.undecided.discard('all')
+      await host.put(named('p', 'A', `Z${n}`))
+      const { rows } = await pool.query<{ previous: string | null }>(
+        'select previous from topic_destination.undecided_event',
+      )
+      isSpared = rows.length === 1 && rows[0]?.previous === null
+    }
+    const [spared] = await module.undecided.list()
+    const version = Number(spared?.versionId)
     await host.put(topic("%previous.name.family = 'A'"))
     await untilStatus(
       first,
@@ -456,8 +478,8 @@ describe('usesPrevious', () => {
     await module.undecided.release('all')
     const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 2)
     assert.deepEqual(
-      events.map(({ versionId }) => versionId),
-      ['4', '2'],
+      events.map(({ versionId }) => Number(versionId)),
+      [version + 2, version],
     )
   })
 })
