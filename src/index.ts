@@ -1,4 +1,4 @@
-export { kafkaTopicDestination } from './module.ts'
+export { kafkaTopicDestination, type TopicDestinationModule } from './module.ts'
 export type { ModuleOptions } from './options.ts'
 export { UnitOfWork } from './host/unit-of-work.ts'
 export {
@@ -32,5 +32,7 @@ export {
   type ErrorCode,
 } from './errors.ts'
 export type { Logger } from './observability/logger.ts'
+export type { DecidedCounts, UndecidedEvents, UndecidedPage } from './delivery/undecided-queue.ts'
 export { outboxGrantsSql } from './outbox/host-grants.ts'
+export type { UndecidedEvent, UndecidedSelection } from './outbox/undecided-events.ts'
 export { outboxMigrationsSql } from './outbox/migrations.ts'

@@ -6,6 +6,12 @@ import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
 import { Registry } from './delivery/registry.ts'
+import { UndecidedParking } from './delivery/undecided-parking.ts'
+import {
+  UndecidedQueue,
+  type UndecidedEvents,
+  type UndecidedQueueParts,
+} from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
@@ -25,21 +31,28 @@ import { NodeSession } from './outbox/node-session.ts'
 import { readInstallation } from './outbox/restore.ts'
 import { closeMoves } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
+import { pgTransactions } from './own-types/pg-transactions.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
 import { unavailable } from './rest/outcomes.ts'
 import { statusOperation } from './status/status-operation.ts'
 
+/** The module, and what an operator can do with it. */
+export interface TopicDestinationModule extends FhirServerModule {
+  /** Events whose criteria could not be decided. To be used between `start` and `stop`. */
+  readonly undecided: UndecidedEvents
+}
+
 /** Sends the changes of a FHIR server's resources to Kafka.
  *
  *  `register` it with the host before the host serves requests, then `start` it.
  *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION`; `KTD_SECRET` when the vault configuration cannot be read */
-export function kafkaTopicDestination(options: ModuleOptions): FhirServerModule {
+export function kafkaTopicDestination(options: ModuleOptions): TopicDestinationModule {
   return new KafkaTopicDestination(resolveOptions(options))
 }
 
-class KafkaTopicDestination implements FhirServerModule {
+class KafkaTopicDestination implements TopicDestinationModule {
   readonly name = 'fhir-topic-destination-kafka'
   readonly #options: ResolvedOptions
   readonly #schema: OutboxSchema
@@ -90,6 +103,15 @@ class KafkaTopicDestination implements FhirServerModule {
     host.addCommitHooks(hooks)
   }
 
+  get undecided(): UndecidedEvents {
+    return this.#registered.undecided
+  }
+
+  get #registered(): Parts {
+    if (this.#parts) return this.#parts
+    throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
+  }
+
   start(): Promise<void> {
     this.#started ??= this.#start()
     return this.#started
@@ -105,10 +127,8 @@ class KafkaTopicDestination implements FhirServerModule {
   }
 
   async #start(): Promise<void> {
-    if (!this.#parts) {
-      throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
-    }
-    const { db, registry, presence, bestEffort, lanes, janitor, installation } = this.#parts
+    const { db, registry, presence, bestEffort, lanes, undecided, janitor, installation } =
+      this.#registered
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
@@ -118,6 +138,7 @@ class KafkaTopicDestination implements FhirServerModule {
     bestEffort.start()
     await presence.start()
     lanes.start()
+    undecided.start()
     janitor.start()
   }
 
@@ -135,7 +156,9 @@ class KafkaTopicDestination implements FhirServerModule {
     const { stopTimeoutMs } = this.#options
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
-      const { registry, presence, leasePool, producers, bestEffort, lanes, janitor } = this.#parts
+      const { registry, presence, leasePool, producers, bestEffort, lanes, undecided, janitor } =
+        this.#parts
+      await undecided.stop()
       await registry.stop()
       await janitor.stop()
       await Promise.all([lanes.stop(), bestEffort.stop(stopTimeoutMs)])
@@ -161,6 +184,7 @@ interface Parts {
   readonly bestEffort: BestEffortDelivery
   readonly lanes: LaneSupervisor
   readonly hooks: CommitHooks
+  readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
@@ -217,16 +241,29 @@ function wireParts(
       return createTransactionalProducer(config, logger, { onError, checkpoint })
     },
   })
+  const parking = new UndecidedParking({ ...options, schema })
+  const wakeLanes = (topicIds: ReadonlySet<number>): void => {
+    lanes.wake(topicIds)
+  }
+  const undecided = new UndecidedQueue({
+    db,
+    inTransaction: transactionsUntilEnded(pool),
+    schema,
+    host,
+    registry,
+    parking,
+    wakeLanes,
+    logger,
+  })
   const hooks = commitHooks({
     schema,
     host,
     registry,
+    parking,
     deliverBestEffort: (events) => {
       bestEffort.deliver(events)
     },
-    wakeLanes: (topicIds) => {
-      lanes.wake(topicIds)
-    },
+    wakeLanes,
     announceOwnTypes: async (moves) => {
       await announce(registry, registryLeaseMs, logger)
       await close(moves, db, schema, logger)
@@ -242,6 +279,7 @@ function wireParts(
     bestEffort,
     lanes,
     hooks,
+    undecided,
     janitor,
     installation,
   }
@@ -252,10 +290,23 @@ function untilEnded(pool: Pool): SqlTx {
   const db = fromPg(pool)
   return {
     query: async (text, values) => {
-      if (pool.ending) throw stoppedError('The database was asked after stop().')
+      assertNotEnded(pool)
       return db.query(text, values)
     },
   }
+}
+
+/** Transactions of the pool, as {@link untilEnded}. */
+function transactionsUntilEnded(pool: Pool): UndecidedQueueParts['inTransaction'] {
+  const inTransaction = pgTransactions(pool)
+  return async (work) => {
+    assertNotEnded(pool)
+    return inTransaction(work, { serializable: false })
+  }
+}
+
+function assertNotEnded(pool: Pool): void {
+  if (pool.ending) throw stoppedError('The database was asked after stop().')
 }
 
 /** An outcome, because it is what every host can answer. */

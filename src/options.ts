@@ -46,6 +46,10 @@ export interface ModuleOptions {
    *  go on; or `wait`, it and everything behind it, until maxRequestSize or the topic's limit is raised.
    *  @default 'set-aside' */
   readonly undeliverable?: 'set-aside' | 'wait'
+  /** Most events of one topic (and organization) that are kept while nobody can decide whether its criteria selects them. Further ones are only
+   *  counted, as `messagesNotKept`, and the log says so; nodes that write at the same time may keep some more.
+   *  @default 10000  Minimum 0, maximum 1000000. */
+  readonly maxUndecidedPerTopic?: number
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
    *  only after this time, so that every later write is matched on every node.
    *  @default 500  Minimum 50. */
@@ -91,6 +95,7 @@ const defaults: Required<Defaulted> = {
   transactional: true,
   checkpoint: true,
   undeliverable: 'set-aside',
+  maxUndecidedPerTopic: 10_000,
   registryLeaseMs: 500,
   leadership: 'session',
   pollIntervalMs: 250,
@@ -102,6 +107,7 @@ const defaults: Required<Defaulted> = {
 }
 
 const ranges = {
+  maxUndecidedPerTopic: [0, 1_000_000],
   registryLeaseMs: [50, 60_000],
   pollIntervalMs: [10, 60_000],
   idleProducerMs: [1000, 86_400_000],

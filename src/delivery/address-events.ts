@@ -1,22 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import type { Change } from '../host/types.ts'
-import type { NewEvent } from '../outbox/enqueue.ts'
+import type { NewEvent, NewUndecidedEvent } from '../outbox/enqueue.ts'
+import type { UndecidedTopic } from '../triggers/topic-index.ts'
 import type { ChangeMatch } from '../triggers/match-changes.ts'
 import type { Membership } from '../triggers/organizations.ts'
+import { backoffMs } from './backoff.ts'
 import type { BestEffortEvent } from './best-effort.ts'
-import type { Audience } from './registry.ts'
+import type { Audience } from './audiences.ts'
+
+export interface AddressedUndecided extends NewUndecidedEvent {
+  readonly topicUrl: string
+}
 
 /** What matched, by the way it goes. */
 export interface AddressedEvents {
   readonly events: NewEvent[]
-  readonly undecided: (NewEvent & { readonly error: string })[]
+  readonly undecided: AddressedUndecided[]
   readonly bestEffort: BestEffortEvent[]
 }
 
 /** One row per change and queue, whatever the number of destinations; one best-effort event per destination.
  *
  *  @param audiencesOf Who listens to a topic.
- *  @param memberships Of the changes for which an audience asks ({@link asksForOrganization}). */
+ *  @param memberships Of the changes for which an audience asks. */
 export function addressEvents(
   matches: readonly ChangeMatch[],
   audiencesOf: (topicUrl: string) => readonly Audience[],
@@ -27,21 +33,13 @@ export function addressEvents(
     if (fired.length === 0 && undecided.length === 0) continue
     const address = new Address(addressed, change, memberships.get(change))
     for (const url of fired) for (const audience of audiencesOf(url)) address.add(audience, url)
-    for (const { topicUrl, error } of undecided) {
-      for (const audience of audiencesOf(topicUrl)) address.add(audience, topicUrl, error)
+    for (const topic of undecided) {
+      for (const audience of audiencesOf(topic.topicUrl)) {
+        address.add(audience, topic.topicUrl, topic)
+      }
     }
   }
   return addressed
-}
-
-/** Whether the organization of a change decides who gets it. */
-export function asksForOrganization(
-  { fired, undecided }: ChangeMatch,
-  audiencesOf: (topicUrl: string) => readonly Audience[],
-): boolean {
-  const asks = (url: string): boolean =>
-    audiencesOf(url).some(({ organizations }) => organizations.length > 0)
-  return fired.some(asks) || undecided.some(({ topicUrl }) => asks(topicUrl))
 }
 
 class Address {
@@ -58,15 +56,26 @@ class Address {
     this.#body = change.interaction === 'delete' ? null : text
   }
 
-  /** @param undecidedBecause the criteria could not be decided */
-  add(audience: Audience, topicUrl: string, undecidedBecause?: string): void {
+  /** @param undecided the criteria could not be decided */
+  add(audience: Audience, topicUrl: string, undecided?: UndecidedTopic): void {
     if (!this.#isWanted(audience)) return
     const asks = audience.organizations.length > 0
-    const error = undecidedBecause ?? (asks ? this.#membership?.error : undefined)
+    const error = undecided?.error ?? (asks ? this.#membership?.error : undefined)
     const event = newEvent(this.#change, audience, this.#body)
     if (audience.hasAtLeastOnce) {
       if (error === undefined) this.#addressed.events.push(event)
-      else this.#addressed.undecided.push({ ...event, error })
+      else {
+        const { previous } = this.#change
+        this.#addressed.undecided.push({
+          ...event,
+          topicUrl,
+          error,
+          criteria: audience.criteria,
+          ...(previous === undefined ? {} : { previous }),
+          // Who belongs to which organization can be told as soon as it can be read.
+          ...(undecided && undecided.isTransient !== true ? {} : { retryInMs: backoffMs(1) }),
+        })
+      }
     }
     for (const { row } of audience.bestEffort) {
       this.#addressed.bestEffort.push({

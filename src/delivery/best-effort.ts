@@ -5,6 +5,7 @@ import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
 import { kafkaRecord } from '../notifications/kafka-record.ts'
 import type { Logger } from '../observability/logger.ts'
+import { OnceAMinute } from '../observability/once-a-minute.ts'
 import { flushBestEffortCounters, readDeliveryStatus } from '../outbox/counters.ts'
 import type { NewEvent } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
@@ -52,6 +53,8 @@ interface Outlet {
   readonly waiting: BestEffortEvent[]
   delivered: number
   lost: number
+  /** Of those lost. */
+  undecided: number
   inProcess: number
   lastError: { message: string; timestamp: Date } | undefined
 }
@@ -62,6 +65,7 @@ interface Outlet {
 export class BestEffortDelivery {
   readonly #parts: BestEffortParts
   readonly #outlets = new Map<number, Outlet>()
+  readonly #undecidedLines = new OnceAMinute()
   #isStopping = false
   #timer: NodeJS.Timeout | undefined
   #sendTimer: NodeJS.Timeout | undefined
@@ -146,6 +150,7 @@ export class BestEffortDelivery {
       destinationId: outlet.destinationId,
       delivered: outlet.delivered,
       lost: outlet.lost,
+      undecided: outlet.undecided,
       inProcess: outlet.inProcess,
       ...(outlet.lastError === undefined ? {} : { lastError: outlet.lastError }),
     }))
@@ -179,6 +184,7 @@ export class BestEffortDelivery {
       waiting: [],
       delivered: 0,
       lost: 0,
+      undecided: 0,
       inProcess: 0,
       lastError: undefined,
     }
@@ -231,8 +237,12 @@ export class BestEffortDelivery {
 
   #send(outlet: Outlet, event: BestEffortEvent): void {
     const { destination, lease } = outlet
-    if (event.error !== undefined || !destination || !lease) {
-      this.#settle(outlet, event.error ?? outlet.fault ?? 'The destination is closed.')
+    if (event.error !== undefined) {
+      this.#dropUndecided(outlet, event.topicUrl, event.error)
+      return
+    }
+    if (!destination || !lease) {
+      this.#settle(outlet, outlet.fault ?? 'The destination is closed.')
       return
     }
     const eventNumber = (outlet.lastEventNumber ?? 0) + 1
@@ -253,6 +263,20 @@ export class BestEffortDelivery {
         ...(failure ? { error: failure.message } : {}),
       })
     })
+  }
+
+  /** It may happen with every write, so the log tells it once a minute for a topic. */
+  #dropUndecided(outlet: Outlet, topic: string, cause: string): void {
+    outlet.inProcess--
+    outlet.lost++
+    outlet.undecided++
+    outlet.lastError = { message: cause, timestamp: new Date() }
+    const count = this.#undecidedLines.pass(topic)
+    if (count === undefined) return
+    this.#parts.logger.warn(
+      { topic, destination: outlet.reference, count, cause },
+      'the criteria of a topic could not be decided; best effort drops its events',
+    )
   }
 
   #record(

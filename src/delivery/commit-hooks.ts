@@ -1,18 +1,19 @@
 import { TopicDestinationError } from '../errors.ts'
-import type { Change, CommitHooks, CommitUnit, FhirHost, SqlTx } from '../host/types.ts'
-import { enqueueEvents, parkUndecidedEvents } from '../outbox/enqueue.ts'
+import type { CommitHooks, CommitUnit, FhirHost, SqlTx } from '../host/types.ts'
+import { enqueueEvents } from '../outbox/enqueue.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
-import { matchChanges, type ChangeMatch } from '../triggers/match-changes.ts'
-import { readMemberships, type Membership } from '../triggers/organizations.ts'
-import { addressEvents, asksForOrganization, type AddressedEvents } from './address-events.ts'
-import { applyOwnTypes, isOwnType } from './own-types.ts'
+import type { AddressedEvents } from './address-events.ts'
 import type { BestEffortEvent } from './best-effort.ts'
+import { applyOwnTypes, isOwnType } from './own-types.ts'
 import type { Registry } from './registry.ts'
+import { selectEvents } from './select-events.ts'
+import type { UndecidedParking } from './undecided-parking.ts'
 
 export interface CommitHookParts {
   readonly schema: OutboxSchema
   readonly host: FhirHost
   readonly registry: Registry
+  readonly parking: Pick<UndecidedParking, 'park'>
   /** Called after COMMIT with what best-effort destinations are to get. Returns at once. */
   readonly deliverBestEffort: (events: readonly BestEffortEvent[]) => void
   /** Called after COMMIT with the topics that got new rows in the outbox. Returns at once. */
@@ -43,15 +44,14 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
         const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
         moves = await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
       }
-      const matches = await matchChanges(parts.registry.index, changes, tx, (references, inTx) =>
-        parts.host.read(references, inTx),
+      const addressed = await selectEvents(
+        changes,
+        unit.changes,
+        tx,
+        (references, inTx) => parts.host.read(references, inTx),
+        parts.registry,
       )
-      const addressed = addressEvents(
-        matches,
-        (url) => parts.registry.audiences(url),
-        await membershipsOf(matches, unit, tx, parts),
-      )
-      await enqueue(addressed, tx, parts.schema)
+      await enqueue(addressed, tx, parts)
       outcomes.set(unit, {
         bestEffort: addressed.bestEffort,
         topicIds: new Set(addressed.events.map(({ topicId }) => topicId)),
@@ -72,24 +72,10 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
     afterRollback(unit) {
       outcomes.delete(unit)
     },
-  }
-}
 
-/** Organizations are read only for changes that somebody wants by organization. */
-async function membershipsOf(
-  matches: readonly ChangeMatch[],
-  unit: CommitUnit,
-  tx: SqlTx | undefined,
-  { host, registry }: CommitHookParts,
-): Promise<ReadonlyMap<Change, Membership>> {
-  const asking = matches
-    .filter((match) => asksForOrganization(match, (url) => registry.audiences(url)))
-    .map(({ change }) => change)
-  if (asking.length === 0) return new Map()
-  const memberships = await readMemberships(asking, unit.changes, tx, (references, inTx) =>
-    host.read(references, inTx),
-  )
-  return new Map(asking.map((change, index) => [change, memberships[index] as Membership]))
+    usesPrevious: (resourceType) =>
+      isOwnType(resourceType) || parts.registry.usesPrevious(resourceType),
+  }
 }
 
 /** @throws TopicDestinationError `KTD_NO_TRANSACTION`, so that the write fails rather than loses an event: an at-least-once destination
@@ -97,11 +83,11 @@ async function membershipsOf(
 async function enqueue(
   { events, undecided }: AddressedEvents,
   given: SqlTx | undefined,
-  schema: OutboxSchema,
+  { schema, parking }: CommitHookParts,
 ): Promise<void> {
   if (events.length + undecided.length === 0) return
   const tx = required(given, 'An at-least-once destination gets events in SQL transactions only.')
-  if (undecided.length > 0) await parkUndecidedEvents(tx, schema, undecided)
+  if (undecided.length > 0) await parking.park(tx, undecided)
   // Last, so that the rows draw their ids as late as possible: after every row lock of the write, shortly before COMMIT.
   if (events.length > 0) await enqueueEvents(tx, schema, events)
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OperationOutcomeError } from '@medplum/core'
-import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
+import type { FhirHost, FhirResource, Interaction, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
@@ -11,7 +11,9 @@ import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
 import type { SecretSource } from '../resources/secrets.ts'
 import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
-import { TopicIndex } from '../triggers/topic-index.ts'
+import { TopicFacts } from '../triggers/topic-facts.ts'
+import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
+import { asksForOrganization, groupAudiences, type Audience } from './audiences.ts'
 
 /** A destination as this node serves it. */
 export interface RegisteredDestination {
@@ -28,17 +30,6 @@ interface ParsedDestination {
   readonly fault: string | undefined
   /** Some of it stands outside of the resource, and may change there. */
   readonly refersToSecrets: boolean
-}
-
-/** Who reads one queue of the log. A topic has one for all, and one for each organization that a destination is limited to. */
-export interface Audience {
-  readonly topicId: number
-  /** An event must belong to all of these, itself or through an organization above its own: the topic's, then the destination's. */
-  readonly organizations: readonly string[]
-  /** Of destinations that leave or join the queue. */
-  readonly moves: readonly number[]
-  readonly hasAtLeastOnce: boolean
-  readonly bestEffort: readonly RegisteredDestination[]
 }
 
 export interface RegistryParts {
@@ -73,6 +64,8 @@ export class Registry {
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
+  #facts = new TopicFacts([])
+  readonly #previousUse = new Map<string, boolean>()
   #snapshot: string | undefined
   #lookedAgainAtMs = Number.NEGATIVE_INFINITY
   /** Until it has succeeded: what was read is not read again. */
@@ -128,13 +121,47 @@ export class Registry {
     return this.#topicsByUrl.get(url)
   }
 
+  /** The topics that are matched: active, and somebody listens. By url. */
+  get matchedTopics(): ReadonlyMap<string, SubscriptionTopic> {
+    return this.#indexed
+  }
+
+  /** Why a matched topic cannot be used as it is stored; undefined when it can. */
+  topicFault(url: string): string | undefined {
+    return this.#facts.faults.get(url)
+  }
+
+  /** Urls of the matched topics that cannot be decided without the version before a change of this kind. */
+  topicsUsingPrevious(resourceType: string, interaction: Interaction): readonly string[] {
+    return this.#facts.usingPrevious(resourceType, interaction)
+  }
+
+  /** Whether anything depends on the version before an update or delete of this type: a criteria, or the organization of what is deleted. */
+  usesPrevious(resourceType: string): boolean {
+    // Another node may have made a topic that this one does not know of.
+    if (!this.#isFresh) return true
+    const known = this.#previousUse.get(resourceType)
+    if (known !== undefined) return known
+    const needsOrganization = [...this.#indexed.values()].some(
+      (topic) =>
+        asksForOrganization(this.audiences(topic.url)) &&
+        triggersOn(topic, resourceType).some(({ interactions }) => interactions.includes('delete')),
+    )
+    const isUsed =
+      needsOrganization ||
+      this.topicsUsingPrevious(resourceType, 'update').length > 0 ||
+      this.topicsUsingPrevious(resourceType, 'delete').length > 0
+    this.#previousUse.set(resourceType, isUsed)
+    return isUsed
+  }
+
   /** Resolves when the view is at most one lease old, or contains everything committed before this call.
    *
    *  The wait is bounded, because the caller has a transaction open: when every connection of the host waits here, the host has none left
    *  to read the resources with that the refresh waits for.
    *  @throws {@link OperationOutcomeError} `transient`, when it takes too long */
   async ensureFresh(): Promise<void> {
-    if (performance.now() - this.#refreshedAtMs <= this.#parts.leaseMs * usedLease) return
+    if (this.#isFresh) return
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
@@ -146,6 +173,10 @@ export class Registry {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  get #isFresh(): boolean {
+    return performance.now() - this.#refreshedAtMs <= this.#parts.leaseMs * usedLease
   }
 
   /** Resolves when the view contains everything committed before this call. */
@@ -281,36 +312,14 @@ export class Registry {
       if (this.#indexed.get(url) !== topic) this.#index.put(topic)
     }
     this.#indexed = wanted
-  }
-}
-
-function groupAudiences(
-  destinations: readonly RegisteredDestination[],
-  topics: ReadonlyMap<string, SubscriptionTopic>,
-): ReadonlyMap<string, readonly Audience[]> {
-  const queues = new Map<number, RegisteredDestination[]>()
-  for (const registered of destinations) {
-    const { topicId } = registered.row
-    const readers = queues.get(topicId)
-    if (readers) readers.push(registered)
-    else queues.set(topicId, [registered])
-  }
-  const audiences = new Map<string, Audience[]>()
-  for (const [topicId, readers] of queues) {
-    const [{ row }] = readers as [RegisteredDestination]
-    const wanted = [topics.get(row.topicUrl)?.organization ?? '', row.organization]
-    const audience = {
-      topicId,
-      organizations: wanted.filter((each) => each !== ''),
-      moves: row.moves,
-      hasAtLeastOnce: readers.some((each) => each.row.kind === 'kafka-at-least-once'),
-      bestEffort: readers.filter((each) => each.row.kind === 'kafka-best-effort'),
+    const before = this.#facts
+    this.#facts = new TopicFacts(wanted.values(), before)
+    this.#previousUse.clear()
+    for (const [topic, fault] of this.#facts.faults) {
+      if (before.faults.get(topic) === fault) continue
+      this.#parts.logger.error({ topic, fault }, 'a stored topic is invalid')
     }
-    const others = audiences.get(row.topicUrl)
-    if (others) others.push(audience)
-    else audiences.set(row.topicUrl, [audience])
   }
-  return audiences
 }
 
 function staleView(): OperationOutcomeError {

@@ -48,7 +48,8 @@ export interface Change {
   /** JSON text of `current` exactly as stored, so that it is not serialised twice. Optional. */
   readonly currentJson?: string
   /** The version before this change, read under the row lock (`SELECT … FOR UPDATE`) of the write's transaction; absent on create, also
-   *  on one that brings a deleted resource back. */
+   *  on one that brings a deleted resource back. May be absent where `usesPrevious` says that nothing depends on it; a criteria that
+   *  does leaves the event undecided then. */
   readonly previous?: FhirResource
   /** Value of the request's correlation header; opaque. */
   readonly correlationId?: string
@@ -75,6 +76,9 @@ export interface CommitHooks {
   /** The attempt does not commit: it was rolled back, or is about to be repeated under another unit. Called before the request is
    *  answered, once, and only for a unit with changes. Never throws. */
   afterRollback(unit: CommitUnit): void
+  /** Whether anything depends on `previous` of an update or delete of this type. Where it is false, a host may leave `previous` out and spare
+   *  itself the read; it asks anew in each transaction, after `begin`. Absent: everything does. See `UnitOfWork.usesPrevious`. */
+  usesPrevious?(resourceType: string): boolean
 }
 
 /** Who made the request, as the host authenticated it. */

@@ -26,6 +26,11 @@ export class UnitOfWork implements CommitUnit {
     this.changes.push(change)
   }
 
+  /** Whether a module needs `previous` of an update or delete of this type; where none does, it need not be read. */
+  usesPrevious(resourceType: string): boolean {
+    return this.#hooks.some((hooks) => hooks.usesPrevious?.(resourceType) ?? true)
+  }
+
   /** A child whose changes join this unit when it is released. */
   savepoint(): UnitOfWork {
     return new UnitOfWork(this.#hooks, this)

@@ -85,10 +85,10 @@ export async function foldSilentNodes(db: Queryable, schema: OutboxSchema): Prom
     `with gone as (
        delete from ${schema.bestEffortCounter}
         where node_id <> ${folded} and seen_at < clock_timestamp() - interval '1 day'
-       returning destination_id, delivered, lost + in_process as lost)
-     insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, in_process, last_errors)
-     select destination_id, ${folded}, sum(delivered), sum(lost), 0, '[]' from gone group by destination_id
+       returning destination_id, delivered, lost + in_process as lost, undecided)
+     insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
+     select destination_id, ${folded}, sum(delivered), sum(lost), sum(undecided), 0, '[]' from gone group by destination_id
      on conflict (destination_id, node_id) do update
-       set delivered = c.delivered + excluded.delivered, lost = c.lost + excluded.lost`,
+       set delivered = c.delivered + excluded.delivered, lost = c.lost + excluded.lost, undecided = c.undecided + excluded.undecided`,
   )
 }

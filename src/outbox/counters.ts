@@ -1,7 +1,8 @@
 import { uncountedEvents } from './backlog-count.ts'
 import { prependError } from './error-list.ts'
 import type { DestinationKind } from './destinations.ts'
-import type { OutboxSchema, Queryable } from './schema.ts'
+import { literal, type OutboxSchema, type Queryable } from './schema.ts'
+import { concerns, queuesRead } from './undecided-counts.ts'
 
 export interface DeliveryError {
   readonly message: string
@@ -20,8 +21,14 @@ export interface DeliveryStatus {
   readonly queued: number
   /** At least once: set aside because Kafka can never take them. */
   readonly dead: number
-  /** Events of this topic set aside since the start because the criteria could not be decided. */
+  /** Events of this topic since the start whose criteria could not be decided. At least once: that are kept; best effort: of those lost. */
   readonly undecided: number
+  /** At least once: undecided events that were counted only, because there were too many. */
+  readonly notKept: number
+  /** At least once: events that were undecided and turned out not to be selected. */
+  readonly notFired: number
+  /** At least once: undecided events that an operator has discarded. */
+  readonly discarded: number
   /** At least once: whether Kafka keeps checkpoints, so that a crash sends nothing twice; undefined before the first delivery. */
   readonly exactlyOnce: boolean | undefined
   /** Why not. */
@@ -41,6 +48,9 @@ export interface BestEffortCounts {
   readonly destinationId: number
   readonly delivered: number
   readonly lost: number
+  /** Of those lost: the criteria could not be decided.
+   *  @default 0 */
+  readonly undecided?: number
   readonly inProcess: number
   readonly lastError?: DeliveryError
 }
@@ -53,6 +63,9 @@ interface StatusRow {
   readonly queued: string
   readonly dead: string
   readonly undecided: string
+  readonly not_kept: string
+  readonly not_fired: string
+  readonly discarded: string
   readonly exactly_once: boolean | null
   readonly note: string | null
   readonly lost: string
@@ -76,14 +89,17 @@ export async function readDeliveryStatus(
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
             else 0 end as queued,
-            (select count(*) from ${schema.undecidedEvent} u
-              where u.at >= d.started_at and exists (
-                select from ${schema.source} s where s.destination_id = d.id and s.topic_id = u.topic_id
-                   and (s.left_at is null or u.at <= s.left_at))) as undecided,
+            case when d.kind = 'kafka-at-least-once' then
+              (select count(*) from (${queuesRead(schema)}) s join ${schema.undecidedEvent} u
+                 on u.topic_id = s.topic_id and u.at between d.started_at and s.until)
+            else n.undecided end as undecided,
+            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
             (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
-               from (select e from jsonb_array_elements(d.last_errors || n.errors) e
+               from (select e from jsonb_array_elements(d.last_errors || n.errors || u.errors) e
                       order by (e->>'timestamp')::timestamptz desc limit 5) newest) as errors
-       from ${schema.destination} d, lateral (${nodeSums(schema)}) n
+       from ${schema.destination} d
+       left join ${schema.undecidedCounter} c on c.destination_id = d.id,
+            lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o, lateral (${undecidedErrors(schema)}) u
       where d.reference = $1`,
     [reference],
   )
@@ -99,25 +115,28 @@ export async function flushBestEffortCounters(
   counts: readonly BestEffortCounts[],
 ): Promise<void> {
   if (counts.length === 0) return
-  const rows = counts.map(({ destinationId, delivered, lost, inProcess, lastError }) => ({
-    destination_id: destinationId,
-    delivered,
-    lost,
-    in_process: inProcess,
-    message: lastError?.message ?? null,
-    at: lastError?.timestamp.toISOString() ?? null,
-  }))
+  const rows = counts.map(
+    ({ destinationId, delivered, lost, undecided = 0, inProcess, lastError }) => ({
+      destination_id: destinationId,
+      delivered,
+      lost,
+      undecided,
+      in_process: inProcess,
+      message: lastError?.message ?? null,
+      at: lastError?.timestamp.toISOString() ?? null,
+    }),
+  )
   // The join drops counts of destinations that were deleted meanwhile.
   await db.query(
-    `insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, in_process, last_errors)
-     select r.destination_id, $1, r.delivered, r.lost, r.in_process,
+    `insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
+     select r.destination_id, $1, r.delivered, r.lost, r.undecided, r.in_process,
             case when r.message is null then '[]'::jsonb
                  else jsonb_build_array(jsonb_build_object('message', r.message, 'timestamp', r.at)) end
        from jsonb_to_recordset($2::jsonb)
-              as r (destination_id int, delivered bigint, lost bigint, in_process bigint, message text, at timestamptz)
+              as r (destination_id int, delivered bigint, lost bigint, undecided bigint, in_process bigint, message text, at timestamptz)
        join ${schema.destination} d on d.id = r.destination_id
      on conflict (destination_id, node_id) do update
-       set delivered = excluded.delivered, lost = excluded.lost, in_process = excluded.in_process, seen_at = clock_timestamp(),
+       set delivered = excluded.delivered, lost = excluded.lost, undecided = excluded.undecided, in_process = excluded.in_process, seen_at = clock_timestamp(),
            last_errors = case when excluded.last_errors = '[]' then c.last_errors
              else ${prependError('c.last_errors', "(excluded.last_errors->0->>'message')", "(excluded.last_errors->0->'timestamp')")} end`,
     [nodeId, JSON.stringify(rows)],
@@ -127,12 +146,31 @@ export async function flushBestEffortCounters(
 /** Best-effort counts of the destination `d` over all nodes. What a dead node had in memory is lost. */
 function nodeSums(schema: OutboxSchema): string {
   const isAlive = `c.seen_at > clock_timestamp() - interval '${silentNodeSeconds} seconds'`
-  return `select coalesce(sum(c.delivered), 0) as delivered,
+  return `select coalesce(sum(c.delivered), 0) as delivered, coalesce(sum(c.undecided), 0) as undecided,
             coalesce(sum(c.in_process) filter (where ${isAlive}), 0) as in_process,
             coalesce(sum(c.lost), 0) + coalesce(sum(c.in_process) filter (where not ${isAlive}), 0) as lost,
             coalesce((select jsonb_agg(e) from ${schema.bestEffortCounter} x, jsonb_array_elements(x.last_errors) e
                        where x.destination_id = d.id), '[]') as errors
        from ${schema.bestEffortCounter} c where c.destination_id = d.id`
+}
+
+/** What was not kept for the destination `d` since it was added up last. */
+function notAddedUp(schema: OutboxSchema): string {
+  return `select coalesce(sum(u.count), 0) as count, max(u.at) as at
+            from ${schema.undecidedOverflow} u where d.kind = 'kafka-at-least-once' and ${concerns(schema)}`
+}
+
+/** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
+function undecidedErrors(schema: OutboxSchema): string {
+  const newest = `select u.error, u.at from (${queuesRead(schema)}) s, lateral (
+      select u.error, u.at from ${schema.undecidedEvent} u
+       where u.topic_id = s.topic_id and u.at between d.started_at and s.until
+       order by u.at desc limit 1) u
+    where d.kind = 'kafka-at-least-once'`
+  const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
+    where greatest(c.not_kept_at, o.at) is not null`
+  return `select coalesce(jsonb_agg(jsonb_build_object('message', e.error, 'timestamp', e.at)), '[]') as errors
+            from (${newest} union all ${notKept}) e`
 }
 
 function toStatus(row: StatusRow): DeliveryStatus {
@@ -144,6 +182,9 @@ function toStatus(row: StatusRow): DeliveryStatus {
     queued: Number(row.queued),
     dead: Number(row.dead),
     undecided: Number(row.undecided),
+    notKept: Number(row.not_kept),
+    notFired: Number(row.not_fired),
+    discarded: Number(row.discarded),
     exactlyOnce: row.exactly_once ?? undefined,
     exactlyOnceFault: row.note ?? undefined,
     lost: Number(row.lost),

@@ -1,4 +1,4 @@
-import type { Interaction, SqlTx } from '../host/types.ts'
+import type { FhirResource, Interaction, SqlTx } from '../host/types.ts'
 import type { OutboxSchema } from './schema.ts'
 
 /** One change for one topic, whatever the number of its destinations. */
@@ -18,12 +18,34 @@ export interface NewEvent {
   readonly knownMoves?: readonly number[]
 }
 
+/** An event that is set aside because nobody could decide whether it is one. */
+export interface NewUndecidedEvent extends NewEvent {
+  /** One sentence, without resource content. */
+  readonly error: string
+  /** The version before the change; absent where there was none, or where it is not known. */
+  readonly previous?: FhirResource
+  /** Names the criteria that could not be decided. Default: '', which is decided again at once. */
+  readonly criteria?: string
+  /** Time until it is decided again though the criteria stay the same, in milliseconds. Default: never. */
+  readonly retryInMs?: number
+}
+
 const maxRowsPerStatement = 500
 
-const eventColumns =
+export const eventColumns =
   'topic_id, interaction, resource_type, resource_id, version_id, correlation_id, traceparent, body, at'
 const eventColumnCount = 9
-const atColumn = 8
+
+/** SQL of a value of a column, made of its placeholder. */
+type Places = Readonly<Record<number, (placeholder: string) => string>>
+
+const eventPlaces: Places = { 8: (at) => `coalesce(${at}::timestamptz,now())` }
+const undecidedColumns = `${eventColumns}, error, previous, criteria, next_attempt_at`
+const undecidedColumnCount = eventColumnCount + 4
+const undecidedPlaces: Places = {
+  ...eventPlaces,
+  12: (ms) => `clock_timestamp() + ${ms}::float8 * interval '1 ms'`,
+}
 
 /** Writes the events in the caller's transaction, in the given order: up to 500 in one statement.
  *
@@ -44,18 +66,24 @@ export async function enqueueEvents(
   }
 }
 
-/** Sets events aside whose criteria could not be decided, in the caller's transaction. `error` must not hold resource content. */
+/** Sets events aside whose criteria could not be decided, in the caller's transaction. */
 export async function parkUndecidedEvents(
   tx: SqlTx,
   schema: OutboxSchema,
-  events: readonly (NewEvent & { readonly error: string })[],
+  events: readonly NewUndecidedEvent[],
 ): Promise<void> {
   for (let start = 0; start < events.length; start += maxRowsPerStatement) {
     const chunk = events.slice(start, start + maxRowsPerStatement)
-    const text = `insert into ${schema.undecidedEvent} (${eventColumns}, error) values ${rows(chunk.length, eventColumnCount + 1)}`
+    const values = rows(chunk.length, undecidedColumnCount, undecidedPlaces)
     await tx.query(
-      text,
-      chunk.flatMap((event) => [...columnsOf(event), event.error]),
+      `insert into ${schema.undecidedEvent} (${undecidedColumns}) values ${values}`,
+      chunk.flatMap((event) => [
+        ...columnsOf(event),
+        event.error,
+        event.previous === undefined ? null : JSON.stringify(event.previous),
+        event.criteria ?? '',
+        event.retryInMs ?? null,
+      ]),
     )
   }
 }
@@ -88,18 +116,17 @@ function insertText(schema: OutboxSchema, rowCount: number): string {
   let texts = insertTexts.get(schema)
   if (!texts) insertTexts.set(schema, (texts = []))
   return (texts[rowCount] ??=
-    `insert into ${schema.event} (${eventColumns}, known_moves) values ${rows(rowCount, eventColumnCount + 1)}`)
+    `insert into ${schema.event} (${eventColumns}, known_moves) values ${rows(rowCount, eventColumnCount + 1, eventPlaces)}`)
 }
 
-/** `($1,$2),($3,$4)` for two rows of two columns; the time is now unless it is given. */
-function rows(rowCount: number, columnCount: number): string {
-  const place = (index: number, column: number): string =>
-    column === atColumn ? `coalesce($${index}::timestamptz,now())` : `$${index}`
+/** `($1,$2),($3,$4)` for two rows of two columns. */
+function rows(rowCount: number, columnCount: number, places: Places): string {
   return Array.from({ length: rowCount }, (_row, row) => {
     const first = row * columnCount + 1
-    const places = Array.from({ length: columnCount }, (_column, column) =>
-      place(first + column, column),
-    )
-    return `(${places.join(',')})`
+    const values = Array.from({ length: columnCount }, (_column, column) => {
+      const placeholder = `$${first + column}`
+      return places[column]?.(placeholder) ?? placeholder
+    })
+    return `(${values.join(',')})`
   }).join(',')
 }

@@ -51,7 +51,7 @@ interface EventRow {
   readonly is_beyond: boolean
 }
 
-const interactionsByCode: Readonly<Record<string, Interaction>> = {
+export const interactionsByCode: Readonly<Record<string, Interaction>> = {
   c: 'create',
   u: 'update',
   d: 'delete',

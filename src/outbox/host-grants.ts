@@ -19,7 +19,8 @@ export function outboxGrantsSql(hostRole: string, schema?: string): string {
   ]
   return `begin;
 grant usage on schema ${tables.quotedName} to ${role};
-grant insert on ${tables.event}, ${tables.undecidedEvent} to ${role};
+grant insert on ${tables.event}, ${tables.undecidedEvent}, ${tables.undecidedOverflow} to ${role};
+grant select (topic_id) on ${tables.undecidedEvent} to ${role};
 grant usage on sequence ${tables.quotedName}.event_id_seq to ${role};
 grant select, insert, update, delete on ${written.join(', ')} to ${role};
 commit;

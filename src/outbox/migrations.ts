@@ -4,6 +4,7 @@ import { createTables } from './migrations/0001-outbox.ts'
 import { createSources } from './migrations/0002-sources.ts'
 import { createOwnTypes } from './migrations/0003-own-types.ts'
 import { createNodes } from './migrations/0004-nodes.ts'
+import { extendUndecided } from './migrations/0005-undecided.ts'
 import { rebaseAfterRestore } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
@@ -13,6 +14,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   createSources,
   createOwnTypes,
   createNodes,
+  extendUndecided,
 ]
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.

@@ -21,6 +21,8 @@ export interface OutboxSchema {
   readonly node: string
   readonly deadLetter: string
   readonly undecidedEvent: string
+  readonly undecidedOverflow: string
+  readonly undecidedCounter: string
   readonly registryChange: string
   readonly bestEffortCounter: string
   readonly cluster: string
@@ -41,7 +43,7 @@ export interface OutboxSchema {
 }
 
 /** Second key of the advisory locks that are not a node's (those use its id, from 1 upwards). */
-export const lockKeys = { janitor: 0, migration: -1 } as const
+export const lockKeys = { janitor: 0, migration: -1, undecided: -2 } as const
 
 export interface OutboxSchemaOptions {
   /** Events per slot of the ring, fixed when the tables are created.
@@ -75,6 +77,8 @@ export function outboxSchema(
     node: table('node'),
     deadLetter: table('dead_letter'),
     undecidedEvent: table('undecided_event'),
+    undecidedOverflow: table('undecided_overflow'),
+    undecidedCounter: table('undecided_counter'),
     registryChange: table('registry_change'),
     bestEffortCounter: table('best_effort_counter'),
     cluster: table('cluster'),

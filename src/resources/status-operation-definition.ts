@@ -52,7 +52,30 @@ export const statusOperationDefinition: OperationDefinition = {
       'decimal',
       'At least once: events that can never be delivered and were set aside.',
     ),
-    out('messagesUndecided', 0, 'decimal', 'Changes whose criteria could not be evaluated.'),
+    out(
+      'messagesUndecided',
+      0,
+      'decimal',
+      'Changes whose criteria could not be evaluated. At least once: that are kept; best effort: of those lost.',
+    ),
+    out(
+      'messagesNotKept',
+      0,
+      'decimal',
+      'At least once: undecided changes that were only counted, because there were more than maxUndecidedPerTopic.',
+    ),
+    out(
+      'messagesNotFired',
+      0,
+      'decimal',
+      'At least once: undecided changes that the criteria did not select when they were decided again.',
+    ),
+    out(
+      'messagesDiscarded',
+      0,
+      'decimal',
+      'At least once: undecided changes that an operator has discarded.',
+    ),
     out(
       'exactlyOnce',
       0,

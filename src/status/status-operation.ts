@@ -56,6 +56,10 @@ function stateOf(registry: Registry, reference: string): DestinationState {
       reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.`,
     }
   }
+  const topicFault = topic && registry.topicFault(topic.url)
+  if (topic && topicFault !== undefined) {
+    return { status: 'error', reason: `The topic ${topic.url} is invalid: ${topicFault}` }
+  }
   if (registered?.destination?.status === 'off') return { status: 'off', reason: undefined }
   return { status: 'active', reason: undefined }
 }

@@ -56,9 +56,14 @@ export function statusParameters(counted: DeliveryStatus, state: DestinationStat
         ? [
             decimal('messagesDead', counted.dead),
             decimal('messagesUndecided', counted.undecided),
+            decimal('messagesNotKept', counted.notKept),
+            decimal('messagesNotFired', counted.notFired),
+            decimal('messagesDiscarded', counted.discarded),
             ...exactlyOnce(counted),
           ]
-        : []),
+        : counted.undecided > 0
+          ? [decimal('messagesUndecided', counted.undecided)]
+          : []),
       ...(state.reason === undefined ? [] : [{ name: 'statusReason', valueString: state.reason }]),
     ],
   }

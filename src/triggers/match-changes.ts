@@ -47,20 +47,21 @@ async function resolvePending(
     const missing = missingReferences(results)
     if (missing.length === 0) return
     if (round === criteriaLimits.maxResolveRounds) {
-      giveUp(results, `resolve() needs more than ${round} rounds of reading.`)
+      giveUp(results, `resolve() needs more than ${round} rounds of reading.`, false)
       return
     }
     const failure = await readReferences(resolved, missing, tx, read)
     if (failure !== undefined) {
-      giveUp(results, failure)
+      giveUp(results, failure, read !== undefined)
       return
     }
   }
 }
 
-function giveUp(results: MatchResult[], error: string): void {
+function giveUp(results: MatchResult[], error: string, isTransient: boolean): void {
   for (const [i, result] of results.entries()) {
-    const open = result.pending.map(({ topicUrl }) => ({ topicUrl, error }))
+    const transient = isTransient ? { isTransient } : {}
+    const open = result.pending.map(({ topicUrl }) => ({ topicUrl, error, ...transient }))
     results[i] = { ...result, undecided: [...result.undecided, ...open], pending: [] }
   }
 }

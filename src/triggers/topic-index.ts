@@ -16,6 +16,8 @@ export interface UndecidedTopic {
   readonly topicUrl: string
   /** One sentence for an operator, without resource content. */
   readonly error: string
+  /** The same criteria may decide the same change another time. */
+  readonly isTransient?: boolean
 }
 
 export interface PendingTopic {
@@ -148,7 +150,8 @@ function isWide({ resourceType }: TopicTrigger): boolean {
   return resourceType === '*' || resourceType === 'DomainResource'
 }
 
-function triggersOn(topic: SubscriptionTopic, resourceType: string): TopicTrigger[] {
+/** Triggers of a topic that look at a concrete resource type. */
+export function triggersOn(topic: SubscriptionTopic, resourceType: string): TopicTrigger[] {
   return topic.triggers.filter(
     (trigger) =>
       trigger.resourceType === resourceType ||

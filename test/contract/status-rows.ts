@@ -84,7 +84,7 @@ export const statusRows = {
     statement: 'The answer ends with lastErrorDetail.',
     source: 'Kafka AidboxTopicDestination, Status Introspection',
     verdict: 'different',
-    here: '`messagesDead`, `messagesUndecided` and `statusReason` follow lastErrorDetail.',
+    here: '`messagesDead`, `messagesUndecided`, `messagesNotKept`, `messagesNotFired`, `messagesDiscarded` and `statusReason` follow lastErrorDetail.',
     because: 'what was set aside must be seen',
   },
   'status-missing': {

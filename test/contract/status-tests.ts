@@ -256,6 +256,9 @@ export const statusTests: Record<keyof typeof statusRows, RowTest> = {
     assert.deepEqual(names.slice(names.lastIndexOf('lastErrorDetail') + 1), [
       'messagesDead',
       'messagesUndecided',
+      'messagesNotKept',
+      'messagesNotFired',
+      'messagesDiscarded',
       'statusReason',
     ])
   },

@@ -198,7 +198,7 @@ export const topicRows = {
     statement: 'What becomes of an event whose criteria fails for this one resource is not said.',
     source: 'Webhook AidboxTopicDestination, Webhook is not firing',
     verdict: 'different',
-    here: 'An event whose criteria fails is set aside and counted (`messagesUndecided`); the write succeeds.',
+    here: 'An event whose criteria fails is set aside and counted (`messagesUndecided`), and decided again when its topic changes; the write succeeds.',
     because: 'nothing is lost without a trace',
   },
 } as const

@@ -33,6 +33,7 @@ describe('module options', () => {
     ['registryLeaseMs', 49],
     ['pollIntervalMs', 2.5],
     ['pageLingerMs', -1],
+    ['maxUndecidedPerTopic', -1],
     ['maxPageEvents', 0],
     ['maxPageBytes', 1],
     ['stopTimeoutMs', Number.NaN],

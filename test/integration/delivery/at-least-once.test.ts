@@ -38,6 +38,9 @@ describe('at least once', () => {
       status: 'active',
       messagesDead: 0,
       messagesUndecided: 0,
+      messagesNotKept: 0,
+      messagesNotFired: 0,
+      messagesDiscarded: 0,
       exactlyOnce: true,
       errors: [],
     })

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { ModuleOptions } from '../../../src/options.ts'
 import { consumeUntil, newTopic, testKafka } from '../../helpers/kafka.ts'
@@ -15,26 +12,11 @@ import {
   type Nodes,
 } from './nodes.ts'
 import type { RelaySettings } from './relay-process.ts'
+import { startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
-const script = join(import.meta.dirname, 'relay-process.ts')
 const acknowledgement = 'delivered = delivered +'
 const eventCount = 300
-
-/** Runs until it has killed itself. */
-async function untilDead(t: TestContext, settings: RelaySettings): Promise<void> {
-  const relay = startRelay(t, settings)
-  const [, signal] = (await once(relay, 'exit')) as [number | null, string | null]
-  assert.equal(signal, 'SIGKILL')
-}
-
-function startRelay(t: TestContext, settings: RelaySettings): ChildProcess {
-  const relay = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(settings)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  t.after(() => relay.kill('SIGKILL'))
-  return relay
-}
 
 /** A queue that nobody has delivered yet: the node that wrote it is stopped. */
 async function queued(t: TestContext): Promise<{ nodes: Nodes; kafkaTopic: string; url: string }> {

@@ -85,7 +85,7 @@ it('the host and the module may be different roles; the host cannot read events'
   await host.delete('AidboxTopicDestination/d')
   await host.delete('AidboxSubscriptionTopic/patients')
   for (const table of ['event', 'undecided_event', 'dead_letter']) {
-    await assert.rejects(hostPool.query(`select from topic_destination.${table}`), {
+    await assert.rejects(hostPool.query(`select resource_id from topic_destination.${table}`), {
       code: '42501',
     })
   }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import type { Pool } from 'pg'
-import type { FhirServerModule } from '../../../src/host/types.ts'
-import { kafkaTopicDestination } from '../../../src/module.ts'
+import { kafkaTopicDestination, type TopicDestinationModule } from '../../../src/module.ts'
 import type { ModuleOptions } from '../../../src/options.ts'
 import { consumeUntil, type ConsumedRecord } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
@@ -16,7 +15,7 @@ import { PgHost } from './pg-host.ts'
 
 export interface Node {
   readonly host: PgHost
-  readonly module: FhirServerModule
+  readonly module: TopicDestinationModule
 }
 
 export interface Nodes {

@@ -24,6 +24,8 @@ export interface Writes {
 /** The smallest FHIR server a module can be loaded into: one table, no HTTP. Several on one database are the nodes of a cluster. */
 export class PgHost implements FhirHost {
   readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
+  /** Leaves the version before a change out where no topic needs it. */
+  sparesPrevious = false
   readonly #pool: Pool
   readonly #hooks: CommitHooks[] = []
   readonly #types = new Map<string, ResourceTypeDefinition>()
@@ -86,6 +88,10 @@ export class PgHost implements FhirHost {
     await this.transaction((writes) => writes.delete(reference))
   }
 
+  usesPrevious(resourceType: string): boolean {
+    return new UnitOfWork(this.#hooks).usesPrevious(resourceType)
+  }
+
   /** The answer of `GET <reference>/$status`. */
   async status(id: string): Promise<Parameters | undefined> {
     const operation = this.#operations.find(({ code }) => code === 'status')
@@ -128,7 +134,8 @@ export class PgHost implements FhirHost {
       'update resource set version = version + 1, body = $2 where reference = $1',
       [reference, current],
     )
-    const change = { resourceType, id, versionId, ...(previous && { previous }) }
+    const isSpared = this.sparesPrevious && !unit.usesPrevious(resourceType)
+    const change = { resourceType, id, versionId, ...(previous && !isSpared && { previous }) }
     if (!current) unit.record({ ...change, interaction: 'delete' })
     else unit.record({ ...change, interaction: previous ? 'update' : 'create', current })
   }

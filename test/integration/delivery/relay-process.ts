@@ -7,6 +7,8 @@ import { PgHost } from './pg-host.ts'
 export interface RelaySettings {
   readonly connectionString: string
   readonly options?: Partial<ModuleOptions>
+  /** Releases all undecided events. */
+  readonly release?: boolean
   readonly strike?: {
     /** Part of the statement's text. */
     readonly at: string
@@ -18,7 +20,9 @@ export interface RelaySettings {
 
 type Query = (this: Client, ...args: unknown[]) => unknown
 
-const { connectionString, options, strike } = JSON.parse(process.argv[2] ?? '') as RelaySettings
+const { connectionString, options, release, strike } = JSON.parse(
+  process.argv[2] ?? '',
+) as RelaySettings
 let skipped = 0
 
 if (strike) {
@@ -43,4 +47,5 @@ const module = kafkaTopicDestination({
 })
 module.register(new PgHost(new Pool({ connectionString })))
 await module.start()
+if (release === true) await module.undecided.release('all')
 process.stdout.write('started\n')

@@ -35,7 +35,7 @@ it('commits the write although the read for resolve() failed inside its transact
       return new Map()
     })
     assert.deepEqual(match?.undecided, [
-      { topicUrl: 'topic', error: 'The references could not be read (42P01).' },
+      { topicUrl: 'topic', error: 'The references could not be read (42P01).', isTransient: true },
     ])
     await client.query('commit')
   } finally {

@@ -34,6 +34,20 @@ function recordingTx(statements: string[]): SqlTx {
 }
 
 describe('UnitOfWork', () => {
+  it('asks every hook whether the version before a change is needed; who does not say needs it', () => {
+    const silent = recordingHooks([])
+    const of = (type: string): CommitHooks => ({
+      ...silent,
+      usesPrevious: (resourceType) => resourceType === type,
+    })
+    const patient = new UnitOfWork([of('Patient'), of('Encounter')])
+    assert.equal(patient.usesPrevious('Patient'), true)
+    assert.equal(patient.usesPrevious('Encounter'), true)
+    assert.equal(patient.usesPrevious('Observation'), false)
+    assert.equal(new UnitOfWork([of('Patient'), silent]).usesPrevious('Observation'), true)
+    assert.equal(new UnitOfWork([]).usesPrevious('Patient'), false)
+  })
+
   it('passes one unit with every change to every hook, in the order of registration', async () => {
     const calls: string[] = []
     const unit = new UnitOfWork([recordingHooks(calls, '1-'), recordingHooks(calls, '2-')])

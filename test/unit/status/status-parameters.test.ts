@@ -10,6 +10,9 @@ const counted = {
   queued: 7,
   dead: 1,
   undecided: 4,
+  notKept: 6,
+  notFired: 8,
+  discarded: 9,
   exactlyOnce: false,
   exactlyOnceFault: 'no right',
   lost: 5,
@@ -46,6 +49,9 @@ describe('statusParameters', () => {
       },
       { name: 'messagesDead', valueDecimal: 1 },
       { name: 'messagesUndecided', valueDecimal: 4 },
+      { name: 'messagesNotKept', valueDecimal: 6 },
+      { name: 'messagesNotFired', valueDecimal: 8 },
+      { name: 'messagesDiscarded', valueDecimal: 9 },
       { name: 'exactlyOnce', valueBoolean: false },
       { name: 'exactlyOnceFault', valueString: 'no right' },
     ])
@@ -64,6 +70,7 @@ describe('statusParameters', () => {
         'messagesLost',
         'startTimestamp',
         'status',
+        'messagesUndecided',
         'statusReason',
       ],
     )

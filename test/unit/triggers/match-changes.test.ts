@@ -156,7 +156,7 @@ describe('matchChanges', () => {
     const [match] = await matchChanges(index, [encounter('1', 'Patient/a')], tx, failing)
     assert.deepEqual(match?.fired, ['t1'])
     assert.deepEqual(match.undecided, [
-      { topicUrl: 't0', error: 'The references could not be read (57014).' },
+      { topicUrl: 't0', error: 'The references could not be read (57014).', isTransient: true },
     ])
     assert.deepEqual(log, [
       'savepoint topic_destination_resolve',

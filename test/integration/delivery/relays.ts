@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { RelaySettings } from './relay-process.ts'
+
+const script = join(import.meta.dirname, 'relay-process.ts')
+
+/** A node in a process of its own; killed after the test. */
+export function startRelay(t: TestContext, settings: RelaySettings): ChildProcess {
+  const relay = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(settings)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  t.after(() => relay.kill('SIGKILL'))
+  return relay
+}
+
+/** Runs until it has killed itself. */
+export async function untilDead(t: TestContext, settings: RelaySettings): Promise<void> {
+  const relay = startRelay(t, settings)
+  const [, signal] = (await once(relay, 'exit')) as [number | null, string | null]
+  assert.equal(signal, 'SIGKILL')
+}

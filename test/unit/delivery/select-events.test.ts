@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Change } from '../../../src/host/types.ts'
+import type { Audience } from '../../../src/delivery/audiences.ts'
+import { selectEvents } from '../../../src/delivery/select-events.ts'
+import { parseSubscriptionTopic } from '../../../src/triggers/subscription-topic.ts'
+import { TopicFacts } from '../../../src/triggers/topic-facts.ts'
+import { TopicIndex } from '../../../src/triggers/topic-index.ts'
+
+const criteria: Readonly<Record<string, string | undefined>> = {
+  fires: '%previous.empty() or active = true',
+  'does not fire': '%previous.active = true',
+  fails: '%previous.active + 1 = true',
+  'needs none': '%current.exists() or %resource.empty()',
+}
+const topics = Object.entries(criteria).map(([url, fhirPathCriteria]) =>
+  parseSubscriptionTopic({
+    resourceType: 'AidboxSubscriptionTopic',
+    id: 'x',
+    url,
+    status: 'active',
+    trigger: [{ resource: 'Patient', fhirPathCriteria }],
+  }),
+)
+const urls = Object.keys(criteria)
+
+async function selected(change: Change): Promise<{ events: string[]; undecided: string[] }> {
+  const index = new TopicIndex()
+  for (const topic of topics) index.put(topic)
+  const facts = new TopicFacts(topics)
+  const audience = (topicId: number): Audience => ({
+    topicId,
+    criteria: 'c',
+    organizations: [],
+    moves: [],
+    hasAtLeastOnce: true,
+    bestEffort: [],
+  })
+  const read = (): Promise<never> => Promise.reject(new Error('nothing is to be read'))
+  const { events, undecided } = await selectEvents([change], [change], undefined, read, {
+    index,
+    audiences: (url) => [audience(urls.indexOf(url))],
+    topicsUsingPrevious: (type, interaction) => facts.usingPrevious(type, interaction),
+  })
+  return {
+    events: events.map(({ topicId }) => urls[topicId] ?? ''),
+    undecided: undecided.map(({ topicUrl, error }) => `${topicUrl}: ${error}`),
+  }
+}
+
+const resource = { resourceType: 'Patient', id: 'p', active: true }
+const named = { resourceType: 'Patient', id: 'p' }
+const unknown = 'The criteria needs the version before this change, which is not known.'
+const needing = ['fires', 'does not fire', 'fails'].map((url) => `${url}: ${unknown}`)
+
+describe('a change without the version before it', () => {
+  for (const interaction of ['update', 'delete'] as const) {
+    it(`${interaction}: no criteria that asks for it is decided by its absence`, async () => {
+      const change = {
+        ...named,
+        interaction,
+        ...(interaction === 'update' && { current: resource }),
+      }
+      const { events, undecided } = await selected(change)
+      assert.deepEqual(events, ['needs none'])
+      assert.deepEqual(undecided.toSorted(), needing.toSorted())
+    })
+  }
+
+  it('create: there is none, which is known', async () => {
+    const { events, undecided } = await selected({
+      ...named,
+      interaction: 'create',
+      current: resource,
+    })
+    assert.deepEqual(events, ['fires', 'needs none'])
+    assert.deepEqual(undecided, [])
+  })
+
+  it('update with it: each criteria decides', async () => {
+    const { events } = await selected({
+      ...named,
+      interaction: 'update',
+      current: resource,
+      previous: resource,
+    })
+    assert.deepEqual(events.toSorted(), ['does not fire', 'fires', 'needs none'])
+  })
+})

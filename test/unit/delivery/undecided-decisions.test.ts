@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { UndecidedDecisions } from '../../../src/delivery/undecided-decisions.ts'
+import type { StoredUndecided } from '../../../src/outbox/undecided-events.ts'
+import { parseSubscriptionTopic } from '../../../src/triggers/subscription-topic.ts'
+
+function stored(id: number, body: object | string | null, topicId = 1): StoredUndecided {
+  return {
+    id: String(id),
+    topicId,
+    interaction: body === null ? 'delete' : 'update',
+    resourceType: 'Patient',
+    resourceId: `p${id}`,
+    versionId: '2',
+    at: new Date(),
+    body: typeof body === 'object' && body !== null ? JSON.stringify(body) : body,
+    previous: '{"resourceType":"Patient","active":true}',
+    attempts: 1,
+  }
+}
+
+function queues(fhirPathCriteria: string) {
+  const topic = parseSubscriptionTopic({
+    resourceType: 'AidboxSubscriptionTopic',
+    id: 't',
+    url: 'u',
+    status: 'active',
+    trigger: [{ resource: 'Patient', fhirPathCriteria }],
+  })
+  const audience = {
+    topicId: 1,
+    criteria: 'name',
+    organizations: [],
+    moves: [],
+    hasAtLeastOnce: true,
+    bestEffort: [],
+  }
+  return new Map([[1, { topic, audience }]])
+}
+
+const noRead = (): Promise<never> => Promise.reject(new Error('nothing is to be read'))
+const resource = (active: boolean): object => ({ resourceType: 'Patient', id: 'p', active })
+
+describe('UndecidedDecisions', () => {
+  it('decides by the stored change: its version, the one before it, its interaction', async () => {
+    const decisions = new UndecidedDecisions(noRead)
+    const { fired, notFired, kept } = await decisions.decide(
+      [stored(1, resource(true)), stored(2, resource(false)), stored(3, null)],
+      queues('%previous.active = true and (active = false or %current.empty())'),
+    )
+    assert.deepEqual([...fired.keys()], ['2', '3'])
+    assert.deepEqual(notFired, ['1'])
+    assert.deepEqual(kept, [])
+  })
+
+  it('keeps what it cannot decide, what is not JSON, and leaves other queues alone', async () => {
+    const decisions = new UndecidedDecisions(noRead)
+    const { fired, notFired, kept, count } = await decisions.decide(
+      [stored(1, resource(true)), stored(2, '{"'), stored(3, resource(true), 2)],
+      queues('active + 1 = 2'),
+    )
+    assert.deepEqual([fired.size, notFired.length, count], [0, 0, 3])
+    assert.deepEqual(
+      kept.map(({ id, criteria, retryInMs }) => [id, criteria, retryInMs]),
+      [
+        ['1', 'name', null],
+        ['2', 'name', null],
+      ],
+    )
+    assert.equal(kept[1]?.error, 'The stored change is not JSON.')
+  })
+
+  it('asks a host that cannot read once in a batch, and wants to try again after a while', async () => {
+    let asked = 0
+    const decisions = new UndecidedDecisions(() => {
+      asked++
+      return Promise.reject(new Error('no connection'))
+    })
+    const of = (id: number): StoredUndecided =>
+      stored(id, {
+        resourceType: 'Patient',
+        managingOrganization: { reference: `Organization/${id}` },
+      })
+    const { kept } = await decisions.decide(
+      [of(1), of(2), of(3)],
+      queues('managingOrganization.resolve().active = true'),
+    )
+    assert.equal(asked, 1)
+    for (const { error, retryInMs } of kept) {
+      assert.equal(error, 'The references could not be read (Error).')
+      assert.ok(retryInMs !== null && retryInMs >= 100 && retryInMs <= 200)
+    }
+    assert.equal(kept.length, 3)
+    await decisions.decide([of(1)], queues('managingOrganization.resolve().active = true'))
+    assert.equal(asked, 2)
+  })
+
+  it('ends a batch that takes long with what it has, at least one event', async () => {
+    for (const [stepMs, expected] of [
+      [1_000, 6],
+      [60_000, 1],
+    ] as const) {
+      let nowMs = 0
+      const decisions = new UndecidedDecisions(noRead, () => (nowMs += stepMs))
+      const events = Array.from({ length: 9 }, (_, index) => stored(index, resource(true)))
+      const { count, fired } = await decisions.decide(events, queues('active = true'))
+      assert.deepEqual([count, fired.size], [expected, expected])
+    }
+  })
+})
