@@ -1,7 +1,8 @@
 import { compile, type UserInvocationTable } from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { FhirResource } from '../host/types.ts'
-import { checkComputedLength, Fuel } from './fuel.ts'
+import { criteriaLimits } from './criteria-language.ts'
+import { checkComputedLength, checkItems, type Fuel } from './fuel.ts'
 import { compilePattern, type Pattern } from './linear-regex.ts'
 import type { References } from './references.ts'
 
@@ -39,11 +40,22 @@ export class CriteriaFunctions {
 
   /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network.
    *  @param fuel pays for regular expressions */
-  table(references: References, fuel: Fuel = new Fuel(new Set())): UserInvocationTable {
+  table(references: References, fuel: Fuel): UserInvocationTable {
     return {
       matches: this.#regexFunction(fuel, (pattern, text) => pattern.find(text)),
       matchesFull: this.#regexFunction(fuel, (pattern, text) => pattern.matchFull(text)),
-      replace: { arity: { 2: ['String', 'String'] }, fn: replace },
+      contains: searchFunction(fuel, (text, part) => text.includes(part)),
+      indexOf: searchFunction(fuel, (text, part) => text.indexOf(part)),
+      split: searchFunction(fuel, pieces),
+      toChars: {
+        arity: { 0: [] },
+        fn: (items: readonly unknown[]) => pieces(singleString(items) ?? '', ''),
+      },
+      replace: {
+        arity: { 2: ['String', 'String'] },
+        fn: (items: readonly unknown[], pattern: unknown, substitution: unknown) =>
+          replace(fuel, singleString(items), pattern, substitution),
+      },
       resolve: {
         arity: { 0: [] },
         fn(this: unknown, items: readonly unknown[]) {
@@ -82,11 +94,40 @@ export class CriteriaFunctions {
   }
 }
 
-function replace(items: readonly unknown[], pattern: unknown, substitution: unknown): unknown {
-  const text = singleString(items)
+/** A function that looks for a string in a string. JavaScript compares each place of a text with as much of the part as is equal there. */
+function searchFunction(
+  fuel: Fuel,
+  search: (text: string, part: string) => unknown,
+): UserInvocationTable[string] {
+  return {
+    arity: { 1: ['String'] },
+    fn: (items: readonly unknown[], part: unknown) => {
+      const text = singleString(items)
+      if (text === undefined || typeof part !== 'string') return []
+      fuel.spendOnSearch(text.length, part.length)
+      return search(text, part)
+    },
+  }
+}
+
+/** @throws FuelError before more pieces are made than an evaluation may look at */
+function pieces(text: string, separator: string): string[] {
+  const { maxItems } = criteriaLimits
+  const found = text.split(separator, maxItems + 1)
+  checkItems(found.length)
+  return found
+}
+
+function replace(
+  fuel: Fuel,
+  text: string | undefined,
+  pattern: unknown,
+  substitution: unknown,
+): unknown {
   if (text === undefined || typeof pattern !== 'string' || typeof substitution !== 'string') {
     return []
   }
+  fuel.spendOnSearch(text.length, pattern.length)
   const found = pattern === '' ? text.length + 1 : text.split(pattern).length - 1
   // Before the string is made: one call can make it thousands of times longer.
   checkComputedLength(text.length + found * (substitution.length - pattern.length))

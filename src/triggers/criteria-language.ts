@@ -21,8 +21,15 @@ export const criteriaLimits = {
   maxMatchSteps: 20_000_000,
   /** Length of the unit of a Quantity: the reader of units takes the square of it. */
   maxUnitChars: 200,
-  /** Items in a collection that is compared item by item with another, which takes the square of it. */
-  maxComparedItems: 1_000,
+  /** Length of all units of one evaluation. */
+  maxAllUnitChars: 20_000,
+  /** Length of the strings of the resource that functions of one evaluation read through. */
+  maxReadChars: 20_000_000,
+  /** Characters of texts times characters of what is looked for in them. */
+  maxSearchSteps: 250_000_000,
+  /** What one evaluation compares: the parts of values, in collections whose items are compared with one another each as often as there
+   *  are items. */
+  maxComparisons: 1_000_000,
   maxReferences: 50,
   maxResolveRounds: 3,
 } as const
@@ -75,11 +82,30 @@ export const refusedFunctions: ReadonlyMap<string, string> = new Map([
 /** Functions whose arguments are evaluated once per item. */
 export const loopFunctions: ReadonlySet<string> = new Set(['all', 'exists', 'select', 'where'])
 
-/** Functions and operators that compare every item of one side with every item of the other. */
-export const comparingFunctions: ReadonlySet<string> = new Set([
-  ...['distinct', 'exclude', 'intersect', 'isDistinct', 'subsetOf', 'supersetOf', 'union'],
+/** How functions and operators compare their collections: by their first items, then the second, and so on (`values`); every item with
+ *  every other (`items`), or by a hash where all are objects (`hashed`). */
+export const comparingFunctions: ReadonlyMap<string, 'hashed'> = new Map([
+  ...['distinct', 'exclude', 'intersect', 'isDistinct', 'subsetOf', 'supersetOf', 'union'].map(
+    (name) => [name, 'hashed'] as const,
+  ),
 ])
-export const comparingOperators: ReadonlySet<string> = new Set(['|', '~', '!~', 'in', 'contains'])
+export const comparingOperators: ReadonlyMap<string, 'values' | 'hashed' | 'items'> = new Map([
+  ['=', 'values'],
+  ['!=', 'values'],
+  ['~', 'values'],
+  ['!~', 'values'],
+  ['|', 'hashed'],
+  ['in', 'values'],
+  ['contains', 'values'],
+])
+
+/** Functions that go through the strings they are given. */
+export const readingFunctions: ReadonlySet<string> = new Set([
+  ...['contains', 'convertsToBoolean', 'convertsToDate', 'convertsToDateTime', 'convertsToDecimal'],
+  ...['convertsToInteger', 'convertsToQuantity', 'convertsToString', 'convertsToTime', 'indexOf'],
+  ...['join', 'lower', 'matches', 'matchesFull', 'replace', 'split', 'toBoolean', 'toChars'],
+  ...['toDate', 'toDateTime', 'toDecimal', 'toInteger', 'toQuantity', 'toTime', 'trim', 'upper'],
+])
 
 /** Variables of a criteria and what they stand for. */
 export const criteriaVariables: readonly string[] = [
