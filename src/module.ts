@@ -68,8 +68,8 @@ class KafkaTopicDestination implements FhirServerModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets, strictAidbox } = this.#options
-    host.registerResourceType(subscriptionTopicType())
+    const { plainSecrets, strictAidbox, criteriaElementCheck } = this.#options
+    host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,

@@ -46,6 +46,7 @@ export class CriteriaFunctions {
       matchesFull: this.#regexFunction(fuel, (pattern, text) => pattern.matchFull(text)),
       contains: searchFunction(fuel, (text, part) => text.includes(part)),
       indexOf: searchFunction(fuel, (text, part) => text.indexOf(part)),
+      lastIndexOf: searchFunction(fuel, (text, part) => text.lastIndexOf(part)),
       split: searchFunction(fuel, pieces),
       toChars: {
         arity: { 0: [] },

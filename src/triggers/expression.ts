@@ -28,13 +28,26 @@ export function compileExpression(text: string, model: Model = r4): Expression {
   const functions = new CriteriaFunctions()
   const evaluate: Expression['evaluate'] = (change, references, fuel) => {
     const variables = variablesOf(change)
-    return run(variables.current, variables, {
+    const options = {
       debugger: fuel.spend,
       userInvocationTable: functions.table(references, fuel),
-    })
+    }
+    return silently(() => run(variables.current, variables, options))
   }
   let compared: ComparedNodes | undefined
   return { fuel: () => new Fuel((compared ??= comparedIn(evaluate))), evaluate }
+}
+
+/** fhirpath.js warns on the console when it cuts the fraction of a duration off, and quotes the date, which may be a patient's. */
+function silently<Result>(run: () => Result): Result {
+  const output: Pick<Console, 'warn'> = globalThis.console
+  const { warn } = output
+  output.warn = () => undefined
+  try {
+    return run()
+  } finally {
+    output.warn = warn
+  }
 }
 
 export const nothing: Change = { interaction: 'update', resourceType: '', id: '' }
