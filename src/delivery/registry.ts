@@ -186,9 +186,11 @@ export class Registry {
   async #readAll(): Promise<void> {
     this.#topics.clear()
     this.#parsed.clear()
+    const slices = new Slices()
     for (const type of [topicTypeName, destinationTypeName]) {
       for (const resource of await this.#parts.host.list(type)) {
         this.#store(`${type}/${resource.id ?? ''}`, resource)
+        await slices.pause()
       }
     }
     const { db, schema } = this.#parts

@@ -1,6 +1,6 @@
 import type { Change } from '../host/types.ts'
 import type { Criteria, Verdict } from './criteria-engine.ts'
-import { decideExactly, pathKey, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
 import type { ResolvedReferences } from './references.ts'
 
 /** All triggers of one bucket with the same criteria text: evaluated once per change. */
@@ -124,7 +124,7 @@ export class Bucket {
   }
 
   #selectivity(guard: Guard): number {
-    return (this.#wanted.get(pathKey(guard))?.size ?? 0) / guard.values.length
+    return (this.#wanted.get(guard.key)?.size ?? 0) / guard.values.length
   }
 
   #hang(group: CriteriaGroup): void {
@@ -135,7 +135,7 @@ export class Bucket {
       return
     }
     const { source, steps, values } = best
-    const path = getOrMake(this.#paths, pathKey(best), (): GuardPath => {
+    const path = getOrMake(this.#paths, best.key, (): GuardPath => {
       return { source, steps, groups: new Map<string, Set<CriteriaGroup>>() }
     })
     for (const value of values) {
@@ -146,17 +146,17 @@ export class Bucket {
   #unhang(group: CriteriaGroup): void {
     this.#unguarded.delete(group)
     const guard = group.hangsOn
-    const path = guard && this.#paths.get(pathKey(guard))
+    const path = guard && this.#paths.get(guard.key)
     if (!path) return
     for (const value of guard.values) {
       const groups = path.groups.get(value)
       if (groups?.delete(group) && groups.size === 0) path.groups.delete(value)
     }
-    if (path.groups.size === 0) this.#paths.delete(pathKey(guard))
+    if (path.groups.size === 0) this.#paths.delete(guard.key)
   }
 
   #count(guard: Guard, step: 1 | -1): void {
-    const key = pathKey(guard)
+    const { key } = guard
     const wanted = getOrMake(this.#wanted, key, () => new Map<string, number>())
     for (const value of new Set(guard.values)) {
       const count = (wanted.get(value) ?? 0) + step

@@ -34,79 +34,72 @@ export function plainValue(item: unknown): unknown {
   return isNode(item) ? item.data : item
 }
 
-/** Functions that replace fhirpath.js's own, for one criteria. */
-export class CriteriaFunctions {
-  readonly #patterns = new Map<string, Pattern>()
-
-  /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network.
-   *  @param fuel pays for regular expressions */
-  table(references: References, fuel: Fuel): UserInvocationTable {
-    return {
-      matches: this.#regexFunction(fuel, (pattern, text) => pattern.find(text)),
-      matchesFull: this.#regexFunction(fuel, (pattern, text) => pattern.matchFull(text)),
-      contains: searchFunction(fuel, (text, part) => text.includes(part)),
-      indexOf: searchFunction(fuel, (text, part) => text.indexOf(part)),
-      lastIndexOf: searchFunction(fuel, (text, part) => text.lastIndexOf(part)),
-      split: searchFunction(fuel, pieces),
-      toChars: {
-        arity: { 0: [] },
-        fn: (items: readonly unknown[]) => pieces(singleString(items) ?? '', ''),
-      },
-      replace: {
-        arity: { 2: ['String', 'String'] },
-        fn: (items: readonly unknown[], pattern: unknown, substitution: unknown) =>
-          replace(fuel, singleString(items), pattern, substitution),
-      },
-      resolve: {
-        arity: { 0: [] },
-        fn(this: unknown, items: readonly unknown[]) {
-          return items.flatMap((item) => {
-            const resource = referenced(item, references)
-            return resource === undefined
-              ? []
-              : [nodeClass.makeResNode(this, resource, null, null, null, null)]
-          })
-        },
-      },
-    }
-  }
-
-  #regexFunction(
-    fuel: Fuel,
-    matches: (pattern: Pattern, text: string) => boolean,
-  ): UserInvocationTable[string] {
-    return {
-      arity: { 1: ['String'] },
-      nullable: true,
-      fn: (items: readonly unknown[], pattern: string) => {
-        const text = singleString(items)
-        if (text === undefined) return []
-        const compiled = this.#compiled(pattern)
-        fuel.spendOnMatch(compiled.size, text.length)
-        return matches(compiled, text)
-      },
-    }
-  }
-
-  #compiled(text: string): Pattern {
-    let pattern = this.#patterns.get(text)
-    if (!pattern) this.#patterns.set(text, (pattern = compilePattern(text)))
-    return pattern
-  }
+/** What an evaluation pays with, and what `resolve()` looks into: never the network. */
+export interface Evaluation {
+  readonly fuel: Fuel
+  readonly references: References
 }
 
-/** A function that looks for a string in a string. JavaScript compares each place of a text with as much of the part as is equal there. */
-function searchFunction(
-  fuel: Fuel,
-  search: (text: string, part: string) => unknown,
-): UserInvocationTable[string] {
-  return {
+/** Functions that replace fhirpath.js's own, for one expression.
+ *  @param current the evaluation under way; the table is made once because evaluations are many and short */
+export function criteriaFunctions(current: () => Evaluation): UserInvocationTable {
+  const patterns = new Map<string, Pattern>()
+  const compiled = (text: string): Pattern => {
+    let pattern = patterns.get(text)
+    if (!pattern) patterns.set(text, (pattern = compilePattern(text)))
+    return pattern
+  }
+  const regexFunction = (
+    matches: (pattern: Pattern, text: string) => boolean,
+  ): UserInvocationTable[string] => ({
+    arity: { 1: ['String'] },
+    nullable: true,
+    fn: (items: readonly unknown[], pattern: string) => {
+      const text = singleString(items)
+      if (text === undefined) return []
+      const { size } = compiled(pattern)
+      current().fuel.spendOnMatch(size, text.length)
+      return matches(compiled(pattern), text)
+    },
+  })
+  const searchFunction = (
+    search: (text: string, part: string) => unknown,
+  ): UserInvocationTable[string] => ({
     arity: { 1: ['String'] },
     fn: (items: readonly unknown[], part: unknown) => {
       const text = singleString(items)
       if (text === undefined || typeof part !== 'string') return []
-      fuel.spendOnSearch(text.length, part.length)
+      // JavaScript compares each place of a text with as much of the part as is equal there.
+      current().fuel.spendOnSearch(text.length, part.length)
       return search(text, part)
+    },
+  })
+  return {
+    matches: regexFunction((pattern, text) => pattern.find(text)),
+    matchesFull: regexFunction((pattern, text) => pattern.matchFull(text)),
+    contains: searchFunction((text, part) => text.includes(part)),
+    indexOf: searchFunction((text, part) => text.indexOf(part)),
+    lastIndexOf: searchFunction((text, part) => text.lastIndexOf(part)),
+    split: searchFunction(pieces),
+    toChars: {
+      arity: { 0: [] },
+      fn: (items: readonly unknown[]) => pieces(singleString(items) ?? '', ''),
+    },
+    replace: {
+      arity: { 2: ['String', 'String'] },
+      fn: (items: readonly unknown[], pattern: unknown, substitution: unknown) =>
+        replace(current().fuel, singleString(items), pattern, substitution),
+    },
+    resolve: {
+      arity: { 0: [] },
+      fn(this: unknown, items: readonly unknown[]) {
+        return items.flatMap((item) => {
+          const resource = referenced(item, current().references)
+          return resource === undefined
+            ? []
+            : [nodeClass.makeResNode(this, resource, null, null, null, null)]
+        })
+      },
     },
   }
 }

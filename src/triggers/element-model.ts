@@ -83,29 +83,16 @@ const stringTypes: ReadonlySet<string> = new Set([
   'System.String',
 ])
 
-/** Answers of {@link isStringPath}: thousands of criteria ask for the same few paths. */
-const stringPaths = new Map<string, boolean>()
-/** Paths come from clients' texts. */
-const maxStringPaths = 10_000
-
 /** Holds the path's values as plain strings in the JSON, compared character by character by FHIRPath's `=`. */
-export function isStringPath(resourceType: string, steps: readonly string[]): boolean {
-  const key = JSON.stringify([resourceType, ...steps])
-  const known = stringPaths.get(key)
-  if (known !== undefined) return known
-  const answer = leadsToString(resourceType, steps)
-  if (stringPaths.size === maxStringPaths) stringPaths.clear()
-  stringPaths.set(key, answer)
-  return answer
-}
-
-function leadsToString(resourceType: string, steps: readonly string[]): boolean {
+export function leadsToString(resourceType: string, steps: readonly string[]): boolean {
   let type: ElementType = resourceType
   for (const step of steps) {
     // Below a primitive the JSON is elsewhere: `birthDate.extension` is `_birthDate.extension`.
     if (isPrimitive(type)) return false
     const element = elementOf(type, step)
-    if (!element || element.kind === 'choice') return false
+    // What R4 does not know is compared as it stands in the JSON, except in a resource of any type. `Resource` may be a step, too.
+    if (!element) return type !== 'Resource' && type !== 'DomainResource' && !isFhirType(step)
+    if (element.kind === 'choice') return false
     type = element.type
   }
   return stringTypes.has(type)

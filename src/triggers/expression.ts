@@ -1,7 +1,7 @@
 import { compile, type Model } from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { Change } from '../host/types.ts'
-import { CriteriaFunctions } from './criteria-functions.ts'
+import { criteriaFunctions, type Evaluation } from './criteria-functions.ts'
 import type { AstNode } from './fhirpath-ast.ts'
 import { comparedNodes, everyNodeCompared, Fuel, type ComparedNodes } from './fuel.ts'
 import { sourceOf } from './guards.ts'
@@ -25,14 +25,29 @@ export function compileExpression(text: string, model: Model = r4): Expression {
     variables: object,
     options: object,
   ) => readonly unknown[]
-  const functions = new CriteriaFunctions()
+  // Only dates are added to, and nothing else warns.
+  const warns = /[+-]/.test(text)
+  let current: Evaluation | undefined
+  const underWay = (): Evaluation => {
+    if (!current) throw new Error('no evaluation is under way')
+    return current
+  }
+  const options = {
+    debugger: (_context: unknown, ...[focus, result, node]: Parameters<Fuel['spend']>) => {
+      underWay().fuel.spend(focus, result, node)
+    },
+    userInvocationTable: criteriaFunctions(underWay),
+  }
   const evaluate: Expression['evaluate'] = (change, references, fuel) => {
     const variables = variablesOf(change)
-    const options = {
-      debugger: fuel.spend,
-      userInvocationTable: functions.table(references, fuel),
+    current = { fuel, references }
+    try {
+      return warns
+        ? silently(() => run(variables.current, variables, options))
+        : run(variables.current, variables, options)
+    } finally {
+      current = undefined
     }
-    return silently(() => run(variables.current, variables, options))
   }
   let compared: ComparedNodes | undefined
   return { fuel: () => new Fuel((compared ??= comparedIn(evaluate))), evaluate }

@@ -50,7 +50,7 @@ interface Tally {
   hasPrimitive: boolean
 }
 
-/** Bounds one evaluation. `spend` is fhirpath.js's `debugger` option, which is called after each node of the tree. */
+/** Bounds one evaluation. Fed by fhirpath.js's `debugger` option, which is called after each node of the tree. */
 export class Fuel {
   readonly #compared: ComparedNodes
   #steps = 0
@@ -95,12 +95,9 @@ export class Fuel {
     }
   }
 
-  readonly spend = (
-    _context: unknown,
-    focus: readonly unknown[],
-    result: unknown,
-    node: AstNode,
-  ): void => {
+  /** After a node was evaluated.
+   *  @throws {@link FuelError} */
+  spend(focus: readonly unknown[], result: unknown, node: AstNode): void {
     const { maxSteps } = criteriaLimits
     if (node.start) this.#position = node.start
     if (++this.#steps > maxSteps) throw stopped(`takes more than ${maxSteps} steps`)

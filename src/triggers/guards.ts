@@ -1,5 +1,5 @@
 import type { Change, FhirResource } from '../host/types.ts'
-import { isStringPath } from './element-model.ts'
+import { leadsToString } from './element-model.ts'
 import {
   functionCall,
   memberName,
@@ -11,6 +11,8 @@ import {
 
 /** A condition that must hold for a criteria to be true: one of `values` is among the strings at `steps`. */
 export interface Guard {
+  /** Tells paths apart: source and steps as one text. */
+  readonly key: string
   readonly source: 'current' | 'previous'
   readonly steps: readonly string[]
   readonly values: readonly string[]
@@ -51,13 +53,32 @@ export function guardsFor(plan: GuardPlan, resourceType: string): Guards {
 
 function firstGuard(conditions: readonly Condition[], resourceType: string): Guard | undefined {
   for (const condition of conditions) {
-    const [first, ...others] = condition.steps
-    const startsWithType = condition.isBare && first === resourceType
-    const steps = startsWithType ? others : condition.steps
-    if (!isStringPath(resourceType, steps)) continue
-    return startsWithType ? { ...condition, steps } : condition
+    const isTyped = condition.isBare && condition.steps[0] === resourceType
+    const guard = isTyped ? withPath(condition, { steps: condition.steps.slice(1) }) : condition
+    if (isStringPath(resourceType, guard)) return guard
   }
   return undefined
+}
+
+/** Answers of {@link isStringPath} by type: thousands of criteria ask for the same few paths. */
+const stringPaths = new Map<string, Map<string, boolean>>()
+/** Paths and types come from clients' texts. */
+const maxStringPaths = 1000
+
+function isStringPath(resourceType: string, { key, steps }: Guard): boolean {
+  const known = stringPaths.get(resourceType) ?? new Map<string, boolean>()
+  if (stringPaths.size === maxStringPaths) stringPaths.clear()
+  stringPaths.set(resourceType, known)
+  let answer = known.get(key)
+  if (answer === undefined) {
+    if (known.size === maxStringPaths) known.clear()
+    known.set(key, (answer = leadsToString(resourceType, steps)))
+  }
+  return answer
+}
+
+function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readonly string[] }): G {
+  return { ...guard, steps, key: pathKey({ ...guard, steps }) }
 }
 
 /** Decides an exact criteria without the engine; `undefined` when only the engine can. */
@@ -123,7 +144,16 @@ function conditionsOf(wrapped: AstNode): readonly Condition[] {
 /** `path = 'literal'`, in either order. */
 function equalityCondition(node: AstNode): readonly Condition[] {
   const equality = literalEquality(node, pathOf)
-  return equality ? [{ ...equality.path, values: [equality.literal], isEquality: true }] : []
+  return equality
+    ? [
+        {
+          ...equality.path,
+          key: pathKey(equality.path),
+          values: [equality.literal],
+          isEquality: true,
+        },
+      ]
+    : []
 }
 
 /** `a or b` with conditions on the same path in both. */
@@ -131,7 +161,7 @@ function alternatives(node: AstNode): readonly Condition[] {
   const [left = [], right = []] = (node.children ?? []).map(conditionsOf)
   return left.flatMap((one) =>
     right
-      .filter((other) => one.isBare === other.isBare && pathKey(one) === pathKey(other))
+      .filter((other) => one.isBare === other.isBare && one.key === other.key)
       .map((other) => ({
         ...one,
         values: [...one.values, ...other.values],
@@ -159,16 +189,9 @@ function memberConditions(base: AstNode, condition: AstNode): readonly Condition
   if (!path) return []
   const conditions = conjuncts(condition).flatMap((part): Condition[] => {
     const equality = literalEquality(part, memberSteps)
-    return equality
-      ? [
-          {
-            ...path,
-            steps: [...path.steps, ...equality.path],
-            values: [equality.literal],
-            isEquality: false,
-          },
-        ]
-      : []
+    if (!equality) return []
+    const member = { ...path, steps: [...path.steps, ...equality.path] }
+    return [{ ...member, key: pathKey(member), values: [equality.literal], isEquality: false }]
   })
   // A system is the same for most criteria, a code tells them apart.
   const isSystem = ({ steps }: Condition): boolean => steps.at(-1) === 'system'
@@ -228,6 +251,6 @@ function appendMember<P extends { readonly steps: readonly string[] }>(
   return path && name !== undefined ? { ...path, steps: [...path.steps, name] } : undefined
 }
 
-export function pathKey({ source, steps }: Pick<Guard, 'source' | 'steps'>): string {
+function pathKey({ source, steps }: Pick<Guard, 'source' | 'steps'>): string {
   return `${source}.${steps.join('.')}`
 }

@@ -58,6 +58,8 @@ export class TopicIndex {
   put(topic: SubscriptionTopic): void {
     this.remove(topic.url)
     this.#topics.set(topic.url, topic)
+    // Read already when the first change of a type comes.
+    for (const text of wideTexts(topic)) this.#use(text)
     for (const trigger of topic.triggers) {
       if (isWide(trigger)) this.#wide.set(topic.url, topic)
       else this.#bucketsOf(trigger.resourceType)
@@ -71,6 +73,7 @@ export class TopicIndex {
     const types = this.#typesOf(topic)
     this.#topics.delete(topicUrl)
     this.#wide.delete(topicUrl)
+    for (const text of wideTexts(topic)) this.#release(text)
     for (const resourceType of types) {
       const buckets = this.#buckets.get(resourceType)
       if (!buckets) continue
@@ -117,12 +120,11 @@ export class TopicIndex {
     const pending = new Map<string, readonly string[]>()
     for (const group of bucket.candidates(change)) {
       const verdict = group.decide(change, resolved)
+      if (verdict.kind === 'decided' && !verdict.fires) continue
       for (const url of group.topicUrls) {
-        if (verdict.kind === 'decided' && verdict.fires) fired.add(url)
+        if (verdict.kind === 'decided') fired.add(url)
         else if (verdict.kind === 'undecided') undecided.set(url, sentence(verdict))
-        else if (verdict.kind === 'pending') {
-          pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
-        }
+        else pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
       }
     }
     return {
@@ -187,6 +189,10 @@ function sentence({ error, position }: Verdict & { kind: 'undecided' }): string 
 
 function isWide({ resourceType }: TopicTrigger): boolean {
   return resourceType === '*' || resourceType === 'DomainResource'
+}
+
+function wideTexts({ triggers }: SubscriptionTopic): string[] {
+  return triggers.flatMap((trigger) => (isWide(trigger) ? (trigger.criteria ?? []) : []))
 }
 
 function triggersOn(topic: SubscriptionTopic, resourceType: string): TopicTrigger[] {
