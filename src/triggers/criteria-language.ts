@@ -21,7 +21,7 @@ export const criteriaLimits = {
   /** Characters of a string that is computed, not read from the resource. */
   maxComputedChars: 65_536,
   /** Characters of the resource that functions of one evaluation read through. */
-  maxReadChars: 20_000_000,
+  maxReadChars: 10_000_000,
   /** Characters of texts times characters of what `contains`, `indexOf`, `split` and the like look for in them. */
   maxSearchSteps: 250_000_000,
   /** Instructions of one compiled regular expression. */
