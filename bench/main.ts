@@ -5,17 +5,18 @@ import { machine, table, type Figure } from './figures.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
 import { benchOutbox, outboxGroups } from './outbox/suite.ts'
+import { benchTriggers } from './triggers/suite.ts'
 import { benchWrite } from './write.ts'
 
 const defaultSuites = ['write', 'latency', 'drain', 'capture']
-/** Runs only when it is asked for, whole or by group. */
+/** Run only when they are asked for, the outbox whole or by group. */
 const outboxSuites = ['outbox', ...outboxGroups.map((group) => `outbox/${group}`)]
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
 const json = args.includes('--json')
 const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const suites = [...defaultSuites, ...outboxSuites]
+const suites = [...defaultSuites, ...outboxSuites, 'triggers']
 const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
@@ -83,5 +84,10 @@ if (asked.some((suite) => outboxSuites.includes(suite))) {
   const figures = await benchOutbox(groups, quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
   await keep(figures, 'outbox.jsonl')
+}
+if (asked.includes('triggers')) {
+  const figures = await benchTriggers(quick)
+  print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
+  await keep(figures, 'triggers.jsonl')
 }
 process.exit(0)

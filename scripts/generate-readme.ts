@@ -1,16 +1,32 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import { differencesPage } from './fhirpath-differences.ts'
 import { markdownTable } from './markdown-table.ts'
 import { errorCodes } from '../src/errors.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { serverVariables } from '../src/server/options.ts'
+import { functionArities, refusedFunctions } from '../src/triggers/criteria-language.ts'
 import { contractTable } from '../test/contract/contract-table.ts'
+import { runFhirPathSuite } from '../test/helpers/fhirpath-suite.ts'
 
-/** Fills the generated parts of README.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in src/ and test/contract/.
+/** Fills the generated parts of README.md and docs/criteria.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in
+ *  src/ and test/contract/, and writes docs/fhirpath-differences.md.
  *  With `--check` it writes nothing and exits 1 when one is not in step. */
-const readmePath = new URL('../README.md', import.meta.url)
+const partsByFile: Readonly<Record<string, readonly string[]>> = {
+  'README.md': [
+    'parameters',
+    'status',
+    'options',
+    'variables',
+    'errors',
+    'differences',
+    'notification',
+  ],
+  'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
+}
 
 const parts: Readonly<Record<string, () => string | Promise<string>>> = {
   parameters: () =>
@@ -57,6 +73,17 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
         .flatMap((area) => Object.values(area))
         .flatMap((row) => (row.verdict === 'same' ? [] : [[row.here, row.statement, row.because]])),
     ),
+  'criteria-functions': () =>
+    [...functionArities.keys()]
+      .toSorted()
+      .map((name) => `\`${name}\``)
+      .join(', '),
+  'criteria-refused': () =>
+    markdownTable(
+      ['function', 'why, or what to write instead'],
+      [...refusedFunctions].map(([name, reason]) => [`\`${name}\``, reason]),
+    ),
+  'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
 }
 
@@ -75,6 +102,21 @@ async function moduleOptions(): Promise<string[][]> {
         [meaning.trim(), ...limits.map((limit) => limit.trim())].filter(Boolean).join(' '),
       ]
     },
+  )
+}
+
+/** The documentation of the limits stands in one place: at the limits. */
+async function criteriaLimitRows(): Promise<string[][]> {
+  const path = new URL('../src/triggers/criteria-language.ts', import.meta.url)
+  const [, body = ''] =
+    /export const criteriaLimits = \{\n([\s\S]*?)\n\} as const/.exec(
+      await readFile(path, 'utf8'),
+    ) ?? []
+  return [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*\w+: ([\d_]+)/g)].map(
+    ([, comment = '', value = '']) => [
+      Number(value.replaceAll('_', '')).toLocaleString('en-US'),
+      comment.replace(/\n\s*\*\s?/g, ' ').trim(),
+    ],
   )
 }
 
@@ -112,24 +154,38 @@ function exampleNotification(): string {
   return JSON.stringify(JSON.parse(text), undefined, 2)
 }
 
-async function filled(readme: string): Promise<string> {
-  let result = readme
-  for (const [name, make] of Object.entries(parts)) {
+async function filled(path: URL, names: readonly string[]): Promise<string> {
+  let result = await readFile(path, 'utf8')
+  for (const name of names) {
     const start = `<!-- generated: ${name} -->`
     const from = result.indexOf(start)
     const to = result.indexOf('<!-- end -->', from)
-    if (from < 0 || to < 0) throw new Error(`README.md has no part "${name}".`)
+    const make = parts[name]
+    if (from < 0 || to < 0 || !make)
+      throw new Error(`${fileURLToPath(path)} has no part "${name}".`)
     result = `${result.slice(0, from + start.length)}\n\n${await make()}\n\n${result.slice(to)}`
   }
-  return format(result, { ...(await resolveConfig(readmePath)), parser: 'markdown' })
+  return format(result, { ...(await resolveConfig(path)), parser: 'markdown' })
 }
 
-const readme = await readFile(readmePath, 'utf8')
-const wanted = await filled(readme)
-if (!process.argv.includes('--check')) await writeFile(readmePath, wanted)
-else if (readme !== wanted) {
-  console.error(
-    'README.md differs from the tables in src/ and test/contract/. Run "npm run docs" and commit the result.',
-  )
-  process.exitCode = 1
+async function wantedFiles(): Promise<readonly (readonly [file: string, text: string])[]> {
+  const files: [string, string][] = []
+  for (const [file, names] of Object.entries(partsByFile)) {
+    files.push([file, await filled(new URL(`../${file}`, import.meta.url), names)])
+  }
+  return [
+    ...files,
+    ['docs/fhirpath-differences.md', await differencesPage(await runFhirPathSuite())],
+  ]
+}
+
+for (const [file, wanted] of await wantedFiles()) {
+  const path = new URL(`../${file}`, import.meta.url)
+  if (!process.argv.includes('--check')) await writeFile(path, wanted)
+  else if ((await readFile(path, 'utf8')) !== wanted) {
+    console.error(
+      `${file} differs from what it is made of. Run "npm run docs" and commit the result.`,
+    )
+    process.exitCode = 1
+  }
 }

@@ -81,8 +81,8 @@ class KafkaTopicDestination implements TopicDestinationModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets, strictAidbox } = this.#options
-    host.registerResourceType(subscriptionTopicType())
+    const { plainSecrets, strictAidbox, criteriaElementCheck } = this.#options
+    host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,

@@ -19,6 +19,10 @@ export interface ModuleOptions {
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** What becomes of a topic whose criteria names an element that FHIR R4 does not know: `error` refuses it, `warn` stores it; for servers with
+   *  elements of their own.
+   *  @default 'error' */
+  readonly criteriaElementCheck?: 'error' | 'warn'
   /** PUT and PATCH of a destination answer 405, as in Aidbox; to change one it is deleted and created anew.
    *  @default false */
   readonly strictAidbox?: boolean
@@ -89,6 +93,7 @@ const defaults: Required<Defaulted> = {
   schema: 'topic_destination',
   logger: silentLogger,
   plainSecrets: 'mask',
+  criteriaElementCheck: 'error',
   strictAidbox: false,
   cloudEventsHeaders: true,
   transactionalIdPrefix: 'fhir-topic-destination',
@@ -119,6 +124,7 @@ const ranges = {
 
 const choices = {
   plainSecrets: ['mask', 'echo'],
+  criteriaElementCheck: ['error', 'warn'],
   strictAidbox: [true, false],
   cloudEventsHeaders: [true, false],
   transactional: [true, false],

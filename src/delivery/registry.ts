@@ -10,6 +10,7 @@ import { secretReferenceUrl } from '../resources/canonical-urls.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
 import type { SecretSource } from '../resources/secrets.ts'
+import { Slices } from '../slices.ts'
 import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { TopicFacts } from '../triggers/topic-facts.ts'
 import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
@@ -205,7 +206,8 @@ export class Registry {
     if (isFirst) await this.#readAll()
     else if (references.length > 0) await this.#readAgain(references)
     this.#isRebuildDue ||= this.#lookAgain(startedAtMs) || isFirst || references.length > 0
-    const isChanged = this.#isRebuildDue && this.#rebuild(await listDestinationRows(db, schema))
+    const isChanged =
+      this.#isRebuildDue && (await this.#rebuild(await listDestinationRows(db, schema)))
     this.#isRebuildDue = false
     this.#snapshot = snapshot
     this.#refreshedAtMs = startedAtMs
@@ -215,9 +217,11 @@ export class Registry {
   async #readAll(): Promise<void> {
     this.#topics.clear()
     this.#parsed.clear()
+    const slices = new Slices()
     for (const type of [topicTypeName, destinationTypeName]) {
       for (const resource of await this.#parts.host.list(type)) {
         this.#store(`${type}/${resource.id ?? ''}`, resource)
+        await slices.pause()
       }
     }
     const { db, schema } = this.#parts
@@ -271,17 +275,28 @@ export class Registry {
     }
   }
 
-  /** @returns whether a destination has changed, come or gone */
-  #rebuild(rows: readonly DestinationRow[]): boolean {
+  /** In slices, because with thousands of destinations it takes a while. Each part of the view changes at once, the index topic by
+   *  topic; until the refresh is over, transactions that want what it read wait in `ensureFresh`.
+   *  @returns whether a destination has changed, come or gone */
+  async #rebuild(rows: readonly DestinationRow[]): Promise<boolean> {
+    const slices = new Slices()
     const before = this.#destinations
-    this.#destinations = new Map(rows.map((row) => [row.reference, this.#register(row)]))
-    this.#topicsByUrl = new Map([...this.#topics.values()].map((topic) => [topic.url, topic]))
-    this.#audiences = groupAudiences([...this.#destinations.values()], this.#topicsByUrl)
-    this.#reindex()
-    return (
-      before.size !== this.#destinations.size ||
-      [...this.#destinations].some(([reference, found]) => before.get(reference) !== found)
-    )
+    const destinations = new Map<string, RegisteredDestination>()
+    let isChanged = before.size !== rows.length
+    for (const row of rows) {
+      const registered = this.#register(row)
+      destinations.set(row.reference, registered)
+      isChanged ||= before.get(row.reference) !== registered
+      await slices.pause()
+    }
+    const topicsByUrl = new Map([...this.#topics.values()].map((topic) => [topic.url, topic]))
+    await slices.pause()
+    this.#audiences = groupAudiences([...destinations.values()], topicsByUrl)
+    this.#destinations = destinations
+    this.#topicsByUrl = topicsByUrl
+    await slices.pause()
+    await this.#reindex()
+    return isChanged
   }
 
   /** The same object as before when nothing has changed. */
@@ -300,23 +315,21 @@ export class Registry {
   }
 
   /** Only active topics that somebody listens to are matched. */
-  #reindex(): void {
+  async #reindex(): Promise<void> {
     const wanted = new Map<string, SubscriptionTopic>()
     for (const topic of this.#topics.values()) {
       if (topic.status === 'active' && this.#audiences.has(topic.url)) wanted.set(topic.url, topic)
     }
-    for (const [url, topic] of this.#indexed) {
-      if (wanted.get(url) !== topic) this.#index.remove(url)
-    }
-    for (const [url, topic] of wanted) {
-      if (this.#indexed.get(url) !== topic) this.#index.put(topic)
-    }
+    const before = this.#indexed
+    const gone = [...before.keys()].filter((url) => !wanted.has(url))
+    const changed = [...wanted.values()].filter((topic) => before.get(topic.url) !== topic)
+    await this.#index.update(gone, changed)
     this.#indexed = wanted
-    const before = this.#facts
-    this.#facts = new TopicFacts(wanted.values(), before)
+    const factsBefore = this.#facts
+    this.#facts = new TopicFacts(wanted.values(), factsBefore)
     this.#previousUse.clear()
     for (const [topic, fault] of this.#facts.faults) {
-      if (before.faults.get(topic) === fault) continue
+      if (factsBefore.faults.get(topic) === fault) continue
       this.#parts.logger.error({ topic, fault }, 'a stored topic is invalid')
     }
   }

@@ -1,6 +1,6 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceTypeDefinition } from '../host/types.ts'
-import { checkTopicTriggers } from '../triggers/check-topic-triggers.ts'
+import { checkTopicTriggers, type TriggerCheckOptions } from '../triggers/check-topic-triggers.ts'
 import { maxIssues } from './issue.ts'
 import { organizationIssues } from './organization.ts'
 import { topicSearchParameters } from './search-parameters.ts'
@@ -8,7 +8,7 @@ import { structureIssues } from './structure-check.ts'
 import { topicDefinition } from './type-definitions.ts'
 
 /** AidboxSubscriptionTopic as a host registers it. Whether its url is taken is checked in the transaction of the write, not here. */
-export function subscriptionTopicType(): ResourceTypeDefinition {
+export function subscriptionTopicType(options: TriggerCheckOptions = {}): ResourceTypeDefinition {
   return {
     definition: topicDefinition,
     profiles: [],
@@ -19,7 +19,7 @@ export function subscriptionTopicType(): ResourceTypeDefinition {
       const issues =
         structure.length > 0
           ? structure
-          : [...organizationIssues(resource), ...checkTopicTriggers(resource)]
+          : [...organizationIssues(resource), ...checkTopicTriggers(resource, options)]
       // Errors first: what is cut off must not be what refuses the write.
       return issues.toSorted((a, b) => rank(a) - rank(b)).slice(0, maxIssues)
     },

@@ -22,6 +22,7 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       baseUrl: server.url,
       schema: settings.outboxSchema,
       plainSecrets: settings.plainSecrets,
+      criteriaElementCheck: settings.criteriaElementCheck,
       strictAidbox: settings.strictAidbox,
       cloudEventsHeaders: settings.cloudEventsHeaders,
       transactionalIdPrefix: settings.transactionalIdPrefix,

@@ -41,6 +41,7 @@ export interface ServerSettings {
   readonly outboxSchema: string
   readonly vaultConfigPath: string | undefined
   readonly plainSecrets: 'mask' | 'echo'
+  readonly criteriaElementCheck: 'error' | 'warn'
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
@@ -138,6 +139,13 @@ const variables = {
     default: 'mask',
     allowed: ['mask', 'echo'],
     doc: 'What reads answer for a secret that stands in the resource itself: `mask` or `echo`.',
+  },
+  criteriaElementCheck: {
+    name: 'CRITERIA_ELEMENT_CHECK',
+    kind: 'text',
+    default: 'error',
+    allowed: ['error', 'warn'],
+    doc: 'What becomes of a topic whose criteria names an element that FHIR R4 does not know: `error` or `warn`.',
   },
   strictAidbox: {
     name: 'STRICT_AIDBOX',

@@ -1,6 +1,6 @@
 import type { Change } from '../host/types.ts'
 import type { Criteria, Verdict } from './criteria-engine.ts'
-import { decideExactly, pathKey, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
 import type { ResolvedReferences } from './references.ts'
 
 /** All triggers of one bucket with the same criteria text: evaluated once per change. */
@@ -8,6 +8,8 @@ export class CriteriaGroup {
   readonly topicUrls: Set<string> = new Set()
   readonly criteria: Criteria
   readonly guards: Guards
+  /** Where the bucket looks for it; absent: it is met by every change. */
+  hangsOn: Guard | undefined
 
   constructor(criteria: Criteria, resourceType: string) {
     this.criteria = criteria
@@ -30,6 +32,9 @@ interface GuardPath {
   readonly groups: Map<string, Set<CriteriaGroup>>
 }
 
+/** Groups that choose their guard anew when one is added. With two, all have done so by the time their number has doubled. */
+const reviewsPerGroup = 2
+
 /** The triggers of one resource type and interaction.
  *
  *  A group hangs on its most selective guard, so a change looks up its own strings and meets only the groups that want one of
@@ -39,43 +44,46 @@ export class Bucket {
   /** Topics without a criteria. */
   readonly always: Set<string> = new Set()
   readonly #groups = new Map<string, CriteriaGroup>()
-  #paths = new Map<string, GuardPath>()
-  #unguarded = new Set<CriteriaGroup>()
-  #groupsWhenPlaced = 0
+  readonly #paths = new Map<string, GuardPath>()
+  readonly #unguarded = new Set<CriteriaGroup>()
+  /** Number of groups that want a string at a path, whether they hang there or not. The more strings, the more selective the path. */
+  readonly #wanted = new Map<string, Map<string, number>>()
+  #review = this.#groups.values()
 
   constructor(resourceType: string) {
     this.#resourceType = resourceType
   }
 
-  add(topicUrl: string, text: string | undefined, criteria: () => Criteria): void {
+  /** @param criteria makes the criteria of a text that is new here */
+  add(topicUrl: string, text: string | undefined, criteria: (text: string) => Criteria): void {
     if (text === undefined) {
       this.always.add(topicUrl)
       return
     }
     let group = this.#groups.get(text)
     if (!group) {
-      group = new CriteriaGroup(criteria(), this.#resourceType)
+      group = new CriteriaGroup(criteria(text), this.#resourceType)
       this.#groups.set(text, group)
-      this.#place(group)
+      for (const guard of group.guards.guards) this.#count(guard, 1)
+      this.#hang(group)
+      this.#reviewSome()
     }
     group.topicUrls.add(topicUrl)
   }
 
-  remove(topicUrl: string, text: string | undefined): void {
+  /** @returns whether nobody here wants this text any more */
+  remove(topicUrl: string, text: string | undefined): boolean {
     if (text === undefined) {
       this.always.delete(topicUrl)
-      return
+      return false
     }
     const group = this.#groups.get(text)
     group?.topicUrls.delete(topicUrl)
-    if (!group || group.topicUrls.size > 0) return
+    if (!group || group.topicUrls.size > 0) return false
     this.#groups.delete(text)
-    this.#unplace(group)
-  }
-
-  /** The compiled criteria of this text, when a trigger here has it. */
-  criteria(text: string): Criteria | undefined {
-    return this.#groups.get(text)?.criteria
+    for (const guard of group.guards.guards) this.#count(guard, -1)
+    this.#unhang(group)
+    return true
   }
 
   get isEmpty(): boolean {
@@ -93,63 +101,74 @@ export class Bucket {
     return candidates
   }
 
-  /** What is selective is known better the more groups there are, so all are placed anew each time their number has doubled. */
-  #place(group: CriteriaGroup): void {
-    if (this.#groups.size < this.#groupsWhenPlaced * 2 || this.#groups.size === 1) {
-      this.#hang(group, (guard) => this.#selectivity(guard))
-      return
-    }
-    this.#groupsWhenPlaced = this.#groups.size
-    const wanted = new Map<string, Set<string>>()
-    for (const { guards } of this.#groups.values()) {
-      for (const guard of guards.guards) {
-        const values = wanted.get(pathKey(guard)) ?? new Set()
-        for (const value of guard.values) values.add(value)
-        wanted.set(pathKey(guard), values)
+  /** What was selective when a group came may not be so any more. A few at a time: all at once would block for long. */
+  #reviewSome(): void {
+    for (let n = 0; n < reviewsPerGroup; n++) {
+      const { value: group } = this.#review.next()
+      if (!group) {
+        this.#review = this.#groups.values()
+        return
       }
+      if (this.#best(group) === group.hangsOn) continue
+      this.#unhang(group)
+      this.#hang(group)
     }
-    this.#paths = new Map()
-    this.#unguarded = new Set()
-    for (const each of this.#groups.values()) {
-      this.#hang(each, (guard) => (wanted.get(pathKey(guard))?.size ?? 0) / guard.values.length)
+  }
+
+  #best({ guards: { guards } }: CriteriaGroup): Guard | undefined {
+    let [best] = guards
+    for (const guard of guards) {
+      if (best && this.#selectivity(guard) > this.#selectivity(best)) best = guard
     }
+    return best
   }
 
   #selectivity(guard: Guard): number {
-    return (this.#paths.get(pathKey(guard))?.groups.size ?? 0) / guard.values.length
+    return (this.#wanted.get(guard.key)?.size ?? 0) / guard.values.length
   }
 
-  #hang(group: CriteriaGroup, selectivity: (guard: Guard) => number): void {
-    const [first, ...others] = group.guards.guards
-    if (!first) {
+  #hang(group: CriteriaGroup): void {
+    const best = this.#best(group)
+    group.hangsOn = best
+    if (!best) {
       this.#unguarded.add(group)
       return
     }
-    let best = first
-    for (const guard of others) if (selectivity(guard) > selectivity(best)) best = guard
-    const { source, steps } = best
-    const path: GuardPath = this.#paths.get(pathKey(best)) ?? {
-      source,
-      steps,
-      groups: new Map<string, Set<CriteriaGroup>>(),
-    }
-    this.#paths.set(pathKey(best), path)
-    for (const value of best.values) {
-      const groups = path.groups.get(value) ?? new Set<CriteriaGroup>()
-      path.groups.set(value, groups.add(group))
+    const { source, steps, values } = best
+    const path = getOrMake(this.#paths, best.key, (): GuardPath => {
+      return { source, steps, groups: new Map<string, Set<CriteriaGroup>>() }
+    })
+    for (const value of values) {
+      getOrMake(path.groups, value, () => new Set<CriteriaGroup>()).add(group)
     }
   }
 
-  #unplace(group: CriteriaGroup): void {
+  #unhang(group: CriteriaGroup): void {
     this.#unguarded.delete(group)
-    for (const guard of group.guards.guards) {
-      const path = this.#paths.get(pathKey(guard))
-      if (!path) continue
-      for (const value of guard.values) {
-        const groups = path.groups.get(value)
-        if (groups?.delete(group) && groups.size === 0) path.groups.delete(value)
-      }
-      if (path.groups.size === 0) this.#paths.delete(pathKey(guard))
+    const guard = group.hangsOn
+    const path = guard && this.#paths.get(guard.key)
+    if (!path) return
+    for (const value of guard.values) {
+      const groups = path.groups.get(value)
+      if (groups?.delete(group) && groups.size === 0) path.groups.delete(value)
     }
+    if (path.groups.size === 0) this.#paths.delete(guard.key)
   }
+
+  #count(guard: Guard, step: 1 | -1): void {
+    const { key } = guard
+    const wanted = getOrMake(this.#wanted, key, () => new Map<string, number>())
+    for (const value of new Set(guard.values)) {
+      const count = (wanted.get(value) ?? 0) + step
+      if (count === 0) wanted.delete(value)
+      else wanted.set(value, count)
+    }
+    if (wanted.size === 0) this.#wanted.delete(key)
+  }
+}
+
+function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key)
+  if (value === undefined) map.set(key, (value = make()))
+  return value
 }

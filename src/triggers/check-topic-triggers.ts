@@ -11,9 +11,9 @@ import { allNodes, memberName, unwrap, variableName, type AstNode } from './fhir
 import { triggerResourceType, typeUrlPrefix } from './subscription-topic.ts'
 
 export interface TriggerCheckOptions {
-  /** Severity of an element name that R4 does not know. `warning` suits servers with elements of their own.
+  /** Whether an element name that R4 does not know refuses the topic. `warn` suits servers with elements of their own.
    *  @default 'error' */
-  readonly unknownElement?: 'error' | 'warning'
+  readonly criteriaElementCheck?: 'error' | 'warn'
 }
 
 /** Faults and warnings of the triggers of an AidboxSubscriptionTopic that a client wants to write.
@@ -95,7 +95,11 @@ function checkCriteria(
   if (ast && !hasError(issues)) {
     const listed: unknown[] = Array.isArray(supportedInteraction) ? supportedInteraction : []
     const type = typeof resource === 'string' ? contextType(resource) : anyType
-    checkResult(ast, new ElementCheck(type, list, options.unknownElement ?? 'error').run(ast), list)
+    checkResult(
+      ast,
+      new ElementCheck(type, list, options.criteriaElementCheck ?? 'error').run(ast),
+      list,
+    )
     checkUnions(ast, list)
     checkInteractions(
       ast,

@@ -62,9 +62,25 @@ export function checkSyntax(text: string): CheckedSyntax {
     )
     return { ast: undefined, issues: list.issues }
   }
+  // Before parsing, which takes the square of them.
+  if (tokenCount(text) > criteriaLimits.maxNodes) {
+    list.error(tooManyParts)
+    return { ast: undefined, issues: list.issues }
+  }
   const ast = parseInto(text, list)
   if (ast) checkNodes(ast, list)
   return { ast, issues: list.issues }
+}
+
+const tooManyParts = `The expression has more than ${criteriaLimits.maxNodes} parts; split it into several triggers.`
+
+/** Words, literals and signs of a text, of which each makes at least one node of the tree. */
+function tokenCount(text: string): number {
+  const tokens =
+    /\s+|\/\/.*|\/\*[^]*?\*\/|('(?:\\[^]|[^'\\])*'|`(?:\\[^]|[^`\\])*`|@[\dT:.Z+-]*|\d[\d.]*|\w+|[<>!]=|!~|[^])/g
+  let count = 0
+  for (const [, token] of text.matchAll(tokens)) if (token !== undefined) count++
+  return count
 }
 
 function parseInto(text: string, list: IssueList): AstNode | undefined {
@@ -84,9 +100,7 @@ function parseInto(text: string, list: IssueList): AstNode | undefined {
 function checkNodes(ast: AstNode, list: IssueList): void {
   const nodes = allNodes(ast)
   if (nodes.length > criteriaLimits.maxNodes) {
-    list.error(
-      `The expression has more than ${criteriaLimits.maxNodes} parts; split it into several triggers.`,
-    )
+    list.error(tooManyParts)
     return
   }
   for (const node of nodes) {

@@ -1,12 +1,10 @@
-import { compile } from 'fhirpath'
-import r4 from 'fhirpath/fhir-context/r4'
 import { isTopicDestinationError } from '../errors.ts'
 import type { Change } from '../host/types.ts'
 import { checkSyntax } from './criteria-check.ts'
-import { CriteriaFunctions, plainValue } from './criteria-functions.ts'
-import type { AstNode, Position } from './fhirpath-ast.ts'
-import { comparedNodes, Fuel } from './fuel.ts'
-import { guardsOf, noGuards, sourceOf, type Guards } from './guards.ts'
+import { plainValue } from './criteria-functions.ts'
+import { compileExpression, nothing } from './expression.ts'
+import type { Position } from './fhirpath-ast.ts'
+import { guardsFor, planGuards, type GuardPlan, type Guards } from './guards.ts'
 import { References, type ResolvedReferences } from './references.ts'
 
 /** What an evaluation came to. */
@@ -40,15 +38,21 @@ interface Program {
 class FhirPathCriteria implements Criteria {
   readonly #text: string
   #program: Program | undefined
+  /** Not the tree: most criteria of a big index are never evaluated. */
+  #plan: GuardPlan | undefined
+  /** Of the type that was asked for last: the buckets of a type are filled one after the other. */
+  #guards: { readonly resourceType: string; readonly guards: Guards } | undefined
 
   constructor(text: string) {
     this.#text = text
   }
 
   guards(resourceType: string): Guards {
-    // The tree is not kept: most criteria of a big index are never evaluated.
-    const { ast, issues } = checkSyntax(this.#text)
-    return ast && issues.length === 0 ? guardsOf(ast, resourceType) : noGuards
+    this.#plan ??= planOf(this.#text)
+    if (this.#guards?.resourceType !== resourceType) {
+      this.#guards = { resourceType, guards: guardsFor(this.#plan, resourceType) }
+    }
+    return this.#guards.guards
   }
 
   evaluate(change: Change, resolved: ResolvedReferences): Verdict {
@@ -57,7 +61,12 @@ class FhirPathCriteria implements Criteria {
   }
 }
 
-const nothing: Change = { interaction: 'update', resourceType: '', id: '' }
+/** Nothing is known of what is not valid: its groups must be met, to be undecided. */
+function planOf(text: string): GuardPlan {
+  const { ast, issues } = checkSyntax(text)
+  return ast && issues.length === 0 ? planGuards(ast) : []
+}
+
 const noReferences: ResolvedReferences = new Map()
 
 /** Where and why the evaluation of a criteria fails even on nothing, for example `1 + 'a'`. */
@@ -73,21 +82,13 @@ function compileProgram(text: string): Program {
   const { issues } = checkSyntax(text)
   const [fault] = issues
   if (fault) return refused(fault.message, fault.position)
-  const evaluate = compile(text, r4, { resolveInternalTypes: false })
-  const functions = new CriteriaFunctions()
-  let compared: ReadonlySet<AstNode> | undefined
+  const expression = compileExpression(text)
   return {
     run(change, resolved) {
       const references = new References(resolved)
-      compared ??= comparedNodes(treeOf(evaluate))
-      const fuel = new Fuel(compared)
-      const variables = variablesOf(change)
+      const fuel = expression.fuel()
       try {
-        const result = evaluate(variables.current, variables, {
-          debugger: fuel.spend,
-          userInvocationTable: functions.table(references, fuel),
-        }) as unknown[]
-        return verdictOf(result, references)
+        return verdictOf(expression.evaluate(change, references, fuel), references)
       } catch (error) {
         // What went wrong without a resource may be right with it.
         if (references.missing.length > 0 && !isTopicDestinationError(error)) {
@@ -101,43 +102,6 @@ function compileProgram(text: string): Program {
 
 function refused(error: string, position: Position | undefined): Program {
   return { run: () => ({ kind: 'undecided', error, position }) }
-}
-
-/** fhirpath.js keeps its tree to itself; its last call of the hook shows the root. Nothing is evaluated on an empty input
- *  that could be long. */
-function treeOf(
-  evaluate: (resource: unknown, variables: object, options: object) => unknown,
-): AstNode {
-  let root: AstNode = { type: 'EntireExpression' }
-  const seen = (_context: unknown, _focus: unknown, _result: unknown, node: AstNode): void => {
-    root = node
-  }
-  try {
-    evaluate([], variablesOf(nothing), {
-      debugger: seen,
-      userInvocationTable: new CriteriaFunctions().table(new References(noReferences)),
-    })
-  } catch {
-    // The part seen so far; the evaluation itself will fail at the same place.
-  }
-  return root
-}
-
-function variablesOf(change: Change): {
-  readonly current: unknown
-  readonly [name: string]: unknown
-} {
-  // An empty collection, not `{}`: that would be an object which exists.
-  const current = sourceOf(change, 'current') ?? []
-  const previous = sourceOf(change, 'previous') ?? []
-  return {
-    current,
-    previous,
-    resource: current,
-    rootResource: current,
-    sct: 'http://snomed.info/sct',
-    loinc: 'http://loinc.org',
-  }
 }
 
 function verdictOf(result: readonly unknown[], references: References): Verdict {

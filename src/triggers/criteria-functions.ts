@@ -1,7 +1,8 @@
 import { compile, type UserInvocationTable } from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { FhirResource } from '../host/types.ts'
-import { checkComputedLength, Fuel } from './fuel.ts'
+import { criteriaLimits } from './criteria-language.ts'
+import { checkComputedLength, checkItems, type Fuel } from './fuel.ts'
 import { compilePattern, type Pattern } from './linear-regex.ts'
 import type { References } from './references.ts'
 
@@ -33,60 +34,94 @@ export function plainValue(item: unknown): unknown {
   return isNode(item) ? item.data : item
 }
 
-/** Functions that replace fhirpath.js's own, for one criteria. */
-export class CriteriaFunctions {
-  readonly #patterns = new Map<string, Pattern>()
+/** What an evaluation pays with, and what `resolve()` looks into: never the network. */
+export interface Evaluation {
+  readonly fuel: Fuel
+  readonly references: References
+}
 
-  /** The table for one evaluation. `resolve()` looks into `references` and nowhere else: never on the network.
-   *  @param fuel pays for regular expressions */
-  table(references: References, fuel: Fuel = new Fuel(new Set())): UserInvocationTable {
-    return {
-      matches: this.#regexFunction(fuel, (pattern, text) => pattern.find(text)),
-      matchesFull: this.#regexFunction(fuel, (pattern, text) => pattern.matchFull(text)),
-      replace: { arity: { 2: ['String', 'String'] }, fn: replace },
-      resolve: {
-        arity: { 0: [] },
-        fn(this: unknown, items: readonly unknown[]) {
-          return items.flatMap((item) => {
-            const resource = referenced(item, references)
-            return resource === undefined
-              ? []
-              : [nodeClass.makeResNode(this, resource, null, null, null, null)]
-          })
-        },
-      },
-    }
-  }
-
-  #regexFunction(
-    fuel: Fuel,
-    matches: (pattern: Pattern, text: string) => boolean,
-  ): UserInvocationTable[string] {
-    return {
-      arity: { 1: ['String'] },
-      nullable: true,
-      fn: (items: readonly unknown[], pattern: string) => {
-        const text = singleString(items)
-        if (text === undefined) return []
-        const compiled = this.#compiled(pattern)
-        fuel.spendOnMatch(compiled.size, text.length)
-        return matches(compiled, text)
-      },
-    }
-  }
-
-  #compiled(text: string): Pattern {
-    let pattern = this.#patterns.get(text)
-    if (!pattern) this.#patterns.set(text, (pattern = compilePattern(text)))
+/** Functions that replace fhirpath.js's own, for one expression.
+ *  @param current the evaluation under way; the table is made once because evaluations are many and short */
+export function criteriaFunctions(current: () => Evaluation): UserInvocationTable {
+  const patterns = new Map<string, Pattern>()
+  const compiled = (text: string): Pattern => {
+    let pattern = patterns.get(text)
+    if (!pattern) patterns.set(text, (pattern = compilePattern(text)))
     return pattern
+  }
+  const regexFunction = (
+    matches: (pattern: Pattern, text: string) => boolean,
+  ): UserInvocationTable[string] => ({
+    arity: { 1: ['String'] },
+    nullable: true,
+    fn: (items: readonly unknown[], pattern: string) => {
+      const text = singleString(items)
+      if (text === undefined) return []
+      const { size } = compiled(pattern)
+      current().fuel.spendOnMatch(size, text.length)
+      return matches(compiled(pattern), text)
+    },
+  })
+  const searchFunction = (
+    search: (text: string, part: string) => unknown,
+  ): UserInvocationTable[string] => ({
+    arity: { 1: ['String'] },
+    fn: (items: readonly unknown[], part: unknown) => {
+      const text = singleString(items)
+      if (text === undefined || typeof part !== 'string') return []
+      // JavaScript compares each place of a text with as much of the part as is equal there.
+      current().fuel.spendOnSearch(text.length, part.length)
+      return search(text, part)
+    },
+  })
+  return {
+    matches: regexFunction((pattern, text) => pattern.find(text)),
+    matchesFull: regexFunction((pattern, text) => pattern.matchFull(text)),
+    contains: searchFunction((text, part) => text.includes(part)),
+    indexOf: searchFunction((text, part) => text.indexOf(part)),
+    lastIndexOf: searchFunction((text, part) => text.lastIndexOf(part)),
+    split: searchFunction(pieces),
+    toChars: {
+      arity: { 0: [] },
+      fn: (items: readonly unknown[]) => pieces(singleString(items) ?? '', ''),
+    },
+    replace: {
+      arity: { 2: ['String', 'String'] },
+      fn: (items: readonly unknown[], pattern: unknown, substitution: unknown) =>
+        replace(current().fuel, singleString(items), pattern, substitution),
+    },
+    resolve: {
+      arity: { 0: [] },
+      fn(this: unknown, items: readonly unknown[]) {
+        return items.flatMap((item) => {
+          const resource = referenced(item, current().references)
+          return resource === undefined
+            ? []
+            : [nodeClass.makeResNode(this, resource, null, null, null, null)]
+        })
+      },
+    },
   }
 }
 
-function replace(items: readonly unknown[], pattern: unknown, substitution: unknown): unknown {
-  const text = singleString(items)
+/** @throws FuelError before more pieces are made than an evaluation may look at */
+function pieces(text: string, separator: string): string[] {
+  const { maxItems } = criteriaLimits
+  const found = text.split(separator, maxItems + 1)
+  checkItems(found.length)
+  return found
+}
+
+function replace(
+  fuel: Fuel,
+  text: string | undefined,
+  pattern: unknown,
+  substitution: unknown,
+): unknown {
   if (text === undefined || typeof pattern !== 'string' || typeof substitution !== 'string') {
     return []
   }
+  fuel.spendOnSearch(text.length, pattern.length)
   const found = pattern === '' ? text.length + 1 : text.split(pattern).length - 1
   // Before the string is made: one call can make it thousands of times longer.
   checkComputedLength(text.length + found * (substitution.length - pattern.length))

@@ -1,29 +1,40 @@
 /** The part of FHIRPath that a criteria may use. */
 
 export const criteriaLimits = {
+  /** Characters of one criteria. */
   maxChars: 4096,
-  /** Length of all criteria of one topic. */
+  /** Characters of all criteria of one topic. */
   maxTopicChars: 65_536,
+  /** Parts of one criteria: words, literals, operators, calls. */
   maxNodes: 600,
   /** `where`, `select`, `all`, `exists` inside one another: each level multiplies the work by the number of items. */
   maxNestedLoops: 2,
-  /** `replace` after `replace` can double a string each time. */
+  /** Calls of `replace`: one after the other can double a string each time. */
   maxReplaces: 4,
-  /** Steps of one evaluation. */
+  /** Steps of one evaluation: each part, as often as it is evaluated. */
   maxSteps: 20_000,
   /** Items in all results of one evaluation. */
   maxItems: 50_000,
-  /** Length of a string that is computed, not read from the resource. */
+  /** What one evaluation compares: the parts of values, in collections whose items are compared with one another each as often as there
+   *  are items. */
+  maxComparisons: 1_000_000,
+  /** Characters of a string that is computed, not read from the resource. */
   maxComputedChars: 65_536,
+  /** Characters of the resource that functions of one evaluation read through. */
+  maxReadChars: 10_000_000,
+  /** Characters of texts times characters of what `contains`, `indexOf`, `split` and the like look for in them. */
+  maxSearchSteps: 250_000_000,
   /** Instructions of one compiled regular expression. */
   maxPatternSize: 1_000,
   /** Instructions times characters, for all regular expressions of one evaluation: each character may visit every instruction. */
   maxMatchSteps: 20_000_000,
-  /** Length of the unit of a Quantity: the reader of units takes the square of it. */
+  /** Characters of the unit of a Quantity: the reader of units takes the square of them. */
   maxUnitChars: 200,
-  /** Items in a collection that is compared item by item with another, which takes the square of it. */
-  maxComparedItems: 1_000,
+  /** Characters of all units of one evaluation. */
+  maxAllUnitChars: 20_000,
+  /** References that one evaluation resolves. */
   maxReferences: 50,
+  /** Reads from the database, one after the other, that `resolve()` may take for one write. */
   maxResolveRounds: 3,
 } as const
 
@@ -34,26 +45,54 @@ const none: Arity = [0, 0]
 const one: Arity = [1, 1]
 const optional: Arity = [0, 1]
 
-/** Source: https://hl7.org/fhirpath/N1/ and https://hl7.org/fhir/R4/fhirpath.html. Left out on purpose: what can run for ever
- *  (repeat, aggregate), needs a terminology server (memberOf, subsumes), or writes somewhere (trace). */
+/** Source: https://hl7.org/fhirpath/N1/ and https://hl7.org/fhir/R4/fhirpath.html. What is left out on purpose stands in {@link refusedFunctions}. */
 export const functionArities: ReadonlyMap<string, Arity> = new Map<string, Arity>([
   ...[
     ...['abs', 'allFalse', 'allTrue', 'anyFalse', 'anyTrue', 'ceiling', 'children', 'count'],
     ...['convertsToBoolean', 'convertsToDate', 'convertsToDateTime', 'convertsToDecimal'],
     ...['convertsToInteger', 'convertsToString', 'convertsToTime', 'descendants', 'distinct'],
-    ...['empty', 'first', 'floor', 'getValue', 'hasValue', 'isDistinct', 'last', 'length'],
-    ...['lower', 'not', 'now', 'resolve', 'single', 'tail', 'timeOfDay', 'toBoolean', 'toChars'],
+    ...[
+      'empty',
+      'exp',
+      'first',
+      'floor',
+      'getValue',
+      'hasValue',
+      'isDistinct',
+      'last',
+      'length',
+      'ln',
+    ],
+    ...[
+      'lower',
+      'not',
+      'now',
+      'resolve',
+      'single',
+      'sqrt',
+      'tail',
+      'timeOfDay',
+      'toBoolean',
+      'toChars',
+    ],
     ...['toDate', 'toDateTime', 'toDecimal', 'toInteger', 'toString', 'toTime', 'today', 'trim'],
     ...['truncate', 'type', 'upper'],
   ].map((name): [string, Arity] => [name, none]),
   ...[
-    ...['all', 'as', 'combine', 'comparable', 'contains', 'endsWith', 'exclude', 'extension'],
+    ...['all', 'as', 'combine', 'comparable', 'contains', 'decode', 'encode', 'endsWith', 'escape'],
+    ...['exclude', 'extension', 'lastIndexOf', 'log', 'power', 'unescape'],
     ...['indexOf', 'intersect', 'is', 'matches', 'matchesFull', 'ofType', 'select', 'skip'],
     ...['split', 'startsWith', 'subsetOf', 'supersetOf', 'take', 'union', 'where'],
   ].map((name): [string, Arity] => [name, one]),
-  ...['convertsToQuantity', 'exists', 'join', 'round', 'toQuantity'].map(
-    (name): [string, Arity] => [name, optional],
-  ),
+  ...[
+    'convertsToQuantity',
+    'exists',
+    'highBoundary',
+    'join',
+    'lowBoundary',
+    'round',
+    'toQuantity',
+  ].map((name): [string, Arity] => [name, optional]),
   ['iif', [2, 3]],
   ['replace', [2, 2]],
   ['substring', [1, 2]],
@@ -62,24 +101,85 @@ export const functionArities: ReadonlyMap<string, Arity> = new Map<string, Arity
 /** Why a function of FHIRPath is not in {@link functionArities}. */
 export const refusedFunctions: ReadonlyMap<string, string> = new Map([
   ['aggregate', 'it can run without end'],
+  ['avg', 'compare the items with all() or exists()'],
+  ['checkModifiers', 'it needs the profiles of the server'],
+  ['coalesce', 'write iif()'],
   ['conformsTo', 'it needs the profiles of the server'],
+  ['convertsToLong', 'use convertsToInteger() or convertsToDecimal()'],
   ['defineVariable', 'write the expression out instead'],
+  ['elementDefinition', 'it needs the profiles of the server'],
+  ['htmlChecks', 'the server checks narratives itself'],
+  ['max', 'compare the items with all() or exists()'],
   ['memberOf', 'it needs a terminology server; list the codes instead'],
+  ['min', 'compare the items with all() or exists()'],
+  ['ordinal', 'it needs the questionnaire'],
+  ['precision', 'it is not supported; compare lowBoundary() with highBoundary()'],
   ['repeat', 'it can run without end; use descendants() or write the path out'],
   ['replaceMatches', 'use matches() or replace() instead'],
+  ['slice', 'it needs the profiles of the server'],
+  ['sort', 'compare the items with all() or exists(), whatever their order'],
   ['subsumedBy', 'it needs a terminology server; list the codes instead'],
   ['subsumes', 'it needs a terminology server; list the codes instead'],
+  ['sum', 'compare the items with all() or exists()'],
+  ['toLong', 'use toInteger() or toDecimal()'],
   ['trace', 'it writes resource content to a log'],
+  ['weight', 'it needs the questionnaire'],
+  ...[
+    ...['dateOf', 'dayOf', 'hourOf', 'millisecondOf', 'minuteOf', 'monthOf', 'secondOf', 'timeOf'],
+    ...['timezoneOffsetOf', 'yearOf'],
+  ].map((name): [string, string] => [name, 'compare with a date, for example >= @2026-01']),
 ])
 
 /** Functions whose arguments are evaluated once per item. */
 export const loopFunctions: ReadonlySet<string> = new Set(['all', 'exists', 'select', 'where'])
 
-/** Functions and operators that compare every item of one side with every item of the other. */
-export const comparingFunctions: ReadonlySet<string> = new Set([
-  ...['distinct', 'exclude', 'intersect', 'isDistinct', 'subsetOf', 'supersetOf', 'union'],
+/** How functions and operators compare their collections: by their first items, then the second, and so on (`values`); every item with
+ *  every other (`items`), or by a hash where all are objects (`hashed`). */
+export const comparingFunctions: ReadonlyMap<string, 'hashed'> = new Map([
+  ...['distinct', 'exclude', 'intersect', 'isDistinct', 'subsetOf', 'supersetOf', 'union'].map(
+    (name) => [name, 'hashed'] as const,
+  ),
 ])
-export const comparingOperators: ReadonlySet<string> = new Set(['|', '~', '!~', 'in', 'contains'])
+export const comparingOperators: ReadonlyMap<string, 'values' | 'hashed' | 'items'> = new Map([
+  ['=', 'values'],
+  ['!=', 'values'],
+  ['~', 'values'],
+  ['!~', 'values'],
+  ['|', 'hashed'],
+  ['in', 'values'],
+  ['contains', 'values'],
+])
+
+/** Functions that go through the strings they are given. */
+export const readingFunctions: ReadonlySet<string> = new Set([
+  ...['contains', 'convertsToBoolean', 'convertsToDate', 'convertsToDateTime', 'convertsToDecimal'],
+  ...['convertsToInteger', 'convertsToQuantity', 'convertsToString', 'convertsToTime', 'decode'],
+  ...[
+    'encode',
+    'escape',
+    'indexOf',
+    'join',
+    'lastIndexOf',
+    'lower',
+    'matches',
+    'matchesFull',
+    'replace',
+    'split',
+    'toBoolean',
+    'toChars',
+  ],
+  ...[
+    'toDate',
+    'toDateTime',
+    'toDecimal',
+    'toInteger',
+    'toQuantity',
+    'toTime',
+    'trim',
+    'unescape',
+    'upper',
+  ],
+])
 
 /** Variables of a criteria and what they stand for. */
 export const criteriaVariables: readonly string[] = [
@@ -95,10 +195,22 @@ export const resultTypes: ReadonlyMap<string, string> = new Map([
     ...['endsWith', 'exists', 'hasValue', 'is', 'isDistinct', 'matches', 'matchesFull', 'not'],
     ...['startsWith', 'subsetOf', 'supersetOf', 'toBoolean'],
   ].map((name): [string, string] => [name, 'System.Boolean']),
-  ...['join', 'lower', 'replace', 'substring', 'toChars', 'toString', 'trim', 'upper', 'split'].map(
-    (name): [string, string] => [name, 'System.String'],
-  ),
-  ...['count', 'indexOf', 'length', 'toInteger'].map((name): [string, string] => [
+  ...[
+    'decode',
+    'encode',
+    'escape',
+    'join',
+    'lower',
+    'replace',
+    'substring',
+    'unescape',
+    'toChars',
+    'toString',
+    'trim',
+    'upper',
+    'split',
+  ].map((name): [string, string] => [name, 'System.String']),
+  ...['count', 'indexOf', 'lastIndexOf', 'length', 'toInteger'].map((name): [string, string] => [
     name,
     'System.Integer',
   ]),

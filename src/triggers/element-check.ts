@@ -16,10 +16,10 @@ import { functionCall, memberName, unwrap, variableName, type AstNode } from './
 export class ElementCheck {
   readonly #resourceType: ElementType
   readonly #list: IssueList
-  readonly #severity: 'error' | 'warning'
+  readonly #severity: 'error' | 'warn'
 
-  /** @param severity Of a name that is not in the R4 model; `warning` suits servers with elements of their own. */
-  constructor(resourceType: ElementType, list: IssueList, severity: 'error' | 'warning') {
+  /** @param severity Of a name that is not in the R4 model; `warn` suits servers with elements of their own. */
+  constructor(resourceType: ElementType, list: IssueList, severity: 'error' | 'warn') {
     this.#resourceType = resourceType
     this.#list = list
     this.#severity = severity

@@ -84,13 +84,15 @@ const stringTypes: ReadonlySet<string> = new Set([
 ])
 
 /** Holds the path's values as plain strings in the JSON, compared character by character by FHIRPath's `=`. */
-export function isStringPath(resourceType: string, steps: readonly string[]): boolean {
+export function leadsToString(resourceType: string, steps: readonly string[]): boolean {
   let type: ElementType = resourceType
   for (const step of steps) {
     // Below a primitive the JSON is elsewhere: `birthDate.extension` is `_birthDate.extension`.
     if (isPrimitive(type)) return false
     const element = elementOf(type, step)
-    if (!element || element.kind === 'choice') return false
+    // What R4 does not know is compared as it stands in the JSON, except in a resource of any type. `Resource` may be a step, too.
+    if (!element) return type !== 'Resource' && type !== 'DomainResource' && !isFhirType(step)
+    if (element.kind === 'choice') return false
     type = element.type
   }
   return stringTypes.has(type)

@@ -1,5 +1,11 @@
 import { TopicDestinationError } from '../errors.ts'
-import { comparingFunctions, comparingOperators, criteriaLimits } from './criteria-language.ts'
+import {
+  comparingFunctions,
+  comparingOperators,
+  criteriaLimits,
+  readingFunctions,
+} from './criteria-language.ts'
+import { dataSize, isResourceNode } from './data-size.ts'
 import { allNodes, functionCall, type AstNode, type Position } from './fhirpath-ast.ts'
 
 /** An evaluation went over a limit. */
@@ -7,31 +13,63 @@ export class FuelError extends TopicDestinationError {
   override readonly name = 'FuelError'
 }
 
-/** Nodes whose results are compared item by item with another collection.
- *  Taken from the very tree that is evaluated, because the hook knows nodes by identity only. */
-export function comparedNodes(ast: AstNode): ReadonlySet<AstNode> {
-  const compared = new Set<AstNode>()
-  for (const node of allNodes(ast)) {
-    const call = node.type === 'Functn' ? functionCall(node) : undefined
-    if (call && comparingFunctions.has(call.name)) {
-      for (const argument of call.args) compared.add(argument)
-    } else if (comparingOperators.has(node.text ?? '') && !call) {
-      for (const operand of node.children ?? []) compared.add(operand)
-    }
-  }
-  return compared
+/** One function or operator of the tree that compares. */
+interface Comparison {
+  /** `values`: the first item with the first, and so on. `hashed`: every item with every other, by a hash where all are objects.
+   *  `items`: every item with every other. */
+  readonly kind: 'values' | 'hashed' | 'items'
+  /** Collections that it compares. */
+  readonly operands: number
 }
 
-/** Bounds one evaluation. `spend` is fhirpath.js's `debugger` option, which is called after each node of the tree. */
+/** Comparisons by their operands, and by the function call whose input is one. */
+export type ComparedNodes = (node: AstNode) => Comparison | undefined
+
+/** Taken from the very tree that is evaluated, because the hook knows nodes by identity only. */
+export function comparedNodes(ast: AstNode): ComparedNodes {
+  const compared = new Map<AstNode, Comparison>()
+  for (const node of allNodes(ast)) {
+    const call = node.type === 'Functn' ? functionCall(node) : undefined
+    const operands = call ? [node, ...call.args] : (node.children ?? [])
+    const kind = call ? comparingFunctions.get(call.name) : comparingOperators.get(node.text ?? '')
+    if (!kind) continue
+    const comparison = { kind, operands: operands.length }
+    for (const operand of operands) compared.set(operand, comparison)
+  }
+  return (node) => compared.get(node)
+}
+
+/** For a tree that is not known. */
+export const everyNodeCompared: ComparedNodes = () => ({ kind: 'items', operands: 1 })
+
+/** What is known of a comparison some of whose operands have been evaluated. */
+interface Tally {
+  operands: number
+  items: number
+  size: number
+  hasPrimitive: boolean
+}
+
+/** Bounds one evaluation. Fed by fhirpath.js's `debugger` option, which is called after each node of the tree. */
 export class Fuel {
-  readonly #compared: ReadonlySet<AstNode>
+  readonly #compared: ComparedNodes
   #steps = 0
   #items = 0
+  #comparisons = 0
+  readonly #tallies = new Map<Comparison, Tally>()
   #matchSteps = 0
+  #searchSteps = 0
+  #readChars = 0
+  #unitChars = 0
   #position: Position = { line: 1, column: 1 }
 
-  constructor(compared: ReadonlySet<AstNode>) {
+  constructor(compared: ComparedNodes) {
     this.#compared = compared
+  }
+
+  /** Nodes that were evaluated so far. */
+  get steps(): number {
+    return this.#steps
   }
 
   /** Where the evaluation has got to. */
@@ -48,31 +86,102 @@ export class Fuel {
     }
   }
 
-  readonly spend = (
-    _context: unknown,
-    focus: readonly unknown[],
-    result: unknown,
-    node: AstNode,
-  ): void => {
-    const { maxSteps, maxItems, maxComparedItems } = criteriaLimits
-    if (node.start) this.#position = node.start
-    if (++this.#steps > maxSteps) throw stopped(`takes more than ${maxSteps} steps`)
-    // A function's name is evaluated before the function itself: the last moment to look at its input.
-    const call = node.type === 'Functn' ? functionCall(node) : undefined
-    if (call && comparingFunctions.has(call.name) && focus.length > maxComparedItems) {
-      throw stopped(`compares more than ${maxComparedItems} items`)
-    }
-    if (!Array.isArray(result) || call) return
-    this.#items += result.length
-    if (this.#items > maxItems) throw stopped(`goes through more than ${maxItems} items`)
-    if (this.#compared.has(node) && result.length > maxComparedItems) {
-      throw stopped(`compares more than ${maxComparedItems} items`)
-    }
-    for (const item of result) {
-      if (typeof item === 'string') checkComputedLength(item.length)
-      else checkUnit(item)
+  /** Before a string is looked for in a text.
+   *  @throws {@link FuelError} when all searches together could take too long. */
+  spendOnSearch(textChars: number, partChars: number): void {
+    this.#searchSteps += textChars * partChars
+    if (this.#searchSteps > criteriaLimits.maxSearchSteps) {
+      throw stopped('looks for too long strings in too long texts')
     }
   }
+
+  /** After a node was evaluated.
+   *  @throws {@link FuelError} */
+  spend(focus: readonly unknown[], result: unknown, node: AstNode): void {
+    const { maxSteps } = criteriaLimits
+    if (node.start) this.#position = node.start
+    if (++this.#steps > maxSteps) throw stopped(`takes more than ${maxSteps} steps`)
+    const comparison = this.#compared(node)
+    // A function's name is evaluated before the function itself: the last moment to look at its input.
+    const call = node.type === 'Functn' ? functionCall(node) : undefined
+    if (call) {
+      if (comparison) this.#spendOnOperand(focus, comparison)
+      this.#spendOnCall(call.name, focus)
+      return
+    }
+    if (!Array.isArray(result)) return
+    this.#items += result.length
+    checkItems(this.#items)
+    if (comparison) this.#spendOnOperand(result, comparison)
+    for (const item of result) {
+      if (typeof item === 'string') checkComputedLength(item.length)
+      else this.#spendOnUnit(item)
+    }
+  }
+
+  #spendOnCall(name: string, input: readonly unknown[]): void {
+    if (name === 'children' || name === 'descendants') {
+      checkItems(dataSize(input, criteriaLimits.maxItems + 1))
+    } else if (readingFunctions.has(name)) {
+      for (const item of input) this.#readChars += stringLength(item)
+      const { maxReadChars } = criteriaLimits
+      if (this.#readChars > maxReadChars) {
+        throw stopped(`reads more than ${maxReadChars} characters`)
+      }
+    }
+  }
+
+  /** What is compared is known when the last operand has been evaluated, which is before the comparison itself. */
+  #spendOnOperand(items: readonly unknown[], comparison: Comparison): void {
+    const { maxComparisons } = criteriaLimits
+    const tally = this.#tallies.get(comparison) ?? {
+      operands: 0,
+      items: 0,
+      size: 0,
+      hasPrimitive: false,
+    }
+    tally.operands++
+    tally.items += items.length
+    tally.size += dataSize(items, maxComparisons)
+    tally.hasPrimitive ||= items.some(isPrimitive)
+    if (tally.operands < comparison.operands) {
+      this.#tallies.set(comparison, tally)
+      return
+    }
+    this.#tallies.delete(comparison)
+    this.#comparisons += comparisonsOf(tally, comparison.kind)
+    if (this.#comparisons > maxComparisons) throw stopped('compares too many or too big items')
+  }
+
+  /** Quantities are compared by their units, and those come from whoever writes resources. */
+  #spendOnUnit(item: unknown): void {
+    if (typeof item !== 'object' || item === null) return
+    // A computed Quantity, or the wrapper around one of the resource.
+    const { unit, data } = item as { unit?: unknown; data?: { system?: unknown; code?: unknown } }
+    const { maxUnitChars, maxAllUnitChars } = criteriaLimits
+    for (const text of [unit, data?.system === ucum ? data.code : undefined]) {
+      if (typeof text !== 'string') continue
+      if (text.length > maxUnitChars)
+        throw stopped(`reads a unit of over ${maxUnitChars} characters`)
+      this.#unitChars += text.length
+      if (this.#unitChars > maxAllUnitChars) throw stopped('reads too many units')
+    }
+  }
+}
+
+/** Making a hash of a part takes as long as comparing it so many times. */
+const comparisonsPerHash = 4
+
+function comparisonsOf({ items, size, hasPrimitive }: Tally, kind: Comparison['kind']): number {
+  if (kind === 'values') return size
+  if (kind === 'hashed' && !hasPrimitive) return size * comparisonsPerHash
+  return size * items
+}
+
+/** @throws {@link FuelError} when these are more items than an evaluation may go through. */
+export function checkItems(items: number): void {
+  const { maxItems } = criteriaLimits
+  if (items > maxItems) throw stopped(`goes through more than ${maxItems} items`)
 }
 
 /** @throws {@link FuelError} when a computed string would be too long. */
@@ -84,17 +193,14 @@ export function checkComputedLength(chars: number): void {
 
 const ucum = 'http://unitsofmeasure.org'
 
-/** Quantities are compared by their units, and those come from whoever writes resources. */
-function checkUnit(item: unknown): void {
-  if (typeof item !== 'object' || item === null) return
-  // A computed Quantity, or the wrapper around one of the resource.
-  const { unit, data } = item as { unit?: unknown; data?: { system?: unknown; code?: unknown } }
-  const { maxUnitChars } = criteriaLimits
-  for (const text of [unit, data?.system === ucum ? data.code : undefined]) {
-    if (typeof text === 'string' && text.length > maxUnitChars) {
-      throw stopped(`reads a unit of over ${maxUnitChars} characters`)
-    }
-  }
+function isPrimitive(item: unknown): boolean {
+  return !isResourceNode(item) || typeof item.data !== 'object' || item.data === null
+}
+
+/** Of a string, or of the wrapper around one of the resource. */
+function stringLength(item: unknown): number {
+  const value = isResourceNode(item) ? item.data : item
+  return typeof value === 'string' ? value.length : 0
 }
 
 function stopped(reason: string): FuelError {

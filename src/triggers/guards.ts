@@ -1,5 +1,5 @@
 import type { Change, FhirResource } from '../host/types.ts'
-import { isStringPath } from './element-model.ts'
+import { leadsToString } from './element-model.ts'
 import {
   functionCall,
   memberName,
@@ -11,6 +11,8 @@ import {
 
 /** A condition that must hold for a criteria to be true: one of `values` is among the strings at `steps`. */
 export interface Guard {
+  /** Tells paths apart: source and steps as one text. */
+  readonly key: string
   readonly source: 'current' | 'previous'
   readonly steps: readonly string[]
   readonly values: readonly string[]
@@ -24,19 +26,59 @@ export interface Guards {
   readonly isExact: boolean
 }
 
-export const noGuards: Guards = { guards: [], isExact: false }
+/** What a criteria asks of strings, before it is known which resource type it is evaluated on: for each part that its top-level
+ *  `and` joins, conditions each of which must hold, the most selective first. Small, and kept instead of the tree. */
+export type GuardPlan = readonly (readonly Condition[])[]
 
-/** Guards of a criteria, read off the parts that its top-level `and` joins.
+export interface Condition extends Guard {
+  /** The path begins at the resource itself, not at a variable: its first step may be the name of the type. */
+  readonly isBare: boolean
+}
+
+/** Guards of a criteria, whatever it is evaluated on.
  *
  *  Sound because a criteria fires only on true: a part that is false, empty or in error can never make it true. An error in
  *  another part is then not reached, which FHIRPath allows (N1, "Boolean logic": operands may be evaluated in any order). */
-export function guardsOf(ast: AstNode, resourceType: string): Guards {
-  const parts = conjuncts(ast)
-  const guards = parts.flatMap((part) => guardOf(part, resourceType) ?? [])
-  return {
-    guards,
-    isExact: guards.length === parts.length && guards.every(({ isEquality }) => isEquality),
+export function planGuards(ast: AstNode): GuardPlan {
+  return conjuncts(ast).map(conditionsOf)
+}
+
+/** The guards that hold for resources of a type: of paths to strings, as R4 knows the type. */
+export function guardsFor(plan: GuardPlan, resourceType: string): Guards {
+  const guards = plan.flatMap((conditions) => firstGuard(conditions, resourceType) ?? [])
+  const isExact =
+    plan.length > 0 && guards.length === plan.length && guards.every(({ isEquality }) => isEquality)
+  return { guards, isExact }
+}
+
+function firstGuard(conditions: readonly Condition[], resourceType: string): Guard | undefined {
+  for (const condition of conditions) {
+    const isTyped = condition.isBare && condition.steps[0] === resourceType
+    const guard = isTyped ? withPath(condition, { steps: condition.steps.slice(1) }) : condition
+    if (isStringPath(resourceType, guard)) return guard
   }
+  return undefined
+}
+
+/** Answers of {@link isStringPath} by type: thousands of criteria ask for the same few paths. */
+const stringPaths = new Map<string, Map<string, boolean>>()
+/** Paths and types come from clients' texts. */
+const maxStringPaths = 1000
+
+function isStringPath(resourceType: string, { key, steps }: Guard): boolean {
+  const known = stringPaths.get(resourceType) ?? new Map<string, boolean>()
+  if (stringPaths.size === maxStringPaths) stringPaths.clear()
+  stringPaths.set(resourceType, known)
+  let answer = known.get(key)
+  if (answer === undefined) {
+    if (known.size === maxStringPaths) known.clear()
+    known.set(key, (answer = leadsToString(resourceType, steps)))
+  }
+  return answer
+}
+
+function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readonly string[] }): G {
+  return { ...guard, steps, key: pathKey({ ...guard, steps }) }
 }
 
 /** Decides an exact criteria without the engine; `undefined` when only the engine can. */
@@ -90,61 +132,70 @@ function conjuncts(wrapped: AstNode): AstNode[] {
   return node.type === 'AndExpression' ? (node.children ?? []).flatMap(conjuncts) : [node]
 }
 
-function guardOf(wrapped: AstNode, resourceType: string): Guard | undefined {
+function conditionsOf(wrapped: AstNode): readonly Condition[] {
   const node = unwrap(wrapped)
-  if (node.type === 'EqualityExpression') return equalityGuard(node, resourceType)
+  if (node.type === 'EqualityExpression') return equalityCondition(node)
   // `xor` has the same node type.
-  if (node.type === 'OrExpression' && node.text === 'or') {
-    return alternativeGuard(node, resourceType)
-  }
-  if (node.type === 'InvocationExpression') return existsGuard(node, resourceType)
-  return undefined
+  if (node.type === 'OrExpression' && node.text === 'or') return alternatives(node)
+  if (node.type === 'InvocationExpression') return existsConditions(node)
+  return []
 }
 
 /** `path = 'literal'`, in either order. */
-function equalityGuard(node: AstNode, resourceType: string): Guard | undefined {
-  const equality = literalEquality(node, (side) => pathOf(side, resourceType))
-  if (!equality || !isStringPath(resourceType, equality.path.steps)) return undefined
-  return { ...equality.path, values: [equality.literal], isEquality: true }
+function equalityCondition(node: AstNode): readonly Condition[] {
+  const equality = literalEquality(node, pathOf)
+  return equality
+    ? [
+        {
+          ...equality.path,
+          key: pathKey(equality.path),
+          values: [equality.literal],
+          isEquality: true,
+        },
+      ]
+    : []
 }
 
-/** `a or b` with a guard on the same path in both. */
-function alternativeGuard(node: AstNode, resourceType: string): Guard | undefined {
-  const [left, right] = (node.children ?? []).map((side) => guardOf(side, resourceType))
-  if (!left || !right || pathKey(left) !== pathKey(right)) return undefined
-  return {
-    ...left,
-    values: [...left.values, ...right.values],
-    isEquality: left.isEquality && right.isEquality,
-  }
+/** `a or b` with conditions on the same path in both. */
+function alternatives(node: AstNode): readonly Condition[] {
+  const [left = [], right = []] = (node.children ?? []).map(conditionsOf)
+  return left.flatMap((one) =>
+    right
+      .filter((other) => one.isBare === other.isBare && one.key === other.key)
+      .map((other) => ({
+        ...one,
+        values: [...one.values, ...other.values],
+        isEquality: one.isEquality && other.isEquality,
+      })),
+  )
 }
 
 /** `path.where(member = 'literal' and …).exists()` and `path.exists(member = 'literal' and …)`. */
-function existsGuard(node: AstNode, resourceType: string): Guard | undefined {
+function existsConditions(node: AstNode): readonly Condition[] {
   const [subject, last] = node.children ?? []
   const exists = last && functionCall(last)
-  if (!subject || exists?.name !== 'exists') return undefined
+  if (!subject || exists?.name !== 'exists') return []
   const [condition] = exists.args
-  if (condition) return memberGuard(subject, condition, resourceType)
+  if (condition) return memberConditions(subject, condition)
   const filtered = unwrap(subject)
   const [base, filter] = filtered.type === 'InvocationExpression' ? (filtered.children ?? []) : []
   const where = filter && functionCall(filter)
   const [criteria] = where?.name === 'where' ? where.args : []
-  return base && criteria ? memberGuard(base, criteria, resourceType) : undefined
+  return base && criteria ? memberConditions(base, criteria) : []
 }
 
-function memberGuard(base: AstNode, condition: AstNode, resourceType: string): Guard | undefined {
-  const path = pathOf(base, resourceType)
-  if (!path || path.steps.length === 0) return undefined
-  const guards = conjuncts(condition).flatMap((part): Guard[] => {
+function memberConditions(base: AstNode, condition: AstNode): readonly Condition[] {
+  const path = pathOf(base)
+  if (!path) return []
+  const conditions = conjuncts(condition).flatMap((part): Condition[] => {
     const equality = literalEquality(part, memberSteps)
-    const steps = equality ? [...path.steps, ...equality.path] : []
-    return equality && isStringPath(resourceType, steps)
-      ? [{ source: path.source, steps, values: [equality.literal], isEquality: false }]
-      : []
+    if (!equality) return []
+    const member = { ...path, steps: [...path.steps, ...equality.path] }
+    return [{ ...member, key: pathKey(member), values: [equality.literal], isEquality: false }]
   })
   // A system is the same for most criteria, a code tells them apart.
-  return guards.find(({ steps }) => steps.at(-1) !== 'system') ?? guards[0]
+  const isSystem = ({ steps }: Condition): boolean => steps.at(-1) === 'system'
+  return [...conditions.filter((each) => !isSystem(each)), ...conditions.filter(isSystem)]
 }
 
 function literalEquality<Side>(
@@ -165,16 +216,18 @@ function literalEquality<Side>(
   return undefined
 }
 
-type Path = Pick<Guard, 'source' | 'steps'>
+type Path = Pick<Condition, 'source' | 'isBare' | 'steps'>
 
 /** `a.b`, `Type.a.b`, `%current.a.b`, `%previous.a.b`. */
-function pathOf(wrapped: AstNode, resourceType: string): Path | undefined {
+function pathOf(wrapped: AstNode): Path | undefined {
   const node = unwrap(wrapped)
   const variable = variableName(node)
-  if (variable === 'current' || variable === 'previous') return { source: variable, steps: [] }
+  if (variable === 'current' || variable === 'previous') {
+    return { source: variable, isBare: false, steps: [] }
+  }
   const name = memberName(node)
-  if (name !== undefined) return { source: 'current', steps: name === resourceType ? [] : [name] }
-  return appendMember(node, (left) => pathOf(left, resourceType))
+  if (name !== undefined) return { source: 'current', isBare: true, steps: [name] }
+  return appendMember(node, pathOf)
 }
 
 /** `a.b` below the item that a loop looks at. */
@@ -198,6 +251,6 @@ function appendMember<P extends { readonly steps: readonly string[] }>(
   return path && name !== undefined ? { ...path, steps: [...path.steps, name] } : undefined
 }
 
-export function pathKey({ source, steps }: Path): string {
+function pathKey({ source, steps }: Pick<Guard, 'source' | 'steps'>): string {
   return `${source}.${steps.join('.')}`
 }

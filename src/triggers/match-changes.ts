@@ -1,4 +1,5 @@
 import type { Change, FhirHost, SqlTx } from '../host/types.ts'
+import { Slices } from '../slices.ts'
 import { criteriaLimits } from './criteria-language.ts'
 import { readReferences, resourcesAfter } from './read-references.ts'
 import type { MatchResult, TopicIndex, UndecidedTopic } from './topic-index.ts'
@@ -23,7 +24,13 @@ export async function matchChanges(
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
 ): Promise<readonly ChangeMatch[]> {
-  const results = changes.map((change) => index.match(change))
+  const results: MatchResult[] = []
+  // A bundle may have thousands of changes.
+  const slices = new Slices()
+  for (const change of changes) {
+    results.push(index.match(change))
+    await slices.pause()
+  }
   if (results.some(hasPending)) await resolvePending(index, changes, results, tx, read)
   return results.map(({ fired, undecided }, i) => ({
     change: changes[i] as Change,

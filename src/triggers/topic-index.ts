@@ -1,4 +1,5 @@
 import { interactions, type Change, type Interaction } from '../host/types.ts'
+import { Slices } from '../slices.ts'
 import { Bucket } from './bucket.ts'
 import {
   fhirPathEngine,
@@ -6,7 +7,7 @@ import {
   type CriteriaEngine,
   type Verdict,
 } from './criteria-engine.ts'
-import { isDomainResource } from './element-model.ts'
+import { anyType, isDomainResource } from './element-model.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
 
@@ -48,6 +49,8 @@ export class TopicIndex {
   readonly #buckets = new Map<string, Map<Interaction, Bucket>>()
   /** Topics with a trigger on more than one type. */
   readonly #wide = new Map<string, SubscriptionTopic>()
+  /** One criteria object per text, shared by all buckets: a compiled one takes about 10 KB. */
+  readonly #criteria = new Map<string, { readonly shared: Criteria; users: number }>()
 
   constructor(engine: CriteriaEngine = fhirPathEngine) {
     this.#engine = engine
@@ -57,23 +60,53 @@ export class TopicIndex {
   put(topic: SubscriptionTopic): void {
     this.remove(topic.url)
     this.#topics.set(topic.url, topic)
+    // Read already when the first change of a type comes.
+    for (const text of wideTexts(topic)) this.#use(text)
     for (const trigger of topic.triggers) {
       if (isWide(trigger)) this.#wide.set(topic.url, topic)
       else this.#bucketsOf(trigger.resourceType)
     }
-    for (const resourceType of this.#buckets.keys()) this.#add(topic, resourceType)
+    for (const resourceType of this.#typesOf(topic)) this.#add(topic, resourceType)
   }
 
   remove(topicUrl: string): void {
     const topic = this.#topics.get(topicUrl)
     if (!topic) return
+    const types = this.#typesOf(topic)
     this.#topics.delete(topicUrl)
     this.#wide.delete(topicUrl)
-    for (const [resourceType, buckets] of this.#buckets) {
+    for (const text of wideTexts(topic)) this.#release(text)
+    for (const resourceType of types) {
+      const buckets = this.#buckets.get(resourceType)
+      if (!buckets) continue
       for (const { interactions: wanted, criteria } of triggersOn(topic, resourceType)) {
-        for (const interaction of wanted) buckets.get(interaction)?.remove(topicUrl, criteria)
+        for (const interaction of wanted) {
+          const isUnused = buckets.get(interaction)?.remove(topicUrl, criteria)
+          if (isUnused && criteria !== undefined) this.#release(criteria)
+        }
       }
       if ([...buckets.values()].every(({ isEmpty }) => isEmpty)) this.#buckets.delete(resourceType)
+    }
+  }
+
+  /** Removes and puts many topics while the event loop turns. A change that is matched meanwhile meets each topic as it was or as it
+   *  will be. */
+  async update(removed: Iterable<string>, added: Iterable<SubscriptionTopic>): Promise<void> {
+    const slices = new Slices()
+    for (const url of removed) {
+      this.remove(url)
+      await slices.pause()
+    }
+    for (const topic of added) {
+      const texts = topic.triggers.flatMap(({ criteria }) => criteria ?? [])
+      // Parsing takes longest, so each text is read in a piece of its own before the topic is put as a whole.
+      for (const text of texts) {
+        this.#use(text).guards(anyType)
+        await slices.pause()
+      }
+      this.put(topic)
+      for (const text of texts) this.#release(text)
+      await slices.pause()
     }
   }
 
@@ -89,12 +122,11 @@ export class TopicIndex {
     const pending = new Map<string, readonly string[]>()
     for (const group of bucket.candidates(change)) {
       const verdict = group.decide(change, resolved)
+      if (verdict.kind === 'decided' && !verdict.fires) continue
       for (const url of group.topicUrls) {
-        if (verdict.kind === 'decided' && verdict.fires) fired.add(url)
+        if (verdict.kind === 'decided') fired.add(url)
         else if (verdict.kind === 'undecided') undecided.set(url, sentence(verdict))
-        else if (verdict.kind === 'pending') {
-          pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
-        }
+        else pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
       }
     }
     return {
@@ -125,20 +157,31 @@ export class TopicIndex {
         this.#buckets
           .get(resourceType)
           ?.get(interaction)
-          ?.add(topic.url, criteria, () => this.#compiled(criteria ?? ''))
+          ?.add(topic.url, criteria, (text) => this.#use(text))
       }
     }
   }
 
-  /** One criteria object per text, shared by all buckets: a compiled one takes about 10 KB. */
-  #compiled(text: string): Criteria {
-    for (const buckets of this.#buckets.values()) {
-      for (const bucket of buckets.values()) {
-        const known = bucket.criteria(text)
-        if (known) return known
-      }
-    }
-    return this.#engine.compile(text)
+  /** Types that the topic has triggers on, as far as they have buckets. */
+  #typesOf(topic: SubscriptionTopic): ReadonlySet<string> {
+    return new Set(
+      this.#wide.has(topic.url)
+        ? this.#buckets.keys()
+        : topic.triggers.map(({ resourceType }) => resourceType),
+    )
+  }
+
+  /** To be followed by a {@link #release} in the end. */
+  #use(text: string): Criteria {
+    let known = this.#criteria.get(text)
+    if (!known) this.#criteria.set(text, (known = { shared: this.#engine.compile(text), users: 0 }))
+    known.users++
+    return known.shared
+  }
+
+  #release(text: string): void {
+    const known = this.#criteria.get(text)
+    if (known && --known.users === 0) this.#criteria.delete(text)
   }
 }
 
@@ -148,6 +191,10 @@ function sentence({ error, position }: Verdict & { kind: 'undecided' }): string 
 
 function isWide({ resourceType }: TopicTrigger): boolean {
   return resourceType === '*' || resourceType === 'DomainResource'
+}
+
+function wideTexts({ triggers }: SubscriptionTopic): string[] {
+  return triggers.flatMap((trigger) => (isWide(trigger) ? (trigger.criteria ?? []) : []))
 }
 
 /** Triggers of a topic that look at a concrete resource type. */

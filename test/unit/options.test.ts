@@ -39,6 +39,7 @@ describe('module options', () => {
     ['stopTimeoutMs', Number.NaN],
     ['leadership', 'leader'],
     ['undeliverable', 'block'],
+    ['criteriaElementCheck', 'off'],
     ['checkpoint', 'false'],
   ] as const) {
     it(`refuse ${name} ${value} by name`, () => {

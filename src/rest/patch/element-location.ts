@@ -1,11 +1,8 @@
-import { OperationOutcomeError } from '@medplum/core'
-import { compile } from 'fhirpath'
 import type { FhirResource } from '../../host/types.ts'
 import { isJsonObject } from '../../resources/json-shapes.ts'
 import { badRequestError } from '../outcomes.ts'
 import { checkSyntax } from '../../triggers/criteria-check.ts'
-import { CriteriaFunctions } from '../../triggers/criteria-functions.ts'
-import { Fuel } from '../../triggers/fuel.ts'
+import { compileExpression } from '../../triggers/expression.ts'
 import { References } from '../../triggers/references.ts'
 import { elementSpec, memberSpec } from './element-spec.ts'
 import { pathModel } from './path-model.ts'
@@ -76,30 +73,20 @@ function evaluatePath(
 ): ElementNode[] | undefined {
   work.spend(workOfPath)
   if (checkSyntax(path).issues.some(({ severity }) => severity === 'error')) return undefined
-  const sources = { current: resource, previous: [], resource, rootResource: resource }
-  const fuel = new Fuel(new Set())
-  const systems = { sct: 'http://snomed.info/sct', loinc: 'http://loinc.org' }
+  const { resourceType, id = '' } = resource
+  const expression = compileExpression(path, pathModel(resourceType))
+  const fuel = expression.fuel()
+  const change = { interaction: 'create', resourceType, id, current: resource } as const
+  let result: readonly unknown[] = []
+  let isValid = true
   try {
-    const evaluate = compile(path, pathModel(resource.resourceType), {
-      resolveInternalTypes: false,
-    })
-    const result = evaluate(
-      resource,
-      { ...sources, ...systems },
-      {
-        debugger: (...step: Parameters<Fuel['spend']>) => {
-          work.spend(1)
-          fuel.spend(...step)
-        },
-        userInvocationTable: new CriteriaFunctions().table(new References(new Map())),
-      },
-    ) as unknown[]
-    return result.every(isElementNode) ? result : undefined
-  } catch (error) {
-    if (error instanceof OperationOutcomeError) throw error
+    result = expression.evaluate(change, new References(new Map()), fuel)
+  } catch {
     // Texts of fhirpath.js quote the resource; that the path cannot be used is all that is told.
-    return undefined
+    isValid = false
   }
+  work.spend(fuel.steps)
+  return isValid && result.every(isElementNode) ? [...result] : undefined
 }
 
 function isElementNode(item: unknown): item is ElementNode {

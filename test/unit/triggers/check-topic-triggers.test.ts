@@ -123,7 +123,7 @@ describe('checkTopicTriggers', () => {
   it('can let element names of its own pass with a warning', () => {
     const issues = check(
       { resource: 'Patient', fhirPathCriteria: "nickname = 'x'" },
-      { unknownElement: 'warning' },
+      { criteriaElementCheck: 'warn' },
     )
     assert.deepEqual(
       issues.map(({ severity }) => severity),

@@ -159,6 +159,14 @@ describe('fhirPathEngine', () => {
     fetched.mock.restore()
   })
 
+  it('writes nothing to the console, where it would quote the resource', () => {
+    const warned = mock.method(console, 'warn', () => undefined)
+    const born = create({ resourceType: 'Patient', id: '1', birthDate: '1973-12-25' })
+    assert.deepEqual(evaluate('birthDate + 7.7 days > @1973-12-31', born), fires)
+    assert.equal(warned.mock.callCount(), 0)
+    warned.mock.restore()
+  })
+
   const regexes: [criteria: string, family: string, expected: Verdict][] = [
     ["name.family.matches('^A.*z$')", 'A\nz', fires],
     ["name.family.matches('b')", 'abc', fires],

@@ -1,0 +1,245 @@
+import * as fc from 'fast-check'
+import { interactions, type Change, type FhirResource } from '../../src/host/types.ts'
+import type { SubscriptionTopic, TopicTrigger } from '../../src/triggers/subscription-topic.ts'
+import { deepFreeze } from '../unit/triggers/fixtures.ts'
+
+/** What happens to an index of topics. */
+export type Operation =
+  { readonly put: SubscriptionTopic } | { readonly remove: string } | { readonly change: Change }
+
+/** What `resolve()` can find. */
+export const storedResources: ReadonlyMap<string, FhirResource> = new Map(
+  [
+    {
+      resourceType: 'Patient',
+      id: 'a',
+      active: true,
+      gender: 'a',
+      managingOrganization: { reference: 'Organization/o' },
+    },
+    { resourceType: 'Patient', id: 'b', active: false, gender: 'b' },
+    { resourceType: 'Organization', id: 'o', active: true },
+  ].map((resource) => [`${resource.resourceType}/${resource.id}`, deepFreeze(resource)]),
+)
+
+/** Small alphabets, so that random criteria and random changes meet often. */
+const word = fc.constantFrom('a', 'b', 'c')
+const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(value, { nil: undefined, freq: 3 })
+const source = fc.constantFrom(
+  ...['', '', 'Patient.', '%current.', '%current.', '%previous.', '%previous.'],
+  ...['%resource.', '`Patient`.', '%`previous`.', '%current.Patient.', 'Resource.'],
+)
+
+/** The same words as a criteria may spell them, and one that only looks like an escape. */
+const literal = fc.constantFrom(
+  ...["'a'", "'b'", "'c'", "'a'", "'b'", String.raw`'\u0061'`, String.raw`'\b'`, "'\\\n'", "('a')"],
+)
+
+/** To what {@link storedResources} has, and to what it has not. */
+const reference = fc.constantFrom(
+  'a',
+  'b',
+  'Patient/a',
+  'Patient/b',
+  'Patient/gone',
+  'http://x/Patient/a',
+)
+const coding = fc.record({ system: maybe(word), code: maybe(word) }, { requiredKeys: [] })
+const givenShadow = fc.array(fc.constantFrom(null, { id: 'x' }), { maxLength: 3 })
+const name = fc.record(
+  {
+    use: word,
+    family: word,
+    given: fc.array(fc.oneof({ weight: 5, arbitrary: word }, fc.constant(null)), { maxLength: 3 }),
+    _given: givenShadow,
+  },
+  { requiredKeys: [] },
+)
+const patient: fc.Arbitrary<FhirResource> = fc
+  .record(
+    {
+      gender: fc.oneof({ weight: 9, arbitrary: word }, fc.constantFrom('\n', '\\\n')),
+      _gender: fc.constant({ id: 'x' }),
+      active: fc.boolean(),
+      birthDate: fc.constantFrom('2000-01-01', '2000'),
+      name: fc.array(name, { maxLength: 3 }),
+      maritalStatus: fc.record({ coding: fc.array(coding, { maxLength: 2 }) }),
+      managingOrganization: fc.record({ reference }),
+      language: word,
+      meta: fc.record({ profile: fc.array(word, { maxLength: 2 }) }),
+      extension: fc.array(fc.record({ url: word, valueCode: word }), { maxLength: 2 }),
+      contained: fc.array(fc.record({ resourceType: fc.constant('Basic'), id: word }), {
+        maxLength: 2,
+      }),
+    },
+    { requiredKeys: [] },
+  )
+  .map((elements) => ({ resourceType: 'Patient', id: 'a', ...elements }))
+
+const stringPath = fc.constantFrom(
+  ...['status', 'class.code', 'subject.reference', 'contentType'],
+  ...['gender', 'language', 'id', 'name.family', 'name.use', 'name.given', '(name).family'],
+  ...['maritalStatus.coding.code', 'managingOrganization.reference', 'maritalStatus.text'],
+  ...[
+    'meta.profile',
+    'extension.url',
+    'extension.value',
+    'contained.id',
+    '`gender`',
+    'name[0].use',
+  ],
+)
+const equality = fc
+  .tuple(source, stringPath, literal, fc.constantFrom('=', '=', '=', '!=', '~'), fc.boolean())
+  .map(([from, path, value, operator, isTurned]) => {
+    const full = path.startsWith('(') && from !== '' ? `(${from}name).family` : `${from}${path}`
+    return isTurned ? `${value} ${operator} ${full}` : `${full} ${operator} ${value}`
+  })
+const alternatives = fc
+  .tuple(source, stringPath, fc.array(literal, { minLength: 2, maxLength: 3 }))
+  .map(([from, path, literals]) => {
+    const full = `${from}${path.replace('(name)', 'name')}`
+    return `(${literals.map((value) => `${full} = ${value}`).join(' or ')})`
+  })
+const condition = fc
+  .array(
+    fc.oneof(
+      fc
+        .tuple(fc.constantFrom('code', 'system'), literal)
+        .map(([path, value]) => `${path} = ${value}`),
+      fc.constantFrom(
+        'code.exists()',
+        "%previous.gender = 'a'",
+        "'b' = code",
+        '$this.code.empty()',
+      ),
+    ),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map((parts) => parts.join(' and '))
+const existence = fc
+  .tuple(source, condition, fc.boolean(), fc.constantFrom('', '.not()'))
+  .map(([from, inner, hasWhere, end]) =>
+    hasWhere
+      ? `${from}maritalStatus.coding.where(${inner}).exists()${end}`
+      : `${from}maritalStatus.coding.exists(${inner})${end}`,
+  )
+/** Both ask for the same strings, but only one of them wants there to be no other. */
+const mixed = fc
+  .tuple(source, literal, literal)
+  .map(
+    ([from, one, two]) =>
+      `(${from}maritalStatus.coding.code = ${one} or ${from}maritalStatus.coding.exists(code = ${two}))`,
+  )
+const other = fc.constantFrom(
+  ...['active', '%previous.empty()', 'birthDate = @2000-01-01', "gender in ('a' | 'b')", '{}'],
+  ...['name.family and true', "name.first().given contains 'a'", "gender.matches('^a')", 'true'],
+  ...['%previous.gender.exists()', '%previous.gender != %current.gender', '%current.empty()'],
+)
+const resolving = fc
+  .tuple(
+    fc.constantFrom('', '%current.', '%previous.'),
+    fc.constantFrom('managingOrganization', 'subject', '(subject | managingOrganization)'),
+    fc.constantFrom('active', "gender = 'a'", 'exists()', 'managingOrganization.resolve().active'),
+  )
+  .map(([from, path, end]) =>
+    path.startsWith('(') ? `${path}.resolve().${end}` : `${from}${path}.resolve().${end}`,
+  )
+/** What was stored before there was a check. */
+const invalid = fc.constant("gender = = 'a'")
+const { criteria } = fc.letrec<{ criteria: string; leaf: string; joined: string }>((tie) => ({
+  leaf: fc.oneof(
+    { weight: 5, arbitrary: equality },
+    { weight: 3, arbitrary: alternatives },
+    { weight: 3, arbitrary: existence },
+    { weight: 1, arbitrary: mixed },
+    { weight: 2, arbitrary: other },
+    { weight: 2, arbitrary: resolving },
+    { weight: 1, arbitrary: invalid },
+  ),
+  joined: fc
+    .tuple(
+      tie('criteria'),
+      fc.constantFrom('and', 'and', 'and', 'or', 'or', 'xor', 'implies'),
+      tie('criteria'),
+    )
+    .map(([left, operator, right]) => `(${left}) ${operator} (${right})`),
+  criteria: fc.oneof({ depthSize: 'small', maxDepth: 3 }, tie('leaf'), tie('joined')),
+}))
+
+const encounter: fc.Arbitrary<FhirResource> = fc
+  .record(
+    {
+      status: word,
+      class: coding,
+      subject: fc.record({ reference }),
+      language: word,
+      meta: fc.record({ profile: fc.array(word, { maxLength: 2 }) }),
+    },
+    { requiredKeys: [] },
+  )
+  .map((elements) => ({ resourceType: 'Encounter', id: 'a', ...elements }))
+/** Not a DomainResource. */
+const binary: fc.Arbitrary<FhirResource> = fc
+  .record({ contentType: word, language: word }, { requiredKeys: [] })
+  .map((elements) => ({ resourceType: 'Binary', id: 'b', ...elements }))
+/** Unknown to R4. */
+const custom: fc.Arbitrary<FhirResource> = fc
+  .record({ status: word, gender: word }, { requiredKeys: [] })
+  .map((elements) => ({ resourceType: 'Custom', id: 'c', ...elements }))
+
+const versions = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(patient, patient) },
+  { weight: 3, arbitrary: fc.tuple(encounter, encounter) },
+  { weight: 1, arbitrary: fc.tuple(binary, binary) },
+  { weight: 1, arbitrary: fc.tuple(custom, custom) },
+)
+const change: fc.Arbitrary<Operation> = fc
+  .tuple(fc.constantFrom('create', 'update', 'update', 'delete'), versions)
+  .map(([interaction, [current, previous]]) => ({
+    change: deepFreeze({
+      interaction,
+      resourceType: current.resourceType,
+      id: current.id ?? '',
+      ...(interaction === 'delete' ? {} : { current }),
+      ...(interaction === 'create' ? {} : { previous }),
+    }),
+  }))
+
+const trigger: fc.Arbitrary<TopicTrigger> = fc
+  .record({
+    resourceType: fc.constantFrom(
+      ...['Patient', 'Patient', 'Patient', 'Encounter', 'Encounter', 'Binary', 'Custom'],
+      ...['*', '*', 'DomainResource'],
+    ),
+    interactions: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(interactions) },
+      fc.subarray([...interactions], { minLength: 1 }),
+    ),
+    text: fc.option(criteria, { nil: undefined, freq: 20 }),
+  })
+  .map(({ text, ...rest }) => (text === undefined ? rest : { ...rest, criteria: text }))
+
+/** Few urls, so that topics are replaced and removed often. */
+const url = fc.nat(14).map((n) => `topic-${n}`)
+const put: fc.Arbitrary<Operation> = fc
+  .tuple(url, fc.array(trigger, { minLength: 1, maxLength: 3 }))
+  .map(([of, triggers]) => ({
+    put: { reference: `AidboxSubscriptionTopic/${of}`, url: of, status: 'active', triggers },
+  }))
+const remove: fc.Arbitrary<Operation> = url.map((of) => ({ remove: of }))
+
+export const operations: fc.Arbitrary<readonly Operation[]> = fc
+  .tuple(
+    fc.array(put, { minLength: 4, maxLength: 12 }),
+    fc.array(
+      fc.oneof(
+        { weight: 8, arbitrary: change },
+        { weight: 2, arbitrary: put },
+        { weight: 2, arbitrary: remove },
+      ),
+      { minLength: 8, maxLength: 24 },
+    ),
+  )
+  .map(([first, then]) => [...first, ...then])
