@@ -44,12 +44,14 @@ export function commitHooks(parts: CommitHookParts): CommitHooks {
         const text = 'Topics and destinations are written in SQL transactions; see OwnTypesHost.'
         moves = await applyOwnTypes(unit.changes, required(tx, text), parts.schema, parts.registry)
       }
-      const addressed = await selectEvents(
-        changes,
-        unit.changes,
-        tx,
-        (references, inTx) => parts.host.read(references, inTx),
-        parts.registry,
+      const addressed = await parts.registry.underOneView(() =>
+        selectEvents(
+          changes,
+          unit.changes,
+          tx,
+          (references, inTx) => parts.host.read(references, inTx),
+          parts.registry,
+        ),
       )
       await enqueue(addressed, tx, parts)
       outcomes.set(unit, {

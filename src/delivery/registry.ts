@@ -66,6 +66,9 @@ export class Registry {
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
   #facts = new TopicFacts([])
+  /** While parts of the view are replaced one after the other. */
+  #replacing: Promise<void> | undefined
+  #replacements = 0
   readonly #previousUse = new Map<string, boolean>()
   #snapshot: string | undefined
   #lookedAgainAtMs = Number.NEGATIVE_INFINITY
@@ -176,6 +179,20 @@ export class Registry {
     }
   }
 
+  /** The result of work that looks at the view again and again, and saw the same one from its begin to its end. It is repeated
+   *  otherwise.
+   *
+   *  A destination goes from topic A to B while a change that both select waits for a read: matched before, it fires A, to which nobody
+   *  listens afterwards. Under one view it is an event of A, under the other of B. */
+  async underOneView<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      while (this.#replacing) await this.#replacing.catch(() => undefined)
+      const replacements = this.#replacements
+      const result = await work()
+      if (this.#replacements === replacements) return result
+    }
+  }
+
   get #isFresh(): boolean {
     return performance.now() - this.#refreshedAtMs <= this.#parts.leaseMs * usedLease
   }
@@ -275,8 +292,7 @@ export class Registry {
     }
   }
 
-  /** In slices, because with thousands of destinations it takes a while. Each part of the view changes at once, the index topic by
-   *  topic; until the refresh is over, transactions that want what it read wait in `ensureFresh`.
+  /** In slices, because with thousands of destinations it takes a while.
    *  @returns whether a destination has changed, come or gone */
   async #rebuild(rows: readonly DestinationRow[]): Promise<boolean> {
     const slices = new Slices()
@@ -291,12 +307,25 @@ export class Registry {
     }
     const topicsByUrl = new Map([...this.#topics.values()].map((topic) => [topic.url, topic]))
     await slices.pause()
-    this.#audiences = groupAudiences([...destinations.values()], topicsByUrl)
-    this.#destinations = destinations
-    this.#topicsByUrl = topicsByUrl
+    const audiences = groupAudiences([...destinations.values()], topicsByUrl)
     await slices.pause()
-    await this.#reindex()
+    await this.#replace(async () => {
+      this.#audiences = audiences
+      this.#destinations = destinations
+      this.#topicsByUrl = topicsByUrl
+      await this.#reindex()
+    })
     return isChanged
+  }
+
+  async #replace(work: () => Promise<void>): Promise<void> {
+    this.#replacements++
+    this.#replacing = work()
+    try {
+      await this.#replacing
+    } finally {
+      this.#replacing = undefined
+    }
   }
 
   /** The same object as before when nothing has changed. */

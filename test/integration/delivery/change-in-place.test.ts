@@ -118,4 +118,67 @@ describe('a destination that is changed while others write', () => {
     })
     assert.equal((await statusOf(first, 'd'))?.['messagesLost'], 0)
   })
+
+  it('gets a write once that was matched while the destination went to another topic', async (t) => {
+    const { first } = await startNodes(t)
+    const { host } = first
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const ofOthers = await newTopic(bootstrapServers)
+    const patientsAndBasics = topicResource(
+      'also-patients',
+      { resource: 'Patient' },
+      { resource: 'Basic' },
+    )
+    const resolving = topicResource('resolving', {
+      resource: 'Encounter',
+      fhirPathCriteria: 'subject.resolve().active = true',
+    })
+    await host.put(patientsTopic, patientsAndBasics, resolving)
+    await host.put(destination('d', { kafkaTopic, bootstrapServers }))
+    await host.put(
+      destination('other', { topicId: 'resolving', kafkaTopic: ofOthers, bootstrapServers }),
+    )
+    await host.put(patient('subject'))
+    // The read for the encounter stands, after the patient of the same write has been matched.
+    let isReading = (): void => undefined
+    const reading = new Promise<void>((resolve) => (isReading = resolve))
+    let goOn = (): void => undefined
+    const mayGoOn = new Promise<void>((resolve) => (goOn = resolve))
+    const read = host.read.bind(host)
+    host.read = async (references, tx) => {
+      if (references.includes('Patient/subject')) {
+        isReading()
+        await mayGoOn
+      }
+      return read(references, tx)
+    }
+    const encounter = {
+      resourceType: 'Encounter',
+      id: 'e',
+      subject: { reference: 'Patient/subject' },
+    }
+    const writing = host.put(patient('a'), encounter)
+    await reading
+    const moving = host.put(
+      destination('d', { topicId: 'also-patients', kafkaTopic, bootstrapServers }),
+    )
+    // Only the other topic selects it: the node knows of the move when it comes.
+    const untilMoved = async (): Promise<void> => {
+      for (let n = 0; ; n++) {
+        await host.put({ resourceType: 'Basic', id: `b${n}` })
+        if (Number((await statusOf(first, 'd'))?.['messagesQueued']) > 0) return
+        const delivered = Number((await statusOf(first, 'd'))?.['messagesDelivered'])
+        if (delivered > 1) return
+      }
+    }
+    await untilMoved()
+    goOn()
+    await Promise.all([writing, moving])
+    await host.put(patient('last'))
+    const events = await readTold(bootstrapServers, kafkaTopic, (all) =>
+      all.some(({ focus }) => focus === 'Patient/last'),
+    )
+    const ofPatients = events.map(({ focus }) => focus).filter((focus) => focus.startsWith('Pat'))
+    assert.deepEqual(ofPatients, ['Patient/subject', 'Patient/a', 'Patient/last'])
+  })
 })
