@@ -33,16 +33,39 @@ export interface CriteriaEngine {
 /** FHIRPath by fhirpath.js: synchronous, R4 model, bounded by {@link Fuel}, regular expressions in linear time. */
 export const fhirPathEngine: CriteriaEngine = { compile: (text) => new FhirPathCriteria(text) }
 
+/** One evaluation of one criteria on one change. */
+export interface Evaluation {
+  /** The tree whose nodes the observer was told of. */
+  readonly tree: AstNode
+  /** Nodes evaluated; a node in a loop counts each time. */
+  readonly steps: number
+  readonly verdict: Verdict
+}
+
+/** Watches evaluations, for operations that explain or count them. */
+export interface EvaluationObserver {
+  /** After each node of the tree, with its result. */
+  onNode?(node: AstNode, result: unknown): void
+  onEvaluated(evaluation: Evaluation): void
+}
+
+/** {@link fhirPathEngine}, with somebody who watches. */
+export function observedEngine(observer: EvaluationObserver): CriteriaEngine {
+  return { compile: (text) => new FhirPathCriteria(text, observer) }
+}
+
 interface Program {
   run(change: Change, resolved: ResolvedReferences): Verdict
 }
 
 class FhirPathCriteria implements Criteria {
   readonly #text: string
+  readonly #observer: EvaluationObserver | undefined
   #program: Program | undefined
 
-  constructor(text: string) {
+  constructor(text: string, observer?: EvaluationObserver) {
     this.#text = text
+    this.#observer = observer
   }
 
   guards(resourceType: string): Guards {
@@ -52,7 +75,7 @@ class FhirPathCriteria implements Criteria {
   }
 
   evaluate(change: Change, resolved: ResolvedReferences): Verdict {
-    this.#program ??= compileProgram(this.#text)
+    this.#program ??= compileProgram(this.#text, this.#observer)
     return this.#program.run(change, resolved)
   }
 }
@@ -68,34 +91,47 @@ export function dryRun(text: string): { error: string; position: Position } | un
     : undefined
 }
 
-function compileProgram(text: string): Program {
+function compileProgram(text: string, observer?: EvaluationObserver): Program {
   // Checked here too: what is stored may have been written before a check existed, or past it.
   const { issues } = checkSyntax(text)
   const [fault] = issues
   if (fault) return refused(fault.message, fault.position)
   const evaluate = compile(text, r4, { resolveInternalTypes: false })
   const functions = new CriteriaFunctions()
+  let tree: AstNode | undefined
   let compared: ReadonlySet<AstNode> | undefined
+  const runOnce = (change: Change, references: References, fuel: Fuel): Verdict => {
+    const variables = variablesOf(change)
+    try {
+      const result = evaluate(variables.current, variables, {
+        debugger: observer?.onNode ? observedSpend(fuel, observer) : fuel.spend,
+        userInvocationTable: functions.table(references, fuel),
+      }) as unknown[]
+      return verdictOf(result, references)
+    } catch (error) {
+      // What went wrong without a resource may be right with it.
+      if (references.missing.length > 0 && !isTopicDestinationError(error)) {
+        return { kind: 'pending', references: references.missing }
+      }
+      return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
+    }
+  }
   return {
     run(change, resolved) {
-      const references = new References(resolved)
-      compared ??= comparedNodes(treeOf(evaluate))
+      tree ??= treeOf(evaluate)
+      compared ??= comparedNodes(tree)
       const fuel = new Fuel(compared)
-      const variables = variablesOf(change)
-      try {
-        const result = evaluate(variables.current, variables, {
-          debugger: fuel.spend,
-          userInvocationTable: functions.table(references, fuel),
-        }) as unknown[]
-        return verdictOf(result, references)
-      } catch (error) {
-        // What went wrong without a resource may be right with it.
-        if (references.missing.length > 0 && !isTopicDestinationError(error)) {
-          return { kind: 'pending', references: references.missing }
-        }
-        return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
-      }
+      const verdict = runOnce(change, new References(resolved), fuel)
+      observer?.onEvaluated({ tree, steps: fuel.steps, verdict })
+      return verdict
     },
+  }
+}
+
+function observedSpend(fuel: Fuel, observer: EvaluationObserver): Fuel['spend'] {
+  return (context, focus, result, node) => {
+    fuel.spend(context, focus, result, node)
+    observer.onNode?.(node, result)
   }
 }
 

@@ -34,6 +34,11 @@ export class Fuel {
     this.#compared = compared
   }
 
+  /** Nodes evaluated so far. */
+  get steps(): number {
+    return this.#steps
+  }
+
   /** Where the evaluation has got to. */
   get position(): Position {
     return this.#position

@@ -1,6 +1,6 @@
 import type { Change, FhirHost, SqlTx } from '../host/types.ts'
 import { criteriaLimits } from './criteria-language.ts'
-import { readReferences, resourcesAfter } from './read-references.ts'
+import { readReferences, resourcesAfter, type KnownResources } from './read-references.ts'
 import type { MatchResult, TopicIndex, UndecidedTopic } from './topic-index.ts'
 
 export interface ChangeMatch {
@@ -8,6 +8,13 @@ export interface ChangeMatch {
   /** Urls of the topics that fire. */
   readonly fired: readonly string[]
   readonly undecided: readonly UndecidedTopic[]
+}
+
+export interface MatchOptions {
+  /** What `resolve()` sees before anything is read. Default: what the changes leave behind. */
+  readonly known?: KnownResources
+  /** Awaited after each change that was looked at, so that many changes do not block the process. */
+  readonly pause?: () => Promise<void>
 }
 
 /** Matches the changes of one unit, in their order. A criteria error or a failed read leaves a topic undecided, it never throws.
@@ -22,9 +29,14 @@ export async function matchChanges(
   changes: readonly Change[],
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
+  options: MatchOptions = {},
 ): Promise<readonly ChangeMatch[]> {
-  const results = changes.map((change) => index.match(change))
-  if (results.some(hasPending)) await resolvePending(index, changes, results, tx, read)
+  const results: MatchResult[] = []
+  for (const change of changes) {
+    results.push(index.match(change))
+    if (options.pause) await options.pause()
+  }
+  if (results.some(hasPending)) await resolvePending(index, changes, results, tx, read, options)
   return results.map(({ fired, undecided }, i) => ({
     change: changes[i] as Change,
     fired,
@@ -38,11 +50,14 @@ async function resolvePending(
   results: MatchResult[],
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
+  { known, pause }: MatchOptions,
 ): Promise<void> {
-  const resolved = resourcesAfter(changes)
+  const resolved = known ?? resourcesAfter(changes)
   for (let round = 0; ; round++) {
     for (const [i, change] of changes.entries()) {
-      if (results[i]?.pending.length) results[i] = index.match(change, resolved)
+      if (!results[i]?.pending.length) continue
+      results[i] = index.match(change, resolved)
+      if (pause) await pause()
     }
     const missing = missingReferences(results)
     if (missing.length === 0) return
