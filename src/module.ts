@@ -30,6 +30,8 @@ import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
 import { unavailable } from './rest/outcomes.ts'
 import { statusOperation } from './status/status-operation.ts'
+import { dryRunOperations } from './topic-operations/dry-run-operation.ts'
+import { explainOperations } from './topic-operations/explain-operation.ts'
 
 /** Sends the changes of a FHIR server's resources to Kafka.
  *
@@ -45,6 +47,7 @@ class KafkaTopicDestination implements FhirServerModule {
   readonly #schema: OutboxSchema
   readonly #secrets: SecretSource
   readonly #pool: Pool
+  readonly #stopping = new AbortController()
   #parts: Parts | undefined
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -87,6 +90,12 @@ class KafkaTopicDestination implements FhirServerModule {
         flushBestEffort: () => parts.bestEffort.flush(),
       }),
     )
+    for (const operation of [
+      ...explainOperations(host),
+      ...dryRunOperations({ host, limits: this.#options, stopped: this.#stopping.signal }),
+    ]) {
+      host.registerOperation(operation)
+    }
     host.addCommitHooks(hooks)
   }
 
@@ -133,6 +142,7 @@ class KafkaTopicDestination implements FhirServerModule {
 
   async #stop(): Promise<void> {
     const { stopTimeoutMs } = this.#options
+    this.#stopping.abort()
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
       const { registry, presence, leasePool, producers, bestEffort, lanes, janitor } = this.#parts

@@ -17,6 +17,7 @@ const migrationLock = 7_274_119_226_103_001n
 const ddl = `
 ${versionTablesDdl(resourceTables)}
 create table if not exists ${serializableGate} ();
+create index if not exists ${resourceTables.history}_last_updated on ${resourceTables.history} (last_updated);
 `
 
 /** Creates the tables that are not there. Any number of nodes may call it at the same time; all but one wait. */
