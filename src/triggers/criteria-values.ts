@@ -44,7 +44,9 @@ function textOf(item: unknown): string | undefined {
   }
   // Numbers, dates and quantities of fhirpath.js are objects of classes of its own; JSON has no text to show.
   if (!(value instanceof Object) || Array.isArray(value)) return undefined
-  return Object.getPrototypeOf(value) === Object.prototype ? undefined : (value as Stringer).toString()
+  return Object.getPrototypeOf(value) === Object.prototype
+    ? undefined
+    : (value as Stringer).toString()
 }
 
 function cut(text: string): string {

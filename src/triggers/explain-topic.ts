@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { interactions, type Change, type FhirHost } from '../host/types.ts'
 import {
   observedEngine,
@@ -75,6 +76,8 @@ export async function explainTopic(
   const triggers: ExplainedTrigger[] = []
   for (const trigger of topic.triggers) {
     triggers.push(await explainTrigger(topic, trigger, change, read))
+    // A topic may have many triggers, each stopped only by its own fuel.
+    await setImmediate()
   }
   const { fires, error } = await decide(topic, change, read)
   if (fires === false || topic.organization === undefined) {

@@ -55,7 +55,7 @@ export interface ReplayOptions {
 }
 
 /** Changes that are matched together, so that what they refer to is read at once. */
-const maxSliceChanges = 50
+const maxSliceChanges = 20
 /** A slice that took longer is followed by a smaller one: what an abort finds unfinished is done in vain. */
 const maxSliceMs = 100
 /** After so long the rest of the process has its turn. */

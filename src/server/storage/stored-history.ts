@@ -16,6 +16,8 @@ interface VersionKey {
   readonly last_updated: Date
   /** `last_updated` with all of its digits, which a Date does not have. */
   readonly exact: string
+  /** Of the content as PostgreSQL keeps it, compressed. */
+  readonly bytes: number
 }
 
 interface VersionContent {
@@ -29,8 +31,9 @@ interface VersionContent {
 
 /** So many rows of the index are looked at in one statement: it takes a few milliseconds, however rare the wanted types are. */
 const keysPerPage = 1000
-/** So many changes are in memory. */
+/** So many changes are in memory, or those of so many compressed bytes; a larger one is alone. */
 const changesPerPage = 50
+const bytesPerPage = 1024 ** 2
 
 /** The history of the reference server, from the table of its versions. */
 export class StoredHistory implements HostHistory {
@@ -67,9 +70,9 @@ export class StoredHistory implements HostHistory {
         const keys: readonly VersionKey[] = await readKeys(tx, query, last)
         const { types } = query
         const wanted = types ? keys.filter(({ type }) => types.includes(type)) : keys
-        for (let start = 0; start < wanted.length; start += changesPerPage) {
+        for (const page of pagesOf(wanted)) {
           if (query.signal?.aborted) return
-          yield* await readChanges(tx, wanted.slice(start, start + changesPerPage))
+          yield* await readChanges(tx, page)
         }
         if (keys.length < keysPerPage) return
         last = keys.at(-1)
@@ -79,6 +82,21 @@ export class StoredHistory implements HostHistory {
       await trx.commit().catch(() => undefined)
     }
   }
+}
+
+function* pagesOf(keys: readonly VersionKey[]): Generator<readonly VersionKey[]> {
+  let page: VersionKey[] = []
+  let bytes = 0
+  for (const key of keys) {
+    if (page.length === changesPerPage || (page.length > 0 && bytes + key.bytes > bytesPerPage)) {
+      yield page
+      page = []
+      bytes = 0
+    }
+    page.push(key)
+    bytes += key.bytes
+  }
+  if (page.length > 0) yield page
 }
 
 // No more digits than a version can have.
@@ -91,7 +109,7 @@ async function readKeys(
   last: VersionKey | undefined,
 ): Promise<readonly VersionKey[]> {
   const { rows } = await tx.query<VersionKey>(
-    `select type, id, version_id, last_updated, last_updated::text as exact
+    `select type, id, version_id, last_updated, last_updated::text as exact, coalesce(pg_column_size(content), 0) as bytes
        from ${resourceTables.history}
       where last_updated >= coalesce($1::timestamptz, '-infinity')
         and last_updated <= coalesce($2::timestamptz, 'infinity')

@@ -176,6 +176,16 @@ describe('$dry-run', () => {
       ...Array.from({ length: 10 }, (_, n) => `Observation/n${5000 - n * 500}/_history/1`),
       'Observation/oldest/_history/1',
     ])
+    await pool.query(
+      `insert into fhir_resource_history (type, id, version_id, last_updated, deleted, content, method, creates)
+       select 'Media', 'm' || n, 1, now(), false,
+              json_build_object('resourceType', 'Media', 'id', 'm' || n, 'note', (select string_agg(md5(i::text || n), '') from generate_series(1, 20000) i)), 'PUT', true
+         from generate_series(1, 12) n`,
+    )
+    const large = told(
+      await ask('$dry-run', resource('topic', topicResource('large', { resource: 'Media' }))),
+    )
+    assert.deepEqual(counts(large), { examined: 12, fires: 12, undecided: 0 })
     const all = topicResource('all', { resource: 'Basic' })
     const many = told(await ask('$dry-run', resource('topic', all)))
     assert.deepEqual(counts(many), { examined: 4990, fires: 4990, undecided: 0 })
