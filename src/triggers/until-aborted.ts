@@ -6,30 +6,38 @@ export async function* untilAborted<Item>(
   signal: AbortSignal,
 ): AsyncGenerator<Item, void, undefined> {
   const iterator = source[Symbol.asyncIterator]()
-  let abort: () => void = () => undefined
-  const aborted = new Promise<undefined>((resolve) => {
-    abort = () => {
-      resolve(undefined)
+  let giveUp: () => void = () => undefined
+  const unlessAborted = async <Result>(work: Promise<Result>): Promise<Result | undefined> => {
+    try {
+      const result = await work
+      return signal.aborted ? undefined : result
+    } catch (error) {
+      if (signal.aborted) return undefined
+      throw error
     }
-  })
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
+  }
+  const onAbort = (): void => {
+    giveUp()
+  }
+  // Not Promise.race() with one promise of the abort: that would hold every item until the end.
+  const beforeAbort = <Result>(work: Promise<Result>): Promise<Result | undefined> =>
+    new Promise((resolve, reject) => {
+      giveUp = () => {
+        resolve(undefined)
+      }
+      unlessAborted(work).then(resolve, reject)
+      if (signal.aborted) giveUp()
+    })
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
-    for (;;) {
-      const next = iterator.next()
-      const result = await Promise.race([next.catch(unlessAborted), aborted])
-      if (signal.aborted || result?.done !== false) return
+    while (!signal.aborted) {
+      const result = await beforeAbort(iterator.next())
+      if (result?.done !== false) return
       yield result.value
     }
   } finally {
-    signal.removeEventListener('abort', abort)
-    const closed = iterator.return?.()
     // Whoever does not hear the signal is not waited for.
-    await Promise.race([closed?.catch(() => undefined), aborted])
-  }
-
-  function unlessAborted(error: unknown): undefined {
-    if (!signal.aborted) throw error
-    return undefined
+    await beforeAbort(Promise.resolve(iterator.return?.()))
+    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { forbidden, OperationOutcomeError } from '@medplum/core'
 import type { Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import type { FhirHost, FhirResource, Operation, PastChange } from '../../../src/host/types.ts'
@@ -181,6 +184,33 @@ describe('$dry-run', () => {
       assert.equal(error.outcome.issue[0]?.code, 'not-supported')
       return true
     })
+  })
+
+  it('keeps its time, also when garbage is collected meanwhile', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const host = hostThat('')
+    const history = {
+      ...host.history,
+      async *changes() {
+        for (;;) {
+          await setImmediate()
+          collect()
+          yield* host.history.changes()
+        }
+      },
+    }
+    const topic = topicResource('all', { resource: 'Observation' })
+    const given = { name: 'topic', resource: topic } as unknown as ParametersParameter
+    const operation = dryRunOperations({
+      host: { ...host, history },
+      // So many collections take seconds.
+      limits: { ...limits, dryRunMaxChanges: 500, dryRunTimeoutMs: 200 },
+      stopped: new AbortController().signal,
+    }).find(({ level }) => level === 'type')
+    assert.ok(operation)
+    const { parameter } = await ask(operation, undefined, given)
+    assert.equal(parameter?.find(({ name }) => name === 'cut')?.valueCode, 'time')
   })
 
   it('answers 503 when the module stops, before and under way', async () => {
