@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import type { OperationDefinition } from '@medplum/fhirtypes'
 import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
 import { markdownTable } from './markdown-table.ts'
@@ -7,6 +8,7 @@ import { errorCodes } from '../src/errors.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
+import { dryRunOperationDefinition } from '../src/resources/topic-operation-definitions.ts'
 import { serverVariables } from '../src/server/options.ts'
 import { functionArities, refusedFunctions } from '../src/triggers/criteria-language.ts'
 import { contractTable } from '../test/contract/contract-table.ts'
@@ -42,14 +44,8 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
         return [`\`${name}\`${notes.join('')}`, canonicalFhirType, doc]
       }),
     ),
-  status: () =>
-    markdownTable(
-      ['parameter', 'type', 'meaning'],
-      (statusOperationDefinition.parameter ?? []).map(({ name, type, part, documentation }) => {
-        const names = (part ?? []).map((one) => `\`${one.name}\``)
-        return [`\`${name}\``, type ?? `parts ${names.join(', ')}`, documentation ?? '']
-      }),
-    ),
+  status: () => outParameters(statusOperationDefinition),
+  'dry-run': () => outParameters(dryRunOperationDefinition),
   options: async () => markdownTable(['option', 'default', 'meaning'], await moduleOptions()),
   variables: () =>
     markdownTable(
@@ -85,6 +81,18 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
+}
+
+function outParameters({ parameter = [] }: OperationDefinition): string {
+  return markdownTable(
+    ['parameter', 'type', 'meaning'],
+    parameter
+      .filter(({ use }) => use === 'out')
+      .map(({ name, type, part, documentation }) => {
+        const names = (part ?? []).map((one) => `\`${one.name}\``)
+        return [`\`${name}\``, type ?? `parts ${names.join(', ')}`, documentation ?? '']
+      }),
+  )
 }
 
 /** The documentation of the module's options stands in one place: at the interface. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { OperationOutcomeError } from '@medplum/core'
 import { Pool } from 'pg'
 import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
@@ -7,11 +6,7 @@ import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
 import { Registry } from './delivery/registry.ts'
 import { UndecidedParking } from './delivery/undecided-parking.ts'
-import {
-  UndecidedQueue,
-  type UndecidedEvents,
-  type UndecidedQueueParts,
-} from './delivery/undecided-queue.ts'
+import { UndecidedQueue, type UndecidedEvents } from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
@@ -31,12 +26,13 @@ import { NodeSession } from './outbox/node-session.ts'
 import { readInstallation } from './outbox/restore.ts'
 import { closeMoves } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
-import { pgTransactions } from './own-types/pg-transactions.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
-import { unavailable } from './rest/outcomes.ts'
 import { statusOperation } from './status/status-operation.ts'
+import { stoppedError, transactionsUntilEnded, untilEnded } from './stopped.ts'
+import { dryRunOperations } from './topic-operations/dry-run-operation.ts'
+import { explainOperations } from './topic-operations/explain-operation.ts'
 
 /** The module, and what an operator can do with it. */
 export interface TopicDestinationModule extends FhirServerModule {
@@ -58,6 +54,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
   readonly #schema: OutboxSchema
   readonly #secrets: SecretSource
   readonly #pool: Pool
+  readonly #stopping = new AbortController()
   #parts: Parts | undefined
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -100,6 +97,12 @@ class KafkaTopicDestination implements TopicDestinationModule {
         flushBestEffort: () => parts.bestEffort.flush(),
       }),
     )
+    for (const operation of [
+      ...explainOperations(host),
+      ...dryRunOperations({ host, limits: this.#options, stopped: this.#stopping.signal }),
+    ]) {
+      host.registerOperation(operation)
+    }
     host.addCommitHooks(hooks)
   }
 
@@ -154,6 +157,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
 
   async #stop(): Promise<void> {
     const { stopTimeoutMs } = this.#options
+    this.#stopping.abort()
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
       const { registry, presence, leasePool, producers, bestEffort, lanes, undecided, janitor } =
@@ -283,36 +287,6 @@ function wireParts(
     janitor,
     installation,
   }
-}
-
-/** The pool that `stop()` ends. Whoever still asks then, as `$status` does, is told so. */
-function untilEnded(pool: Pool): SqlTx {
-  const db = fromPg(pool)
-  return {
-    query: async (text, values) => {
-      assertNotEnded(pool)
-      return db.query(text, values)
-    },
-  }
-}
-
-/** Transactions of the pool, as {@link untilEnded}. */
-function transactionsUntilEnded(pool: Pool): UndecidedQueueParts['inTransaction'] {
-  const inTransaction = pgTransactions(pool)
-  return async (work) => {
-    assertNotEnded(pool)
-    return inTransaction(work, { serializable: false })
-  }
-}
-
-function assertNotEnded(pool: Pool): void {
-  if (pool.ending) throw stoppedError('The database was asked after stop().')
-}
-
-/** An outcome, because it is what every host can answer. */
-function stoppedError(text: string): OperationOutcomeError {
-  const cause = new TopicDestinationError('KTD_STOPPED', text)
-  return new OperationOutcomeError(unavailable('The server is stopping.'), cause)
 }
 
 /** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */

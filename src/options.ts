@@ -80,6 +80,15 @@ export interface ModuleOptions {
   /** Most bytes of resources in one Kafka transaction; a single larger event goes alone.
    *  @default 8388608 */
   readonly maxPageBytes?: number
+  /** Most changes that one `$dry-run` of a topic looks at.
+   *  @default 10000  Minimum 1, maximum 10000000. */
+  readonly dryRunMaxChanges?: number
+  /** Most time that one `$dry-run` takes, in milliseconds.
+   *  @default 10000  Minimum 1. */
+  readonly dryRunTimeoutMs?: number
+  /** Most changes that one `$dry-run` names, of those that fire and of those that are undecided.
+   *  @default 100  Maximum 10000. */
+  readonly dryRunMaxSamples?: number
   /** Time that `stop()` gives running transactions and best-effort records, in milliseconds. What is left of best effort is counted as lost.
    *  @default 10000 */
   readonly stopTimeoutMs?: number
@@ -108,6 +117,9 @@ const defaults: Required<Defaulted> = {
   pageLingerMs: 20,
   maxPageEvents: 1000,
   maxPageBytes: 8 * 1024 * 1024,
+  dryRunMaxChanges: 10_000,
+  dryRunTimeoutMs: 10_000,
+  dryRunMaxSamples: 100,
   stopTimeoutMs: 10_000,
 }
 
@@ -119,6 +131,9 @@ const ranges = {
   pageLingerMs: [0, 1000],
   maxPageEvents: [1, 100_000],
   maxPageBytes: [1024, 1024 ** 3],
+  dryRunMaxChanges: [1, 10_000_000],
+  dryRunTimeoutMs: [1, 600_000],
+  dryRunMaxSamples: [0, 10_000],
   stopTimeoutMs: [0, 3_600_000],
 } as const
 

@@ -83,6 +83,18 @@ async function answers(): Promise<Subject[]> {
     const [topic] = fixture<AcceptedCase>('accepted-topics.json')
     const topicPath = `/AidboxSubscriptionTopic/${topic?.resource.id ?? ''}`
     found.push(valid('instance', 'topic as answered', await put(topicPath, topic?.resource ?? {})))
+    const post = async (path: string, parameter: readonly object[]) => {
+      const body = { resourceType: 'Parameters', parameter }
+      return (await client.request('POST', path, body, headers)).body
+    }
+    const current = { resourceType: 'QuestionnaireResponse', status: 'completed' }
+    await put('/QuestionnaireResponse/q', { ...current, id: 'q' })
+    const given = { name: 'current', resource: current }
+    found.push(
+      valid('instance', '$explain', await post(`${topicPath}/$explain`, [given])),
+      valid('instance', '$explain without a change', await post(`${topicPath}/$explain`, [])),
+      valid('instance', '$dry-run', await post(`${topicPath}/$dry-run`, [])),
+    )
     for (const { name, resource } of fixture<AcceptedCase>('accepted-destinations.json')) {
       const path = `/AidboxTopicDestination/${resource.id ?? ''}`
       const written = { ...resource, topic: topic?.resource['url'] }

@@ -59,6 +59,31 @@ export interface Change {
   readonly at?: Date
 }
 
+/** A change that was committed some time ago. */
+export type PastChange = Change & Required<Pick<Change, 'versionId' | 'at'>>
+
+/** Which past changes are wanted. */
+export interface HistoryQuery {
+  /** Absent: those of every type. */
+  readonly types?: readonly string[]
+  /** Inclusive. */
+  readonly from?: Date
+  /** Inclusive. */
+  readonly to?: Date
+  /** Nobody listens any more: the reading ends, with or without an error. */
+  readonly signal?: AbortSignal
+}
+
+/** What a host knows of the past. */
+export interface HostHistory {
+  /** Versions by reference (`Patient/123/_history/4`), as stored; missing ones and deletions are absent from the map. */
+  read(references: readonly string[]): Promise<ReadonlyMap<string, FhirResource>>
+  /** Committed changes as they were recorded, with `at` and without `currentJson`, correlation id and traceparent. The newest first; those of one
+   *  resource in the reverse order of their versions. There may be millions: they are read in pages, as one read-only transaction sees
+   *  them, and whoever has enough leaves the loop, which gives the connection back. */
+  changes(query: HistoryQuery): AsyncIterable<PastChange>
+}
+
 /** One attempt of one host transaction. The same object is passed to every hook of the attempt. */
 export interface CommitUnit {
   /** In the order of the writes; those of a savepoint that was rolled back are not here. Complete when `beforeCommit` is called. */
@@ -154,8 +179,12 @@ export interface FhirHost {
    *  know, are absent from the map. With `tx`, as that open transaction sees them.
    *  Used for `resolve()` in criteria and to reload the module's own types. */
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
+  /** For operations that look at stored versions: `$explain` takes references to them, `$dry-run` is about all of them. Absent: they answer
+   *  `not-supported`. */
+  readonly history?: HostHistory
   /** Throws an `OperationOutcomeError` of 401 or 403 when the principal may not do `action` on `reference`. Operations ask with their code
-   *  (`status`). Absent: whoever reaches an operation may call it. */
+   *  (`status`) on the resource or type they are called on, and with `read` or `vread` on every resource whose content they use for the
+   *  caller. Absent: whoever reaches an operation may call it. */
   authorize?(
     principal: Principal | undefined,
     action: string,

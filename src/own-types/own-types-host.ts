@@ -8,6 +8,7 @@ import type {
   CommitHooks,
   FhirHost,
   FhirResource,
+  HostHistory,
   Operation,
   Principal,
   ResourceTypeDefinition,
@@ -43,6 +44,8 @@ export interface OwnTypesHostOptions {
   /** Current resources of the host's own types by relative reference (`Patient/123`), as stored; with `tx`, as that open transaction
    *  sees them. Needed for `resolve()` in criteria only. Default: nothing is found. */
   readonly read?: FhirHost['read']
+  /** Stored versions of the host's own types, for `$explain` and `$dry-run` of topics. Default: there are none. */
+  readonly history?: HostHistory
   /** Called before each interaction with the module's two types (`create`, `read`, …) and each operation (`status`); `reference` is
    *  `Type/id` or `Type`. Throws an `OperationOutcomeError` of 401 or 403. Default: what reaches the handler may do anything. */
   readonly authorize?: FhirHost['authorize']
@@ -86,6 +89,7 @@ export interface OwnTypesRequest extends RequestOrigin {
  *  `undefined` to is its own to answer. */
 export class OwnTypesHost implements FhirHost {
   readonly capabilities: FhirHost['capabilities']
+  readonly history?: HostHistory
   readonly #options: OwnTypesHostOptions
   readonly #logger: Logger
   readonly #baseUrl: string
@@ -102,6 +106,7 @@ export class OwnTypesHost implements FhirHost {
       throw new TopicDestinationError('KTD_INVALID_OPTION', 'baseUrl must be an absolute URL.')
     }
     this.#options = options
+    if (options.history) this.history = options.history
     this.#schema = outboxSchema(options.schema)
     this.#logger = withLoggableErrors(options.logger ?? silentLogger)
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '')

@@ -1,6 +1,10 @@
 import type { OperationDefinition, SearchParameter, StructureDefinition } from '@medplum/fhirtypes'
 import { destinationProfiles } from './profile-definitions.ts'
 import { destinationSearchParameters, topicSearchParameters } from './search-parameters.ts'
+import {
+  dryRunOperationDefinition,
+  explainOperationDefinition,
+} from './topic-operation-definitions.ts'
 import { statusOperationDefinition } from './status-operation-definition.ts'
 import { destinationDefinition, topicDefinition } from './type-definitions.ts'
 
@@ -13,4 +17,6 @@ export const definitions: readonly (StructureDefinition | SearchParameter | Oper
     ...topicSearchParameters,
     ...destinationSearchParameters,
     statusOperationDefinition,
+    explainOperationDefinition,
+    dryRunOperationDefinition,
   ]

@@ -1,10 +1,7 @@
-import type {
-  OperationDefinition,
-  OperationDefinitionParameter,
-  ResourceType,
-} from '@medplum/fhirtypes'
+import type { OperationDefinition, ResourceType } from '@medplum/fhirtypes'
 import { artifactUrl } from './canonical-urls.ts'
 import { definitionHeader } from './definition-header.ts'
+import { outParameter, outParts } from './operation-parameter.ts'
 import { destinationTypeName } from './type-names.ts'
 
 const id = `${destinationTypeName}-status`
@@ -28,70 +25,54 @@ export const statusOperationDefinition: OperationDefinition = {
   type: false,
   instance: true,
   parameter: [
-    out('messagesDelivered', 1, 'decimal', 'Events that Kafka has acknowledged.'),
-    out('messagesDeliveryAttempts', 0, 'decimal', 'At least once: attempts that failed.'),
-    out('messagesInProcess', 1, 'decimal', 'Events on their way to Kafka.'),
-    out('messagesLost', 0, 'decimal', 'Best effort: events that were given up.'),
-    out('messagesQueued', 0, 'decimal', 'At least once: events waiting for delivery.'),
-    out('startTimestamp', 1, 'dateTime', 'When the counters started, UTC.'),
-    out('status', 1, 'string', 'active, off or error.'),
-    {
-      name: 'lastErrorDetail',
-      use: 'out',
-      min: 0,
-      max: '5',
-      documentation: 'The last errors, newest first.',
-      part: [
-        out('message', 1, 'string', 'What went wrong.'),
-        out('timestamp', 1, 'dateTime', 'When it was seen last.'),
-      ],
-    },
-    out(
+    outParameter('messagesDelivered', 1, 'decimal', 'Events that Kafka has acknowledged.'),
+    outParameter('messagesDeliveryAttempts', 0, 'decimal', 'At least once: attempts that failed.'),
+    outParameter('messagesInProcess', 1, 'decimal', 'Events on their way to Kafka.'),
+    outParameter('messagesLost', 0, 'decimal', 'Best effort: events that were given up.'),
+    outParameter('messagesQueued', 0, 'decimal', 'At least once: events waiting for delivery.'),
+    outParameter('startTimestamp', 1, 'dateTime', 'When the counters started, UTC.'),
+    outParameter('status', 1, 'string', 'active, off or error.'),
+    outParts('lastErrorDetail', '5', 'The last errors, newest first.', [
+      outParameter('message', 1, 'string', 'What went wrong.'),
+      outParameter('timestamp', 1, 'dateTime', 'When it was seen last.'),
+    ]),
+    outParameter(
       'messagesDead',
       0,
       'decimal',
       'At least once: events that can never be delivered and were set aside.',
     ),
-    out(
+    outParameter(
       'messagesUndecided',
       0,
       'decimal',
       'Changes whose criteria could not be evaluated. At least once: that are kept; best effort: of those lost.',
     ),
-    out(
+    outParameter(
       'messagesNotKept',
       0,
       'decimal',
       'At least once: undecided changes that were only counted, because there were more than maxUndecidedPerTopic.',
     ),
-    out(
+    outParameter(
       'messagesNotFired',
       0,
       'decimal',
       'At least once: undecided changes that the criteria did not select when they were decided again.',
     ),
-    out(
+    outParameter(
       'messagesDiscarded',
       0,
       'decimal',
       'At least once: undecided changes that an operator has discarded.',
     ),
-    out(
+    outParameter(
       'exactlyOnce',
       0,
       'boolean',
       'At least once: consumers of committed records get each event once, also after a crash.',
     ),
-    out('exactlyOnceFault', 0, 'string', 'Why exactlyOnce is false.'),
-    out('statusReason', 0, 'string', 'Why the status is error.'),
+    outParameter('exactlyOnceFault', 0, 'string', 'Why exactlyOnce is false.'),
+    outParameter('statusReason', 0, 'string', 'Why the status is error.'),
   ],
-}
-
-function out(
-  name: string,
-  min: 0 | 1,
-  type: NonNullable<OperationDefinitionParameter['type']>,
-  documentation: string,
-): OperationDefinitionParameter {
-  return { name, use: 'out', min, max: '1', documentation, type }
 }

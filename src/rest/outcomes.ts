@@ -12,6 +12,7 @@ const statusById: Readonly<Record<string, number>> = {
   'unsupported-media-type': 415,
   'unprocessable-entity': 422,
   'internal-error': 500,
+  'not-implemented': 501,
   unavailable: 503,
 }
 
@@ -57,6 +58,10 @@ export function unsupportedMediaType(text: string): OperationOutcome {
 
 export function unavailable(text: string): OperationOutcome {
   return errorOutcome('unavailable', 'transient', text)
+}
+
+export function notImplemented(text: string): OperationOutcome {
+  return errorOutcome('not-implemented', 'not-supported', text)
 }
 
 export const noContent: OperationOutcome = {

@@ -4,6 +4,7 @@ import type {
   CommitHooks,
   FhirHost,
   FhirResource,
+  HostHistory,
   Operation,
   Principal,
   ResourceTypeDefinition,
@@ -12,6 +13,7 @@ import type {
 import type { Authenticator } from './http/auth.ts'
 import { indexResourceType } from '../rest/index-resource-type.ts'
 import { storedVersions, type RepositoryContext } from './storage/knex-repository.ts'
+import { StoredHistory } from './storage/stored-history.ts'
 import { addOperationRoutes } from './http/operation-routes.ts'
 
 export interface ReferenceHostParts {
@@ -24,11 +26,13 @@ export interface ReferenceHostParts {
 /** The reference server as modules see it. */
 export class ReferenceHost implements FhirHost {
   readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
+  readonly history: HostHistory
   readonly #parts: ReferenceHostParts
   readonly #operations: Operation[] = []
 
   constructor(parts: ReferenceHostParts) {
     this.#parts = parts
+    this.history = new StoredHistory(parts.context.knex)
   }
 
   get operations(): readonly Operation[] {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
+import type { FhirHost, FhirResource, HostHistory, SqlTx } from '../host/types.ts'
 import { expect, HostConformanceError } from './expect.ts'
 import {
   hostAbilities,
@@ -76,6 +76,11 @@ export class CaseRun {
   get database(): SqlTx {
     if (!this.#running.database) throw this.#missing('sqlTransactions')
     return this.#running.database
+  }
+
+  get history(): HostHistory {
+    if (!this.host.history) throw this.#missing('history')
+    return this.host.history
   }
 
   get rest(): RestAccess {

@@ -3,6 +3,7 @@ import { abilityCases } from './cases/ability-cases.ts'
 import { bundleCases } from './cases/bundle-cases.ts'
 import { changeCases } from './cases/change-cases.ts'
 import { commitCases } from './cases/commit-cases.ts'
+import { historyCases } from './cases/history-cases.ts'
 import { operationCases } from './cases/operation-cases.ts'
 import { readCases } from './cases/read-cases.ts'
 import { resourceTypeCases } from './cases/resource-type-cases.ts'
@@ -34,6 +35,7 @@ const specs: readonly CaseSpec[] = [
   ...savepointCases,
   ...retryCases,
   ...readCases,
+  ...historyCases,
   ...resourceTypeCases,
   ...operationCases,
   ...bundleCases,

@@ -9,6 +9,7 @@ export const hostAbilities = {
   retries: 'runs a transaction again that lost a race (SQLSTATE 40001)',
   patch: 'has PATCH (`patch` of HostWrites)',
   updateAsCreate: 'creates a resource by an update of an id that is not there',
+  history: 'reads what it has stored before (`FhirHost.history`)',
   rest: 'serves FHIR REST (`rest`)',
   bundles: 'takes batch and transaction Bundles over REST',
   requestHeaders: 'passes the correlation id and traceparent of a request on',

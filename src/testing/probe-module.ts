@@ -15,6 +15,8 @@ import {
   probeOperationDefinition,
   probeType,
   probeTypeName,
+  probeTypeOperationCode,
+  probeTypeOperationDefinition,
   type ValidateCall,
 } from './probe-type.ts'
 
@@ -60,6 +62,7 @@ export class ProbeModule implements FhirServerModule {
     if (host.capabilities.customResourceTypes) {
       host.registerResourceType(probeType(this.validateCalls))
       host.registerOperation(this.#operation(host))
+      host.registerOperation(this.#typeOperation())
     }
     host.addCommitHooks({
       beforeCommit: async (unit, tx) => {
@@ -94,6 +97,21 @@ export class ProbeModule implements FhirServerModule {
     if (changes.length === 0 && !isKnown) return false
     this.calls.push({ hook, unit, changes: structuredClone(changes) })
     return true
+  }
+
+  #typeOperation(): Operation {
+    return {
+      code: probeTypeOperationCode,
+      resourceType: probeTypeName,
+      level: 'type',
+      methods: ['POST'],
+      definition: probeTypeOperationDefinition,
+      handle: (request) => {
+        this.operationRequests.push(request)
+        const parameter = [{ name: 'level', valueString: 'type' }]
+        return Promise.resolve({ resource: { resourceType: 'Parameters', parameter } })
+      },
+    }
   }
 
   #operation(host: FhirHost): Operation {

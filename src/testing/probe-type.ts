@@ -14,6 +14,7 @@ import { elementDefinitions, rootElements } from '../resources/snapshot.ts'
 /** A resource type that no server knows before the suite registers it. */
 export const probeTypeName = 'HostConformanceProbe'
 export const probeOperationCode = 'probe'
+export const probeTypeOperationCode = 'probe-type'
 
 /** `label` that `validate` refuses. */
 export const refusedLabel = 'refused'
@@ -89,17 +90,28 @@ export function probeType(calls: ValidateCall[]): ResourceTypeDefinition {
   }
 }
 
-export const probeOperationDefinition: OperationDefinition = {
-  resourceType: 'OperationDefinition',
-  id: `${probeTypeName}-${probeOperationCode}`,
-  url: artifactUrl('OperationDefinition', `${probeTypeName}-${probeOperationCode}`),
-  name: `${probeTypeName}Operation`,
-  ...definitionHeader,
-  kind: 'operation',
-  affectsState: false,
-  code: probeOperationCode,
-  resource: base,
-  system: false,
-  type: false,
-  instance: true,
+export const probeOperationDefinition: OperationDefinition = operationDefinition(
+  probeOperationCode,
+  'instance',
+)
+export const probeTypeOperationDefinition: OperationDefinition = operationDefinition(
+  probeTypeOperationCode,
+  'type',
+)
+
+function operationDefinition(code: string, level: 'instance' | 'type'): OperationDefinition {
+  return {
+    resourceType: 'OperationDefinition',
+    id: `${probeTypeName}-${code}`,
+    url: artifactUrl('OperationDefinition', `${probeTypeName}-${code}`),
+    name: `${probeTypeName}Operation`,
+    ...definitionHeader,
+    kind: 'operation',
+    affectsState: false,
+    code,
+    resource: base,
+    system: false,
+    type: level === 'type',
+    instance: level === 'instance',
+  }
 }

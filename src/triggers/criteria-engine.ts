@@ -3,7 +3,8 @@ import type { Change } from '../host/types.ts'
 import { checkSyntax } from './criteria-check.ts'
 import { plainValue } from './criteria-functions.ts'
 import { compileExpression, nothing } from './expression.ts'
-import type { Position } from './fhirpath-ast.ts'
+import type { AstNode, Position } from './fhirpath-ast.ts'
+import type { Fuel } from './fuel.ts'
 import { guardsFor, planGuards, type GuardPlan, type Guards } from './guards.ts'
 import { References, type ResolvedReferences } from './references.ts'
 
@@ -31,20 +32,43 @@ export interface CriteriaEngine {
 /** FHIRPath by fhirpath.js: synchronous, R4 model, bounded by {@link Fuel}, regular expressions in linear time. */
 export const fhirPathEngine: CriteriaEngine = { compile: (text) => new FhirPathCriteria(text) }
 
+/** One evaluation of one criteria on one change. */
+export interface Evaluation {
+  /** The tree whose nodes the observer was told of. */
+  readonly tree: AstNode
+  /** Nodes evaluated; a node in a loop counts each time. */
+  readonly steps: number
+  readonly verdict: Verdict
+}
+
+/** Watches evaluations, for operations that explain or count them. */
+export interface EvaluationObserver {
+  /** After each node of the tree, with its result. */
+  onNode?(node: AstNode, result: unknown): void
+  onEvaluated(evaluation: Evaluation): void
+}
+
+/** {@link fhirPathEngine}, with somebody who watches. */
+export function observedEngine(observer: EvaluationObserver): CriteriaEngine {
+  return { compile: (text) => new FhirPathCriteria(text, observer) }
+}
+
 interface Program {
   run(change: Change, resolved: ResolvedReferences): Verdict
 }
 
 class FhirPathCriteria implements Criteria {
   readonly #text: string
+  readonly #observer: EvaluationObserver | undefined
   #program: Program | undefined
   /** Not the tree: most criteria of a big index are never evaluated. */
   #plan: GuardPlan | undefined
   /** Of the type that was asked for last: the buckets of a type are filled one after the other. */
   #guards: { readonly resourceType: string; readonly guards: Guards } | undefined
 
-  constructor(text: string) {
+  constructor(text: string, observer?: EvaluationObserver) {
     this.#text = text
+    this.#observer = observer
   }
 
   guards(resourceType: string): Guards {
@@ -56,7 +80,7 @@ class FhirPathCriteria implements Criteria {
   }
 
   evaluate(change: Change, resolved: ResolvedReferences): Verdict {
-    this.#program ??= compileProgram(this.#text)
+    this.#program ??= compileProgram(this.#text, this.#observer)
     return this.#program.run(change, resolved)
   }
 }
@@ -77,25 +101,29 @@ export function dryRun(text: string): { error: string; position: Position } | un
     : undefined
 }
 
-function compileProgram(text: string): Program {
+function compileProgram(text: string, observer?: EvaluationObserver): Program {
   // Checked here too: what is stored may have been written before a check existed, or past it.
   const { issues } = checkSyntax(text)
   const [fault] = issues
   if (fault) return refused(fault.message, fault.position)
-  const expression = compileExpression(text)
+  const expression = compileExpression(text, { onNode: observer?.onNode?.bind(observer) })
+  const runOnce = (change: Change, references: References, fuel: Fuel): Verdict => {
+    try {
+      return verdictOf(expression.evaluate(change, references, fuel), references)
+    } catch (error) {
+      // What went wrong without a resource may be right with it.
+      if (references.missing.length > 0 && !isTopicDestinationError(error)) {
+        return { kind: 'pending', references: references.missing }
+      }
+      return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
+    }
+  }
   return {
     run(change, resolved) {
-      const references = new References(resolved)
       const fuel = expression.fuel()
-      try {
-        return verdictOf(expression.evaluate(change, references, fuel), references)
-      } catch (error) {
-        // What went wrong without a resource may be right with it.
-        if (references.missing.length > 0 && !isTopicDestinationError(error)) {
-          return { kind: 'pending', references: references.missing }
-        }
-        return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
-      }
+      const verdict = runOnce(change, new References(resolved), fuel)
+      observer?.onEvaluated({ tree: expression.tree, steps: fuel.steps, verdict })
+      return verdict
     },
   }
 }

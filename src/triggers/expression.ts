@@ -9,6 +9,8 @@ import { References } from './references.ts'
 
 /** One FHIRPath expression, bounded by {@link Fuel}: synchronous, R4 model, regular expressions in linear time, no I/O. */
 export interface Expression {
+  /** Root of what is evaluated; where it fails on nothing already, the part before. */
+  readonly tree: AstNode
   /** For one evaluation. */
   fuel(): Fuel
   /** Items as fhirpath.js has them, in its wrappers.
@@ -16,9 +18,18 @@ export interface Expression {
   evaluate(change: Change, references: References, fuel: Fuel): readonly unknown[]
 }
 
-/** @param text that {@link checkSyntax} found nothing wrong with
- *  @param model of FHIR's types, default: R4 */
-export function compileExpression(text: string, model: Model = r4): Expression {
+export interface ExpressionOptions {
+  /** Of FHIR's types. Default: R4. */
+  readonly model?: Model
+  /** After each node of the tree, with its result. */
+  readonly onNode?: ((node: AstNode, result: unknown) => void) | undefined
+}
+
+/** @param text that {@link checkSyntax} found nothing wrong with */
+export function compileExpression(
+  text: string,
+  { model = r4, onNode }: ExpressionOptions = {},
+): Expression {
   // No more options: with `async` or a server's url fhirpath.js would use the network.
   const run = compile(text, model, { resolveInternalTypes: false }) as (
     resource: unknown,
@@ -28,6 +39,7 @@ export function compileExpression(text: string, model: Model = r4): Expression {
   // Only dates are added to, and nothing else warns.
   const warns = /[+-]/.test(text)
   let current: Evaluation | undefined
+  let known: Shape | undefined
   const underWay = (): Evaluation => {
     if (!current) throw new Error('no evaluation is under way')
     return current
@@ -35,6 +47,8 @@ export function compileExpression(text: string, model: Model = r4): Expression {
   const options = {
     debugger: (_context: unknown, ...[focus, result, node]: Parameters<Fuel['spend']>) => {
       underWay().fuel.spend(focus, result, node)
+      // Not of the evaluation that the shape is read from.
+      if (known) onNode?.(node, result)
     },
     userInvocationTable: criteriaFunctions(underWay),
   }
@@ -49,8 +63,14 @@ export function compileExpression(text: string, model: Model = r4): Expression {
       current = undefined
     }
   }
-  let compared: ComparedNodes | undefined
-  return { fuel: () => new Fuel((compared ??= comparedIn(evaluate))), evaluate }
+  const shape = (): Shape => (known ??= shapeOf(evaluate))
+  return {
+    get tree() {
+      return shape().tree
+    },
+    fuel: () => new Fuel(shape().compared),
+    evaluate,
+  }
 }
 
 /** fhirpath.js warns on the console when it cuts the fraction of a duration off, and quotes the date, which may be a patient's. */
@@ -67,20 +87,25 @@ function silently<Result>(run: () => Result): Result {
 
 export const nothing: Change = { interaction: 'update', resourceType: '', id: '' }
 
+interface Shape {
+  readonly tree: AstNode
+  readonly compared: ComparedNodes
+}
+
 /** fhirpath.js keeps its tree to itself; its last call of the hook shows the root. */
-function comparedIn(evaluate: Expression['evaluate']): ComparedNodes {
-  let root: AstNode | undefined
+function shapeOf(evaluate: Expression['evaluate']): Shape {
+  let tree: AstNode = { type: 'EntireExpression' }
   const fuel = new Fuel((node) => {
-    root = node
+    tree = node
     return everyNodeCompared(node)
   })
   try {
     evaluate(nothing, new References(new Map()), fuel)
+    return { tree, compared: comparedNodes(tree) }
   } catch {
     // What has not been seen to its end may have anything in it.
-    return everyNodeCompared
+    return { tree, compared: everyNodeCompared }
   }
-  return root ? comparedNodes(root) : everyNodeCompared
 }
 
 function variablesOf(change: Change): {

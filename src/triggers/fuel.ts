@@ -67,7 +67,7 @@ export class Fuel {
     this.#compared = compared
   }
 
-  /** Nodes that were evaluated so far. */
+  /** Nodes evaluated so far. */
   get steps(): number {
     return this.#steps
   }

@@ -1,7 +1,7 @@
 import type { Change, FhirHost, SqlTx } from '../host/types.ts'
 import { Slices } from '../slices.ts'
 import { criteriaLimits } from './criteria-language.ts'
-import { readReferences, resourcesAfter } from './read-references.ts'
+import { readReferences, resourcesAfter, type KnownResources } from './read-references.ts'
 import type { MatchResult, TopicIndex, UndecidedTopic } from './topic-index.ts'
 
 export interface ChangeMatch {
@@ -9,6 +9,14 @@ export interface ChangeMatch {
   /** Urls of the topics that fire. */
   readonly fired: readonly string[]
   readonly undecided: readonly UndecidedTopic[]
+}
+
+export interface MatchOptions {
+  /** What `resolve()` sees before anything is read. Default: what the changes leave behind. */
+  readonly known?: KnownResources
+  /** Awaited after each change that was looked at, so that many changes do not block the process. Default: lets the event loop turn
+   *  now and then. */
+  readonly pause?: () => Promise<void>
 }
 
 /** Matches the changes of one unit, in their order. A criteria error or a failed read leaves a topic undecided, it never throws.
@@ -23,20 +31,26 @@ export async function matchChanges(
   changes: readonly Change[],
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
+  { known, pause = turns() }: MatchOptions = {},
 ): Promise<readonly ChangeMatch[]> {
   const results: MatchResult[] = []
-  // A bundle may have thousands of changes.
-  const slices = new Slices()
   for (const change of changes) {
     results.push(index.match(change))
-    await slices.pause()
+    await pause()
   }
-  if (results.some(hasPending)) await resolvePending(index, changes, results, tx, read)
+  if (results.some(hasPending))
+    await resolvePending(index, changes, results, tx, read, pause, known)
   return results.map(({ fired, undecided }, i) => ({
     change: changes[i] as Change,
     fired,
     undecided,
   }))
+}
+
+/** A bundle may have thousands of changes. */
+function turns(): () => Promise<void> {
+  const slices = new Slices()
+  return () => slices.pause()
 }
 
 async function resolvePending(
@@ -45,11 +59,15 @@ async function resolvePending(
   results: MatchResult[],
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
+  pause: () => Promise<void>,
+  known: KnownResources = resourcesAfter(changes),
 ): Promise<void> {
-  const resolved = resourcesAfter(changes)
+  const resolved = known
   for (let round = 0; ; round++) {
     for (const [i, change] of changes.entries()) {
-      if (results[i]?.pending.length) results[i] = index.match(change, resolved)
+      if (!results[i]?.pending.length) continue
+      results[i] = index.match(change, resolved)
+      await pause()
     }
     const missing = missingReferences(results)
     if (missing.length === 0) return

@@ -31,7 +31,7 @@ describe('README', () => {
   it('has no block that this file does not try', () => {
     const languages = new Set(blocks.map(({ language }) => language))
     assert.deepEqual(languages, new Set(['', 'sh', 'ts', 'json']))
-    assert.equal(json.length, 4)
+    assert.equal(json.length, 6)
   })
 
   it('names commands that exist', async () => {
@@ -100,6 +100,16 @@ describe('README', () => {
       { ...entry, fullUrl: fullUrl.replace('http://127.0.0.1:8080/fhir', server.url) },
     )
     assert.equal(record?.key, focus.resource.id)
+  })
+
+  it('shows what $explain is asked and what it answers', async (t) => {
+    const { connectionString } = await testDatabase(t)
+    const server = await startServerProcess({ DATABASE_URL: connectionString })
+    t.after(() => server.stop())
+    const fhir = new FhirClient(server.url)
+    const [asked, answered] = json.filter(({ resourceType }) => resourceType === 'Parameters')
+    assert.ok(asked && answered)
+    assert.deepEqual(await fhir.ok('POST', '/AidboxSubscriptionTopic/$explain', asked), answered)
   })
 
   it('shows a secret reference that a vault configuration of its form resolves', async (t) => {

@@ -14,6 +14,7 @@ it('exports this and nothing else', () => {
     'fromPg',
     'isTopicDestinationError',
     'kafkaTopicDestination',
+    'outboxGrantsSql',
     'outboxMigrationsSql',
   ])
 })

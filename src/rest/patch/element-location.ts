@@ -74,7 +74,7 @@ function evaluatePath(
   work.spend(workOfPath)
   if (checkSyntax(path).issues.some(({ severity }) => severity === 'error')) return undefined
   const { resourceType, id = '' } = resource
-  const expression = compileExpression(path, pathModel(resourceType))
+  const expression = compileExpression(path, { model: pathModel(resourceType) })
   const fuel = expression.fuel()
   const change = { interaction: 'create', resourceType, id, current: resource } as const
   let result: readonly unknown[] = []

@@ -91,12 +91,13 @@ function operationsOf(
   type: string,
   operations: readonly Operation[],
 ): CapabilityStatementRestResourceOperation[] {
-  return operations
-    .filter(({ resourceType }) => resourceType === type)
-    .map(({ code, definition }) => ({
-      name: code,
-      definition: definition.url ?? `OperationDefinition/${definition.id ?? code}`,
-    }))
+  const ofType = operations.filter(({ resourceType }) => resourceType === type)
+  // One that is on the type and on instances has one definition.
+  const byCode = new Map(ofType.map(({ code, definition }) => [code, definition]))
+  return [...byCode].map(([code, definition]) => ({
+    name: code,
+    definition: definition.url ?? `OperationDefinition/${definition.id ?? code}`,
+  }))
 }
 
 function searchParam({

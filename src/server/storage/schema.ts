@@ -11,12 +11,19 @@ export const resourceTables: VersionTableNames = {
 /** An empty table, locked by serializable transactions: see `BeginTransaction`. */
 export const serializableGate = 'fhir_serializable_gate'
 
+/** For what is asked of all changes of a time. */
+const historyTimeIndex = `${resourceTables.history}_last_updated`
+
 /** Any number, the same in every node. */
 const migrationLock = 7_274_119_226_103_001n
 
 /** What belongs together, with the statements that create it. */
 const parts: readonly { readonly relations: readonly string[]; readonly ddl: string }[] = [
   { relations: Object.values(resourceTables), ddl: versionTablesDdl(resourceTables) },
+  {
+    relations: [historyTimeIndex],
+    ddl: `create index if not exists ${historyTimeIndex} on ${resourceTables.history} (last_updated)`,
+  },
   { relations: [serializableGate], ddl: `create table if not exists ${serializableGate} ()` },
   { relations: searchIndexRelations, ddl: searchIndexDdl },
 ]

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { CaseRun } from '../case-run.ts'
 import type { CaseSpec } from './case-spec.ts'
 import { expect, expectEqual } from '../expect.ts'
-import { probeOperationCode, probeTypeName } from '../probe-type.ts'
+import { probeOperationCode, probeTypeName, probeTypeOperationCode } from '../probe-type.ts'
 import { newProbe } from './resource-type-cases.ts'
 
 const requires = ['customResourceTypes', 'rest'] as const
@@ -33,6 +33,25 @@ export const operationCases: readonly CaseSpec[] = [
       expect(
         run.probe.operationRequests.every((each) => each.id === id),
         'handle() of an operation on instance level gets the id.',
+      )
+    },
+  },
+  {
+    name: 'an operation of the type itself is called without id, and its answer reaches the client',
+    requires,
+    async prove(run) {
+      const input = { resourceType: 'Parameters', parameter: [{ name: 'a', valueString: 'b' }] }
+      const path = `/${probeTypeName}/$${probeTypeOperationCode}`
+      const answer = await run.request('POST', path, input)
+      expectEqual(
+        [answer.status, answer.body['parameter']],
+        [200, [{ name: 'level', valueString: 'type' }]],
+        `POST ${path} must answer 200 with the resource that handle() gives.`,
+      )
+      expectEqual(
+        run.probe.operationRequests.map(({ id, method, input: given }) => ({ id, method, given })),
+        [{ method: 'POST', given: input }],
+        'handle() of an operation on type level gets no id.',
       )
     },
   },

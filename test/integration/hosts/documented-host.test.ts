@@ -41,6 +41,7 @@ const documentedHost: HostUnderTest = {
     }
   },
   lacks: {
+    history: 'the document keeps no versions',
     patch: 'the document shows no PATCH',
     rest: 'the document leaves HTTP out',
     bundles: 'the document leaves HTTP out',

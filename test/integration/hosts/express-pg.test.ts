@@ -57,6 +57,7 @@ const expressPg = (open: () => Promise<TestDatabase>): HostUnderTest => ({
     }
   },
   lacks: {
+    history: 'the service keeps no versions',
     savepoints: 'the service has none',
     statements: 'the service runs no SQL of its callers',
     retries: 'at READ COMMITTED with one row for each resource no race is lost',

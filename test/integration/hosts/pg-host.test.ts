@@ -30,6 +30,7 @@ const pgHost: HostUnderTest = {
     }
   },
   lacks: {
+    history: 'it keeps no versions',
     savepoints: 'it has none',
     statements: 'it runs no SQL of its callers',
     retries: 'it repeats nothing: no test of delivery needs it',

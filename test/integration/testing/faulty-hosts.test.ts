@@ -43,6 +43,7 @@ function hostWith(fault?: Fault): HostUnderTest {
         async stop() {
           await server.close()
           await module.stop()
+          host.close()
         },
       }
     },
@@ -215,6 +216,21 @@ const findings: readonly Finding[] = [
   { fault: 'read gives deleted resources', name: /^read gives/, advice: /deleted/ },
   { fault: 'read ignores tx', name: /^read with tx/, advice: /on the tx/ },
   { fault: 'read sees uncommitted rows', name: /^read without tx/, advice: /another connection/ },
+  { fault: 'history oldest first', name: /^history gives past/, advice: /newest change first/ },
+  { fault: 'history without previous', name: /^history gives past/, advice: /as previous/ },
+  { fault: 'history of all times', name: /^history gives changes/, advice: /from and to/ },
+  { fault: 'history of all types', name: /^history gives changes/, advice: /wanted types only/ },
+  { fault: 'history gives deletions', name: /^history.read gives/, advice: /is not in it/ },
+  {
+    fault: 'history keeps its connections',
+    name: /^whoever leaves the loop/,
+    advice: /connection back/,
+  },
+  {
+    fault: 'history does not hear the signal',
+    name: /^whoever leaves the loop/,
+    advice: /signal is aborted/,
+  },
   { fault: 'id of the client dropped', name: /^a registered type/, advice: /keeps the id/ },
   {
     fault: 'nothing found by search parameters',
@@ -237,6 +253,11 @@ const findings: readonly Finding[] = [
     fault: 'operation on unknown instances',
     name: /^an operation on an unknown/,
     advice: /exists/,
+  },
+  {
+    fault: 'no operations on type level',
+    name: /^an operation of the type/,
+    advice: /must answer 200/,
   },
   { fault: 'authorize lets everybody in', name: /^authorize refuses/, advice: /401 or 403/ },
   {

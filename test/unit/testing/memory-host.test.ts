@@ -119,6 +119,7 @@ const memoryHost: HostUnderTest = {
     }
   },
   lacks: {
+    history: 'it keeps no versions',
     sqlTransactions: 'it is no SQL database',
     savepoints: 'it has none',
     statements: 'it is no SQL database',

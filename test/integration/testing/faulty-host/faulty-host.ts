@@ -7,7 +7,7 @@ import {
   OperationOutcomeError,
   unauthorized,
 } from '@medplum/core'
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { applyPatch, type Operation as PatchStep } from 'rfc6902'
 import { fromPg } from '../../../../src/host/sql-tx.ts'
 import type {
@@ -15,7 +15,10 @@ import type {
   CommitHooks,
   FhirHost,
   FhirResource,
+  HistoryQuery,
+  HostHistory,
   Operation,
+  PastChange,
   Principal,
   ResourceTypeDefinition,
   SqlTx,
@@ -35,6 +38,11 @@ interface Row {
   readonly body: FhirResource | null
 }
 
+interface VersionRow extends Row {
+  readonly at: Date
+  readonly previous: FhirResource | null
+}
+
 /** A home-grown host that keeps every promise but one. */
 export class FaultyHost implements FhirHost {
   readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
@@ -43,6 +51,8 @@ export class FaultyHost implements FhirHost {
   readonly transactions: Transactions
   readonly fault: Fault | undefined
   readonly #pool: Pool
+  readonly #kept: PoolClient[] = []
+  #isClosed = false
   readonly #hooks: CommitHooks[] = []
   readonly #uncommitted = new Map<string, FhirResource>()
   readonly #shared = new Map<string, Record<string, unknown>>()
@@ -55,7 +65,9 @@ export class FaultyHost implements FhirHost {
 
   static async migrate(pool: Pool): Promise<void> {
     await pool.query(
-      'create table resource (type text, id text, version int not null, body json, primary key (type, id))',
+      `create table resource (type text, id text, version int not null, body json, primary key (type, id));
+       create table version (type text, id text, version int, body json, at timestamptz(3) default clock_timestamp(),
+         primary key (type, id, version))`,
     )
   }
 
@@ -105,6 +117,67 @@ export class FaultyHost implements FhirHost {
         return found ? [[reference, cached ?? found]] : []
       }),
     )
+  }
+
+  readonly history: HostHistory = {
+    read: (references) => this.#readVersions(references),
+    changes: (query) => this.#changes(query),
+  }
+
+  /** Gives back what a fault has kept, and what it would still keep. */
+  close(): void {
+    this.#isClosed = true
+    for (const client of this.#kept.splice(0)) client.release(true)
+  }
+
+  async #readVersions(references: readonly string[]): Promise<ReadonlyMap<string, FhirResource>> {
+    const { rows } = await this.#pool.query<VersionRow & { readonly reference: string }>(
+      `select *, type || '/' || id || '/_history/' || version as reference from version
+        where type || '/' || id || '/_history/' || version = any ($1)`,
+      [references],
+    )
+    return new Map(
+      rows.flatMap(({ reference, type, id, body }) => {
+        const isDeletionGiven = this.fault === 'history gives deletions'
+        const found = body ?? (isDeletionGiven ? { resourceType: type, id } : undefined)
+        return found ? [[reference, found]] : []
+      }),
+    )
+  }
+
+  async *#changes({ types, from, to, signal }: HistoryQuery): AsyncGenerator<PastChange> {
+    const { fault } = this
+    if (signal?.aborted && fault !== 'history does not hear the signal') return
+    const isAllTimes = fault === 'history of all times'
+    const client = await this.#pool.connect()
+    try {
+      const { rows } = await client.query<VersionRow>(
+        `select v.*, p.body as previous from version v
+           left join version p on p.type = v.type and p.id = v.id and p.version = v.version - 1
+          where ($1::text[] is null or v.type = any ($1)) and ($2::timestamptz is null or v.at >= $2)
+            and ($3::timestamptz is null or v.at <= $3)
+          order by ${fault === 'history oldest first' ? 'v.at, v.version' : 'v.at desc, v.version desc'}`,
+        [
+          (fault === 'history of all types' ? undefined : types) ?? null,
+          (isAllTimes ? undefined : from) ?? null,
+          (isAllTimes ? undefined : to) ?? null,
+        ],
+      )
+      for (const { type, id, version, at, body, previous } of rows) {
+        yield {
+          interaction: body === null ? 'delete' : previous ? 'update' : 'create',
+          resourceType: type,
+          id,
+          versionId: String(version),
+          at,
+          ...(body ? { current: body } : {}),
+          ...(previous && fault !== 'history without previous' ? { previous } : {}),
+        }
+      }
+    } finally {
+      if (fault === 'history keeps its connections' && !this.#isClosed) this.#kept.push(client)
+      else client.release()
+    }
   }
 
   authorize(principal: Principal | undefined): Promise<void> {
@@ -251,8 +324,11 @@ export class FaultyHost implements FhirHost {
 
   async #write(session: Session, type: string, id: string, json: string | null): Promise<void> {
     await session.client.query(
-      `insert into resource values ($1, $2, 1, $3)
-           on conflict (type, id) do update set version = resource.version + 1, body = excluded.body`,
+      `with written as (
+         insert into resource values ($1, $2, 1, $3)
+           on conflict (type, id) do update set version = resource.version + 1, body = excluded.body
+         returning *)
+       insert into version select * from written`,
       [type, id, json],
     )
   }

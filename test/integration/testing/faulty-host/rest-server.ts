@@ -105,6 +105,13 @@ export class RestServer {
       if (!found || id === undefined) throw new OperationOutcomeError(notFound)
       return this.#operation(call, found, id)
     }
+    if (id?.startsWith('$') === true && this.#host.fault !== 'no operations on type level') {
+      const found = this.#host.operations.find(
+        ({ code, level }) => `$${code}` === id && level === 'type',
+      )
+      if (!found) throw new OperationOutcomeError(notFound)
+      return this.#operation(call, found, undefined)
+    }
     const isSearch = call.method === 'GET' && id === undefined
     const interaction = isSearch ? 'search-type' : interactionOf[call.method]
     const registered = this.#host.types.get(type)
@@ -153,14 +160,14 @@ export class RestServer {
     return { status: 200, body: { resourceType: 'Bundle', type: 'searchset', entry } }
   }
 
-  async #operation(call: Call, operation: Operation, id: string): Promise<Answer> {
-    if (this.#host.fault !== 'operation on unknown instances') {
+  async #operation(call: Call, operation: Operation, id: string | undefined): Promise<Answer> {
+    if (id !== undefined && this.#host.fault !== 'operation on unknown instances') {
       await this.#host.get(undefined, operation.resourceType, id)
     }
     const method = call.method === 'POST' ? 'POST' : 'GET'
     const hasInput = method === 'POST' && this.#host.fault !== 'operation without input'
     const { resource } = await operation.handle({
-      id,
+      ...(id === undefined ? {} : { id }),
       method,
       ...(hasInput ? { input: call.body as never } : {}),
       ...(call.principal ? { principal: call.principal } : {}),
