@@ -186,7 +186,7 @@ export class UndecidedQueue implements UndecidedEvents {
 
   async #look(): Promise<void> {
     const { db, inTransaction, schema, parking, registry } = this.#parts
-    await parking.lookForRoom(db)
+    await parking.lookForRoom()
     const { areParked, areCounted } = await lookForUndecided(db, schema)
     if (areCounted) {
       await inTransaction(async (tx) => {
