@@ -245,7 +245,7 @@ function wireParts(
       return createTransactionalProducer(config, logger, { onError, checkpoint })
     },
   })
-  const parking = new UndecidedParking({ ...options, schema })
+  const parking = new UndecidedParking({ ...options, db, schema })
   const wakeLanes = (topicIds: ReadonlySet<number>): void => {
     lanes.wake(topicIds)
   }

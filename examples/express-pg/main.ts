@@ -19,6 +19,8 @@ const port = Number(process.env['PORT'] ?? 3000)
 const baseUrl = `http://127.0.0.1:${port}/fhir`
 const pool = new Pool({ connectionString: database })
 pool.on('error', console.error)
+// Between two statements of a transaction nobody else listens.
+pool.on('connect', (client) => client.on('error', console.error))
 await createTables(pool)
 
 // Loads the module: it keeps its two resource types in its own schema, and host.router serves them.

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Change, FhirHost, FhirResource } from '../host/types.ts'
 import type { StoredUndecided, UndecidedAgain } from '../outbox/undecided-events.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
@@ -72,6 +73,8 @@ export class UndecidedDecisions {
     let count = 0
     for (const event of events) {
       if (count > 0 && this.#now() > untilMs) break
+      // A criteria may take its time, and nothing here need wait for anything.
+      await setImmediate()
       count++
       const queue = queues.get(event.topicId)
       if (!queue) continue

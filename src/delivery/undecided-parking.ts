@@ -7,6 +7,8 @@ import { countNotKept, countUndecided } from '../outbox/undecided-counts.ts'
 import type { AddressedUndecided } from './address-events.ts'
 
 export interface UndecidedParkingParts {
+  /** The module's own connections. Serializable transactions of the host that counted would lose races to each other, and writes would fail. */
+  readonly db: Queryable
   readonly schema: OutboxSchema
   /** Most undecided events that are kept for one queue of a topic. */
   readonly maxUndecidedPerTopic: number
@@ -38,6 +40,7 @@ export class UndecidedParking {
   readonly #parts: UndecidedParkingParts
   readonly #now: () => number
   readonly #counts = new Map<number, QueueCount>()
+  readonly #counting = new Map<number, Promise<QueueCount>>()
   /** Full queues, since when. */
   readonly #open = new Map<number, Date>()
   readonly #undecidedLines: OnceAMinute
@@ -63,7 +66,7 @@ export class UndecidedParking {
     const kept: AddressedUndecided[] = []
     const notKept = new Map<number, number>()
     for (const [topicId, queue] of queues) {
-      const room = await this.#takeRoom(tx, topicId, queue)
+      const room = await this.#takeRoom(topicId, queue)
       kept.push(...queue.slice(0, room))
       if (room < queue.length) notKept.set(topicId, queue.length - room)
     }
@@ -74,31 +77,44 @@ export class UndecidedParking {
   }
 
   /** Counts full queues again: somebody may have made room. */
-  async lookForRoom(db: Queryable): Promise<void> {
+  async lookForRoom(): Promise<void> {
     for (const topicId of [...this.#open.keys()]) {
       const topicUrl = this.#counts.get(topicId)?.topicUrl ?? ''
-      await this.#count(db, topicId, topicUrl)
+      await this.#count(topicId, topicUrl)
     }
   }
 
   /** @returns how many of the events are to be kept */
-  async #takeRoom(
-    tx: SqlTx,
-    topicId: number,
-    events: readonly AddressedUndecided[],
-  ): Promise<number> {
+  async #takeRoom(topicId: number, events: readonly AddressedUndecided[]): Promise<number> {
     let known = this.#counts.get(topicId)
     const isOld = !known || this.#now() - known.countedAtMs > countedForMs
     if (!known || isOld || (known.room < events.length && !known.isFull)) {
-      known = await this.#count(tx, topicId, events[0]?.topicUrl ?? '')
+      try {
+        known = await this.#count(topicId, events[0]?.topicUrl ?? '')
+      } catch (error) {
+        // The write must not fail by it, nor its event be lost.
+        this.#parts.logger.warn({ err: error }, 'cannot count undecided events; keeping them')
+        return events.length
+      }
     }
     const taken = Math.min(known.room, events.length)
     known.room -= taken
     return taken
   }
 
-  async #count(db: Queryable, topicId: number, topicUrl: string): Promise<QueueCount> {
-    const { schema, maxUndecidedPerTopic } = this.#parts
+  /** Writes that come at the same time share a count. */
+  async #count(topicId: number, topicUrl: string): Promise<QueueCount> {
+    const underWay = this.#counting.get(topicId)
+    if (underWay) return underWay
+    const counting = this.#countRows(topicId, topicUrl).finally(() => {
+      this.#counting.delete(topicId)
+    })
+    this.#counting.set(topicId, counting)
+    return counting
+  }
+
+  async #countRows(topicId: number, topicUrl: string): Promise<QueueCount> {
+    const { db, schema, maxUndecidedPerTopic } = this.#parts
     const countedAtMs = this.#now()
     const count = await countUndecided(db, schema, topicId, maxUndecidedPerTopic)
     const room = maxUndecidedPerTopic - count

@@ -186,7 +186,7 @@ export class UndecidedQueue implements UndecidedEvents {
 
   async #look(): Promise<void> {
     const { db, inTransaction, schema, parking, registry } = this.#parts
-    await parking.lookForRoom(db)
+    await parking.lookForRoom()
     const { areParked, areCounted } = await lookForUndecided(db, schema)
     if (areCounted) {
       await inTransaction(async (tx) => {
@@ -197,8 +197,14 @@ export class UndecidedQueue implements UndecidedEvents {
     const queues = [...matchedQueues(registry).values()].map(({ audience }) => audience)
     if (queues.length === 0) return
     for (const queue of await findDueQueues(db, schema, queues)) {
+      let found: readonly string[] = []
       await this.#decideAll({
-        find: async (afterId) => (this.#isStopping ? [] : readDueIds(db, schema, queue, afterId)),
+        find: async (afterId) => {
+          if (this.#isStopping) return []
+          found = found.filter((id) => BigInt(id) > BigInt(afterId))
+          if (found.length === 0) found = await readDueIds(db, schema, queue, afterId)
+          return found.slice(0, maxBatchEvents)
+        },
         read: async (tx, ids) =>
           (await tryLockUndecided(tx, schema)) ? readUndecided(tx, schema, ids, queue) : undefined,
       })

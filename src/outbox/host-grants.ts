@@ -2,7 +2,8 @@ import { identifier, outboxSchema } from './schema.ts'
 
 /** What the role of the host's own connections needs where the module's pool (option `database`) has another role, which owns the
  *  tables: to write events in its transactions, and topics and destinations. It cannot read events, dead letters or counters of
- *  best effort. Run it as the owner when the module has started once, and again after an upgrade.
+ *  best effort. Run it as the owner when the tables are there, and again after an upgrade: when the module has started once, or, where
+ *  an `OwnTypesHost` reads them in that start, after `outboxMigrationsSql()`.
  *  @param hostRole a role of PostgreSQL
  *  @param schema name, as in the option `schema`
  *  @throws TopicDestinationError `KTD_INVALID_OPTION` */
@@ -16,11 +17,12 @@ export function outboxGrantsSql(hostRole: string, schema?: string): string {
     tables.topic,
     tables.topicHolder,
     tables.registryChange,
+    tables.ownResource,
+    tables.ownResourceHistory,
   ]
   return `begin;
 grant usage on schema ${tables.quotedName} to ${role};
 grant insert on ${tables.event}, ${tables.undecidedEvent}, ${tables.undecidedOverflow} to ${role};
-grant select (topic_id) on ${tables.undecidedEvent} to ${role};
 grant usage on sequence ${tables.quotedName}.event_id_seq to ${role};
 grant select, insert, update, delete on ${written.join(', ')} to ${role};
 commit;

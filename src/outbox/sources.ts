@@ -95,7 +95,8 @@ export async function closeMoves(
      limited as (
        update ${schema.source}
           set from_xid = case when joined_move in (select id from closed) then pg_current_xact_id() else from_xid end,
-              until_xid = case when left_move in (select id from closed) then pg_current_xact_id() else until_xid end
+              until_xid = case when left_move in (select id from closed) then pg_current_xact_id() else until_xid end,
+              left_at = case when left_move in (select id from closed) then clock_timestamp() else left_at end
         where joined_move in (select id from closed) or left_move in (select id from closed))
      update ${schema.destination} set source_version = source_version + 1
       where id in (select destination_id from closed)`,

@@ -52,6 +52,9 @@ export function queuesRead(schema: OutboxSchema): string {
 
 /** SQL: rows of `from`, once for each at-least-once destination that they concern. */
 export function concernedDestinations(schema: OutboxSchema, from: string): string {
-  return `select d.id as destination_id, u.* from ${from} u join ${schema.destination} d
-            on d.kind = 'kafka-at-least-once' and ${concerns(schema)}`
+  return `select d.id as destination_id, u.* from ${from} u
+            join (select destination_id, topic_id, max(coalesce(left_at, 'infinity')) as until
+                    from ${schema.source} group by destination_id, topic_id) s on s.topic_id = u.topic_id
+            join ${schema.destination} d on d.id = s.destination_id
+           where d.kind = 'kafka-at-least-once' and u.at between d.started_at and s.until`
 }

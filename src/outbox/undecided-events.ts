@@ -62,6 +62,8 @@ export interface UndecidedAgain {
 
 /** Most events that are decided in one transaction. */
 export const maxBatchEvents = 100
+/** The look for them goes through all that is due of a queue. */
+const maxDueIds = 10_000
 const maxBatchBytes = 8 * 1024 * 1024
 /** A node that hangs in the middle must not keep the others from deciding. */
 const hungMs = 60_000
@@ -115,7 +117,7 @@ export async function findDueQueues(
   return rows.map(({ topic_id: topicId, criteria }) => ({ topicId, criteria }))
 }
 
-/** Ids of a queue's events that are to be decided again, in order, at most 100. `id + 0`: the planner would walk the primary key past
+/** Ids of a queue's events that are to be decided again, in order, at most 10,000. `id + 0`: the planner would walk the primary key past
  *  everything that is not due. */
 export async function readDueIds(
   db: Queryable,
@@ -124,7 +126,7 @@ export async function readDueIds(
   afterId: string,
 ): Promise<readonly string[]> {
   const { rows } = await db.query<{ id: string }>(
-    `select u.id from ${schema.undecidedEvent} u where ${isDue} and u.id > $3 order by u.id + 0 limit ${maxBatchEvents}`,
+    `select u.id from ${schema.undecidedEvent} u where ${isDue} and u.id > $3 order by u.id + 0 limit ${maxDueIds}`,
     [topicId, criteria, afterId],
   )
   return rows.map(({ id }) => id)

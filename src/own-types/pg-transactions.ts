@@ -10,6 +10,11 @@ export function pgTransactions(pool: Pool): BeginTransaction {
   return async (work) => {
     const client = await pool.connect()
     let broken: Error | undefined
+    // A session that is ended between two statements tells this listener alone; without one the process would end.
+    const noteBroken = (error: Error): void => {
+      broken = error
+    }
+    client.on('error', noteBroken)
     try {
       await client.query('begin isolation level read committed')
       const result = await work(fromPg(client))
@@ -23,6 +28,7 @@ export function pgTransactions(pool: Pool): BeginTransaction {
       })
       throw error
     } finally {
+      client.off('error', noteBroken)
       // A client whose state nobody knows must not go back to the pool.
       client.release(broken)
     }

@@ -21,10 +21,13 @@ export async function readMemberships(
   tx: SqlTx | undefined,
   read: FhirHost['read'] | undefined,
 ): Promise<readonly Membership[]> {
-  const own = changes.map(({ current, previous }) => organizationOf(current ?? previous))
+  const own = changes.map(({ current, previous }) => {
+    const resource = current ?? previous
+    return resource && { organization: organizationOf(resource) }
+  })
   const known = resourcesAfter(unitChanges)
   for (let level = 0; ; level++) {
-    const chains = own.map((organization) => chainAbove(organization, known))
+    const chains = own.map((each) => (each ? chainAbove(each.organization, known) : unknownChain))
     const missing = [...new Set(chains.flatMap(({ next }) => next ?? []))]
     if (missing.length === 0) return chains.map((chain) => membershipOf(chain, ''))
     if (level === maxLevels) {
@@ -48,6 +51,13 @@ interface Chain {
   readonly next: string | undefined
   /** Why it cannot be known. */
   readonly fault?: string
+}
+
+/** A host may leave the version before a delete out where nobody asks for it; a destination that came since may ask. */
+const unknownChain: Chain = {
+  organizations: new Set(),
+  next: undefined,
+  fault: 'The organization of what was deleted is not known.',
 }
 
 /** As far as it is known. An organization that is part of itself ends the chain. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { it } from 'node:test'
+import { it, type TestContext } from 'node:test'
 import { Pool } from 'pg'
 import { kafkaTopicDestination } from '../../../src/module.ts'
+import { OwnTypesHost } from '../../../src/own-types/own-types-host.ts'
+import { outboxMigrationsSql } from '../../../src/outbox/migrations.ts'
 import { outboxGrantsSql } from '../../../src/outbox/host-grants.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
@@ -12,7 +14,8 @@ import { PgHost } from './pg-host.ts'
 
 const { bootstrapServers } = await testKafka()
 
-it('the host and the module may be different roles; the host cannot read events', async (t) => {
+/** A database with a role for the host and one for the module, which owns its schema. `stops` run at the end, the last one first. */
+async function twoRoles(t: TestContext) {
   const stops: (() => Promise<unknown>)[] = []
   t.after(async () => {
     for (const stop of stops.toReversed()) await stop()
@@ -42,10 +45,21 @@ it('the host and the module may be different roles; the host cannot read events'
   }
   const hostPool = new Pool({ connectionString: as(hostRole), max: 5 })
   stops.push(() => hostPool.end())
+  return { stops, hostPool, hostRole, moduleUrl: as(moduleRole) }
+}
+
+async function runAs(connectionString: string, sql: string): Promise<void> {
+  const pool = new Pool({ connectionString, max: 1 })
+  await pool.query(sql)
+  await pool.end()
+}
+
+it('the host and the module may be different roles; the host cannot read events', async (t) => {
+  const { stops, hostPool, hostRole, moduleUrl } = await twoRoles(t)
   await PgHost.migrate(hostPool)
   const host = new PgHost(hostPool)
   const module = kafkaTopicDestination({
-    database: as(moduleRole),
+    database: moduleUrl,
     baseUrl: 'https://fhir.example.org/fhir',
     registryLeaseMs: 200,
     stopTimeoutMs: 1000,
@@ -53,9 +67,7 @@ it('the host and the module may be different roles; the host cannot read events'
   module.register(host)
   await module.start()
   stops.push(() => module.stop())
-  const ownerPool = new Pool({ connectionString: as(moduleRole), max: 1 })
-  await ownerPool.query(outboxGrantsSql(hostRole))
-  await ownerPool.end()
+  await runAs(moduleUrl, outboxGrantsSql(hostRole))
 
   const kafkaTopic = await newTopic(bootstrapServers)
   await host.put(patientsTopic)
@@ -88,5 +100,36 @@ it('the host and the module may be different roles; the host cannot read events'
     await assert.rejects(hostPool.query(`select resource_id from topic_destination.${table}`), {
       code: '42501',
     })
+  }
+})
+
+it('so may those of a host that keeps topics and destinations in the schema of the module', async (t) => {
+  const { stops, hostPool, hostRole, moduleUrl } = await twoRoles(t)
+  await runAs(moduleUrl, outboxMigrationsSql())
+  await runAs(moduleUrl, outboxGrantsSql(hostRole))
+  const baseUrl = 'https://fhir.example.org/fhir'
+  const host = new OwnTypesHost({ pool: hostPool, baseUrl })
+  const module = kafkaTopicDestination({
+    database: moduleUrl,
+    baseUrl,
+    registryLeaseMs: 100,
+    stopTimeoutMs: 1000,
+  })
+  module.register(host)
+  await module.start()
+  stops.push(() => module.stop())
+  const { id } = patientsTopic
+  for (const [method, status] of [
+    ['PUT', 201],
+    ['GET', 200],
+    ['DELETE', 204],
+  ] as const) {
+    const answer = await host.handle({
+      method,
+      url: `/AidboxSubscriptionTopic/${id}`,
+      headers: { 'content-type': 'application/fhir+json' },
+      readBody: () => Promise.resolve(method === 'PUT' ? { parsed: patientsTopic } : undefined),
+    })
+    assert.equal(answer?.status, status, method)
   }
 })

@@ -416,6 +416,20 @@ describe('a left topic', () => {
     assert.equal(status?.undecided, 1)
   })
 
+  it('keeps undecided events of nodes that did not know yet', async (t) => {
+    const queues = await testQueues(t)
+    const { db, schema } = queues
+    await addDestination(queues, 'on-a', topicB)
+    await queues.move(topicB)
+    await parkUndecidedEvents(db, schema, [{ ...newEvent(queues.a, 'u'), error: 'not a boolean' }])
+    await queues.close()
+    await eventuallyForgotten(queues)
+    await dropDrainedSources(db, schema)
+    await deleteSettledEvents(db, schema)
+    const status = await readDeliveryStatus(db, schema, 'AidboxTopicDestination/mover')
+    assert.equal(status?.undecided, 1)
+  })
+
   for (const isBack of [false, true]) {
     it(`is read to its end after a restore into another cluster${isBack ? ', also by one that came back' : ''}`, async (t) => {
       const queues = await testQueues(t)

@@ -274,7 +274,7 @@ describe('UndecidedParking', () => {
     const clock = { nowMs: 0 }
     const logger = recordingLogger(lines)
     const now = (): number => clock.nowMs
-    const parking = new UndecidedParking({ schema, maxUndecidedPerTopic, logger, now })
+    const parking = new UndecidedParking({ db, schema, maxUndecidedPerTopic, logger, now })
     const event = { ...newEvent(topicId, 'p'), error: 'why', topicUrl }
     return {
       ...outbox,
@@ -321,6 +321,42 @@ describe('UndecidedParking', () => {
     await open.rollback()
     await park(10)
     assert.deepEqual(await counts(), [10, 0])
+  })
+
+  it('makes no serializable writes lose races to each other', async (t) => {
+    const { parking, counts, pool, schema } = await parkingOf(t, 10)
+    const { rows } = await pool.query<{ id: number }>(`select id from ${schema.topic}`)
+    const open = [await openTransaction(pool), await openTransaction(pool)]
+    for (const { tx } of open) {
+      await tx.query('set transaction isolation level serializable')
+      await tx.query('select')
+    }
+    // Each finds the room used up.
+    for (const { tx } of open) {
+      const event = { ...newEvent(rows[0]?.id ?? 0, 'p'), error: 'why', topicUrl }
+      await parking.park(
+        tx,
+        Array.from({ length: 10 }, () => event),
+      )
+    }
+    for (const each of open) await each.commit()
+    assert.deepEqual(await counts(), [20, 0])
+  })
+
+  it('keeps what it cannot count', async (t) => {
+    const { db, schema, counts } = await parkingOf(t, 0)
+    const { rows } = await db.query<{ id: number }>(`select id from ${schema.topic}`)
+    const lines: LogLine[] = []
+    const parking = new UndecidedParking({
+      db: { query: () => Promise.reject(new Error('no connection')) },
+      schema,
+      maxUndecidedPerTopic: 0,
+      logger: recordingLogger(lines),
+    })
+    const event = { ...newEvent(rows[0]?.id ?? 0, 'p'), error: 'why', topicUrl }
+    await parking.park(db, [event, event])
+    assert.deepEqual(await counts(), [2, 0])
+    assert.ok(lines.some(({ message }) => message.startsWith('cannot count undecided events')))
   })
 
   it('keeps nothing at 0, and tells each topic once a minute', async (t) => {

@@ -24,14 +24,17 @@ const topics = Object.entries(criteria).map(([url, fhirPathCriteria]) =>
 )
 const urls = Object.keys(criteria)
 
-async function selected(change: Change): Promise<{ events: string[]; undecided: string[] }> {
+async function selected(
+  change: Change,
+  organizations: readonly string[] = [],
+): Promise<{ events: string[]; undecided: string[] }> {
   const index = new TopicIndex()
   for (const topic of topics) index.put(topic)
   const facts = new TopicFacts(topics)
   const audience = (topicId: number): Audience => ({
     topicId,
     criteria: 'c',
-    organizations: [],
+    organizations,
     moves: [],
     hasAtLeastOnce: true,
     bestEffort: [],
@@ -66,6 +69,17 @@ describe('a change without the version before it', () => {
       assert.deepEqual(undecided.toSorted(), needing.toSorted())
     })
   }
+
+  it('delete: nobody takes it for one of no organization', async () => {
+    const { events, undecided } = await selected({ ...named, interaction: 'delete' }, [
+      'Organization/o',
+    ])
+    assert.deepEqual(events, [])
+    assert.deepEqual(
+      undecided.find((each) => each.startsWith('needs none')),
+      'needs none: The organization of what was deleted is not known.',
+    )
+  })
 
   it('create: there is none, which is known', async () => {
     const { events, undecided } = await selected({

@@ -95,6 +95,20 @@ describe('UndecidedDecisions', () => {
     assert.equal(asked, 2)
   })
 
+  it('lets others have their turn between two events', async () => {
+    const decisions = new UndecidedDecisions(noRead)
+    let turns = 0
+    const count = (): void => {
+      turns++
+      next = setImmediate(count)
+    }
+    let next = setImmediate(count)
+    const events = Array.from({ length: 9 }, (_, index) => stored(index, resource(true)))
+    await decisions.decide(events, queues('active = true'))
+    clearImmediate(next)
+    assert.ok(turns >= 9, String(turns))
+  })
+
   it('ends a batch that takes long with what it has, at least one event', async () => {
     for (const [stepMs, expected] of [
       [1_000, 6],
