@@ -20,6 +20,7 @@ import {
   type UndecidedEvent,
   type UndecidedSelection,
 } from '../outbox/undecided-events.ts'
+import { boundedRead } from '../host/bounded-read.ts'
 import { PollLoop } from './poll-loop.ts'
 import type { Registry } from './registry.ts'
 import { matchedQueues, UndecidedDecisions } from './undecided-decisions.ts'
@@ -75,6 +76,9 @@ export interface UndecidedEvents {
 const intervalMs = 1000
 const batchEvents = 500
 
+/** The transaction of a batch is open meanwhile. */
+const readTimeoutMs = 10_000
+
 interface Batches {
   readonly find: (afterId: string) => Promise<readonly string[]>
   /** Takes the lock and reads events; undefined: another node has it. */
@@ -99,11 +103,15 @@ export class UndecidedQueue implements UndecidedEvents {
   readonly #parts: UndecidedQueueParts
   readonly #decisions: UndecidedDecisions
   readonly #loop: PollLoop
-  #isStopping = false
+  readonly #stopping = new AbortController()
 
   constructor(parts: UndecidedQueueParts) {
     this.#parts = parts
-    this.#decisions = new UndecidedDecisions((references) => parts.host.read(references))
+    const read: FhirHost['read'] = (references) => parts.host.read(references)
+    const { signal } = this.#stopping
+    this.#decisions = new UndecidedDecisions(
+      boundedRead(read, { timeoutMs: readTimeoutMs, signal }),
+    )
     this.#loop = new PollLoop({
       intervalMs,
       work: () => this.#look(),
@@ -117,9 +125,9 @@ export class UndecidedQueue implements UndecidedEvents {
     this.#loop.start()
   }
 
-  /** Resolves when the batch under way has ended. */
+  /** Resolves when the batch under way has ended; the host is not waited for. */
   async stop(): Promise<void> {
-    this.#isStopping = true
+    this.#stopping.abort()
     await this.#loop.stop()
   }
 
@@ -200,7 +208,7 @@ export class UndecidedQueue implements UndecidedEvents {
       let found: readonly string[] = []
       await this.#decideAll({
         find: async (afterId) => {
-          if (this.#isStopping) return []
+          if (this.#stopping.signal.aborted) return []
           found = found.filter((id) => BigInt(id) > BigInt(afterId))
           if (found.length === 0) found = await readDueIds(db, schema, queue, afterId)
           return found.slice(0, maxBatchEvents)
