@@ -353,9 +353,10 @@ export class Registry {
     const gone = [...before.keys()].filter((url) => !wanted.has(url))
     const changed = [...wanted.values()].filter((topic) => before.get(topic.url) !== topic)
     await this.#index.update(gone, changed)
-    this.#indexed = wanted
     const factsBefore = this.#facts
-    this.#facts = new TopicFacts(wanted.values(), factsBefore)
+    const facts = await TopicFacts.inSlices([...wanted.values()], factsBefore)
+    this.#indexed = wanted
+    this.#facts = facts
     this.#previousUse.clear()
     for (const [topic, fault] of this.#facts.faults) {
       if (factsBefore.faults.get(topic) === fault) continue
