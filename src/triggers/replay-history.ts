@@ -74,6 +74,7 @@ export async function replayHistory(
 ): Promise<Replay> {
   const { maxChanges, signal } = options
   const replay = new RunningReplay(topic, options)
+  await replay.begin()
   let slice: PastChange[] = []
   let isCutByNumber = false
   for await (const change of untilAborted(changes, signal)) {
@@ -118,11 +119,15 @@ class RunningReplay {
         },
       }),
     )
-    this.#index.put(topic)
     this.#read = async (references) => {
       counts.referencesRead += references.length
       return options.read(references)
     }
+  }
+
+  /** Before anything is examined. */
+  async begin(): Promise<void> {
+    await this.#index.update([], [this.#topic])
   }
 
   /** @returns false when the signal was aborted before all of the slice was decided: nothing of it counts then */
