@@ -71,8 +71,9 @@ describe('matchChanges', () => {
       tx,
       read,
       {
-        pause: async () => {
+        pause: () => {
           pauses++
+          return Promise.resolve()
         },
       },
     )
