@@ -15,6 +15,7 @@ import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subs
 import { TopicFacts } from '../triggers/topic-facts.ts'
 import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
 import { asksForOrganization, groupAudiences, type Audience } from './audiences.ts'
+import { OneView } from './one-view.ts'
 
 /** A destination as this node serves it. */
 export interface RegisteredDestination {
@@ -66,9 +67,7 @@ export class Registry {
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
   #facts = new TopicFacts([])
-  /** While parts of the view are replaced one after the other. */
-  #replacing: Promise<void> | undefined
-  #replacements = 0
+  readonly #view = new OneView()
   readonly #previousUse = new Map<string, boolean>()
   #snapshot: string | undefined
   #lookedAgainAtMs = Number.NEGATIVE_INFINITY
@@ -179,18 +178,12 @@ export class Registry {
     }
   }
 
-  /** The result of work that looks at the view again and again, and saw the same one from its begin to its end. It is repeated
-   *  otherwise.
+  /** The result of work that saw the same view from its begin to its end; see {@link OneView}.
    *
    *  A destination goes from topic A to B while a change that both select waits for a read: matched before, it fires A, to which nobody
    *  listens afterwards. Under one view it is an event of A, under the other of B. */
-  async underOneView<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      while (this.#replacing) await this.#replacing.catch(() => undefined)
-      const replacements = this.#replacements
-      const result = await work()
-      if (this.#replacements === replacements) return result
-    }
+  underOneView<T>(work: () => Promise<T>): Promise<T> {
+    return this.#view.during(work)
   }
 
   get #isFresh(): boolean {
@@ -309,23 +302,13 @@ export class Registry {
     await slices.pause()
     const audiences = groupAudiences([...destinations.values()], topicsByUrl)
     await slices.pause()
-    await this.#replace(async () => {
+    await this.#view.replace(async () => {
       this.#audiences = audiences
       this.#destinations = destinations
       this.#topicsByUrl = topicsByUrl
       await this.#reindex()
     })
     return isChanged
-  }
-
-  async #replace(work: () => Promise<void>): Promise<void> {
-    this.#replacements++
-    this.#replacing = work()
-    try {
-      await this.#replacing
-    } finally {
-      this.#replacing = undefined
-    }
   }
 
   /** The same object as before when nothing has changed. */
@@ -353,9 +336,10 @@ export class Registry {
     const gone = [...before.keys()].filter((url) => !wanted.has(url))
     const changed = [...wanted.values()].filter((topic) => before.get(topic.url) !== topic)
     await this.#index.update(gone, changed)
-    this.#indexed = wanted
     const factsBefore = this.#facts
-    this.#facts = new TopicFacts(wanted.values(), factsBefore)
+    const facts = await TopicFacts.inSlices([...wanted.values()], factsBefore)
+    this.#indexed = wanted
+    this.#facts = facts
     this.#previousUse.clear()
     for (const [topic, fault] of this.#facts.faults) {
       if (factsBefore.faults.get(topic) === fault) continue

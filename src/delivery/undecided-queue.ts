@@ -241,7 +241,7 @@ export class UndecidedQueue implements UndecidedEvents {
     const { topicIds, ...result } = await inTransaction(async (tx) => {
       const events = await read(tx, ids)
       if (!events) return { ...nothingDecided, topicIds: new Set<number>() }
-      const queues = matchedQueues(registry)
+      const queues = await registry.underOneView(() => Promise.resolve(matchedQueues(registry)))
       const { fired, notFired, kept, count } = await this.#decisions.decide(events, queues)
       const removed = await removeUndecided(tx, schema, notFired, 'not_fired')
       await keepUndecided(tx, schema, kept)

@@ -73,9 +73,15 @@ async function stateOf(
   input: OperationInput,
 ): Promise<FhirResource | undefined> {
   const given = input.referenceOrResource(name)
+  const reference = typeof given === 'string' ? storedReference.exec(given)?.groups : undefined
+  const type = typeof given === 'string' ? reference?.['type'] : given?.resourceType
+  if (type === topicTypeName || type === destinationTypeName) {
+    const text = `Give ${name} of another type: changes of ${type} make no events.`
+    throw refusedParameter(name, 'value', text)
+  }
   if (typeof given !== 'string') return given
-  const { current, type, version } = storedReference.exec(given)?.groups ?? {}
-  if (current === undefined || type === topicTypeName || type === destinationTypeName) {
+  const { current, version } = reference ?? {}
+  if (current === undefined) {
     const text = `Write ${name} as a reference such as Patient/1 or Patient/1/_history/3.`
     throw refusedParameter(name, 'value', text)
   }

@@ -74,7 +74,21 @@ export function criteriaFunctions(current: () => Evaluation): UserInvocationTabl
       return search(text, part)
     },
   })
+  const affixFunction = (
+    isAffix: (text: string, affix: string) => boolean,
+  ): UserInvocationTable[string] => ({
+    arity: { 1: ['String'] },
+    fn: (items: readonly unknown[], affix: unknown) => {
+      const text = singleString(items)
+      if (text === undefined || typeof affix !== 'string') return []
+      if (affix.length > text.length) return false
+      current().fuel.spendOnRead(affix.length)
+      return isAffix(text, affix)
+    },
+  })
   return {
+    startsWith: affixFunction((text, prefix) => text.startsWith(prefix)),
+    endsWith: affixFunction((text, suffix) => text.endsWith(suffix)),
     matches: regexFunction((pattern, text) => pattern.find(text)),
     matchesFull: regexFunction((pattern, text) => pattern.matchFull(text)),
     contains: searchFunction((text, part) => text.includes(part)),

@@ -106,7 +106,7 @@ async function decide(
   engine?: CriteriaEngine,
 ): Promise<Decision> {
   const index = new TopicIndex(engine)
-  index.put(topic)
+  await index.update([], [topic])
   const [match] = await matchChanges(index, [change], undefined, read)
   const undecided = match?.undecided[0]
   if (undecided) return { fires: undefined, error: undecided.error }

@@ -95,6 +95,14 @@ export class Fuel {
     }
   }
 
+  /** Before a function goes through so many characters of the resource.
+   *  @throws {@link FuelError} when all of them together are too many. */
+  spendOnRead(chars: number): void {
+    this.#readChars += chars
+    const { maxReadChars } = criteriaLimits
+    if (this.#readChars > maxReadChars) throw stopped(`reads more than ${maxReadChars} characters`)
+  }
+
   /** After a node was evaluated.
    *  @throws {@link FuelError} */
   spend(focus: readonly unknown[], result: unknown, node: AstNode): void {
@@ -123,11 +131,7 @@ export class Fuel {
     if (name === 'children' || name === 'descendants') {
       checkItems(dataSize(input, criteriaLimits.maxItems + 1))
     } else if (readingFunctions.has(name)) {
-      for (const item of input) this.#readChars += stringLength(item)
-      const { maxReadChars } = criteriaLimits
-      if (this.#readChars > maxReadChars) {
-        throw stopped(`reads more than ${maxReadChars} characters`)
-      }
+      for (const item of input) this.spendOnRead(stringLength(item))
     }
   }
 

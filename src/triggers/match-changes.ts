@@ -14,8 +14,8 @@ export interface ChangeMatch {
 export interface MatchOptions {
   /** What `resolve()` sees before anything is read. Default: what the changes leave behind. */
   readonly known?: KnownResources
-  /** Awaited after each change that was looked at, so that many changes do not block the process. Default: lets the event loop turn
-   *  now and then. */
+  /** Awaited after each change that was looked at and after each criteria of it, so that many do not block the process. Default: lets
+   *  the event loop turn now and then. */
   readonly pause?: () => Promise<void>
 }
 
@@ -35,7 +35,7 @@ export async function matchChanges(
 ): Promise<readonly ChangeMatch[]> {
   const results: MatchResult[] = []
   for (const change of changes) {
-    results.push(index.match(change))
+    results.push(await index.matchInTurns(change, undefined, pause))
     await pause()
   }
   if (results.some(hasPending))
@@ -47,7 +47,7 @@ export async function matchChanges(
   }))
 }
 
-/** A bundle may have thousands of changes. */
+/** A bundle may have thousands of changes, and a change may meet hundreds of criteria. */
 function turns(): () => Promise<void> {
   const slices = new Slices()
   return () => slices.pause()
@@ -66,7 +66,7 @@ async function resolvePending(
   for (let round = 0; ; round++) {
     for (const [i, change] of changes.entries()) {
       if (!results[i]?.pending.length) continue
-      results[i] = index.match(change, resolved)
+      results[i] = await index.matchInTurns(change, resolved, pause)
       await pause()
     }
     const missing = missingReferences(results)

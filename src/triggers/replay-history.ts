@@ -5,7 +5,9 @@ import { observedEngine } from './criteria-engine.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
+import { TopicFacts } from './topic-facts.ts'
 import { TopicIndex } from './topic-index.ts'
+import { withoutGuessing } from './unknown-previous.ts'
 import { untilAborted } from './until-aborted.ts'
 
 /** One of the changes that would have made an event. */
@@ -74,6 +76,7 @@ export async function replayHistory(
 ): Promise<Replay> {
   const { maxChanges, signal } = options
   const replay = new RunningReplay(topic, options)
+  await replay.begin()
   let slice: PastChange[] = []
   let isCutByNumber = false
   for await (const change of untilAborted(changes, signal)) {
@@ -97,6 +100,7 @@ class RunningReplay {
   readonly #topic: SubscriptionTopic
   readonly #options: ReplayOptions
   readonly #index: TopicIndex
+  readonly #facts: TopicFacts
   readonly #read: FhirHost['read']
   readonly #samples = { fired: [] as ReplaySample[], undecided: [] as ReplaySample[] }
   readonly #errors = new Map<string, number>()
@@ -107,6 +111,7 @@ class RunningReplay {
 
   constructor(topic: SubscriptionTopic, options: ReplayOptions) {
     this.#topic = topic
+    this.#facts = new TopicFacts([topic])
     this.#options = options
     this.#turnBeganMs = options.now()
     const counts = this.#counts
@@ -118,11 +123,15 @@ class RunningReplay {
         },
       }),
     )
-    this.#index.put(topic)
     this.#read = async (references) => {
       counts.referencesRead += references.length
       return options.read(references)
     }
+  }
+
+  /** Before anything is examined. */
+  async begin(): Promise<void> {
+    await this.#index.update([], [this.#topic])
   }
 
   /** @returns false when the signal was aborted before all of the slice was decided: nothing of it counts then */
@@ -160,11 +169,16 @@ class RunningReplay {
       known: new Map(),
       pause: async () => this.#pause(),
     })
-    const decisions = matches.map(({ fired, undecided }, i): Decision => ({
-      change: slice[i] as PastChange,
-      fires: fired.length > 0,
-      error: undecided[0]?.error,
-    }))
+    const decisions = matches.map((match, i): Decision => {
+      const { fired, undecided } = withoutGuessing(match, (...kind) =>
+        this.#facts.usingPrevious(...kind),
+      )
+      return {
+        change: slice[i] as PastChange,
+        fires: fired.length > 0,
+        error: undecided[0]?.error,
+      }
+    })
     const { organization } = this.#topic
     if (organization === undefined) return decisions
     const wanted = decisions.filter(({ fires, error }) => fires || error !== undefined)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Interaction } from '../host/types.ts'
+import { Slices } from '../slices.ts'
 import { checkSyntax } from './criteria-check.ts'
 import { allNodes, variableName } from './fhirpath-ast.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
@@ -33,6 +34,20 @@ export class TopicFacts {
         this.#faults.set(topic.url, `trigger[${index}]: ${fault}`)
       }
     }
+  }
+
+  /** The same, while the event loop turns: to parse thousands of criteria takes about a second. */
+  static async inSlices(
+    topics: readonly SubscriptionTopic[],
+    before: TopicFacts,
+  ): Promise<TopicFacts> {
+    const slices = new Slices()
+    const learned = new TopicFacts([])
+    for (const { criteria } of topics.flatMap(({ triggers }) => triggers)) {
+      if (criteria !== undefined) learned.#learn(criteria, before)
+      await slices.pause()
+    }
+    return new TopicFacts(topics, learned)
   }
 
   /** What is wrong with topics that were stored and cannot be used as they are, by url. One sentence each. */

@@ -1,6 +1,6 @@
 import { interactions, type Change, type Interaction } from '../host/types.ts'
 import { Slices } from '../slices.ts'
-import { Bucket } from './bucket.ts'
+import { Bucket, type CriteriaGroup } from './bucket.ts'
 import {
   fhirPathEngine,
   type Criteria,
@@ -114,31 +114,38 @@ export class TopicIndex {
    *
    *  @param resolved What `resolve()` can see. */
   match(change: Change, resolved: ResolvedReferences = nothingResolved): MatchResult {
-    const hasBucket = this.#buckets.has(change.resourceType) || this.#wide.size > 0
-    const bucket = hasBucket && this.#bucketsOf(change.resourceType).get(change.interaction)
-    if (!bucket || bucket.isEmpty) return noMatch
-    const fired = new Set(bucket.always)
-    const undecided = new Map<string, string>()
-    const pending = new Map<string, readonly string[]>()
+    const bucket = this.#bucketFor(change)
+    if (!bucket) return noMatch
+    const findings = new Findings(bucket.always)
     for (const group of bucket.candidates(change)) {
-      const verdict = group.decide(change, resolved)
-      if (verdict.kind === 'decided' && !verdict.fires) continue
-      for (const url of group.topicUrls) {
-        if (verdict.kind === 'decided') fired.add(url)
-        else if (verdict.kind === 'undecided') undecided.set(url, sentence(verdict))
-        else pending.set(url, [...(pending.get(url) ?? []), ...verdict.references])
-      }
+      findings.add(group, group.decide(change, resolved))
     }
-    return {
-      fired: [...fired],
-      // One trigger that is true is enough; one that is still open may yet be.
-      pending: [...pending]
-        .filter(([url]) => !fired.has(url))
-        .map(([topicUrl, references]) => ({ topicUrl, references })),
-      undecided: [...undecided]
-        .filter(([url]) => !fired.has(url) && !pending.has(url))
-        .map(([topicUrl, error]) => ({ topicUrl, error })),
+    return findings.result()
+  }
+
+  /** {@link match}, with a pause after each criteria: each is stopped by its own fuel only, and a change may meet hundreds.
+   *
+   *  @param pause What it throws ends the matching. */
+  async matchInTurns(
+    change: Change,
+    resolved: ResolvedReferences | undefined,
+    pause: () => Promise<void>,
+  ): Promise<MatchResult> {
+    const bucket = this.#bucketFor(change)
+    if (!bucket) return noMatch
+    const findings = new Findings(bucket.always)
+    for (const group of bucket.candidates(change)) {
+      findings.add(group, group.decide(change, resolved ?? nothingResolved))
+      await pause()
     }
+    return findings.result()
+  }
+
+  /** The bucket that a change looks into; undefined when nothing is in it. */
+  #bucketFor({ resourceType, interaction }: Change): Bucket | undefined {
+    if (!this.#buckets.has(resourceType) && this.#wide.size === 0) return undefined
+    const bucket = this.#bucketsOf(resourceType).get(interaction)
+    return bucket?.isEmpty === false ? bucket : undefined
   }
 
   /** Buckets of a type; made on first sight, with the wide triggers in them. */
@@ -182,6 +189,41 @@ export class TopicIndex {
   #release(text: string): void {
     const known = this.#criteria.get(text)
     if (known && --known.users === 0) this.#criteria.delete(text)
+  }
+}
+
+/** What the criteria that a change has met come to, by topic. */
+class Findings {
+  readonly #fired: Set<string>
+  readonly #undecided = new Map<string, string>()
+  readonly #pending = new Map<string, readonly string[]>()
+
+  /** @param always topics that fire without a criteria */
+  constructor(always: ReadonlySet<string>) {
+    this.#fired = new Set(always)
+  }
+
+  add({ topicUrls }: CriteriaGroup, verdict: Verdict): void {
+    if (verdict.kind === 'decided' && !verdict.fires) return
+    for (const url of topicUrls) {
+      if (verdict.kind === 'decided') this.#fired.add(url)
+      else if (verdict.kind === 'undecided') this.#undecided.set(url, sentence(verdict))
+      else this.#pending.set(url, [...(this.#pending.get(url) ?? []), ...verdict.references])
+    }
+  }
+
+  result(): MatchResult {
+    const [fired, pending] = [this.#fired, this.#pending]
+    return {
+      fired: [...fired],
+      // One trigger that is true is enough; one that is still open may yet be.
+      pending: [...pending]
+        .filter(([url]) => !fired.has(url))
+        .map(([topicUrl, references]) => ({ topicUrl, references })),
+      undecided: [...this.#undecided]
+        .filter(([url]) => !fired.has(url) && !pending.has(url))
+        .map(([topicUrl, error]) => ({ topicUrl, error })),
+    }
   }
 }
 

@@ -103,6 +103,16 @@ export const hostileCriteria: readonly HostileCriteria[] = [
   { on: 'text', criteria: '(data & data).length() > 3', stopped: 'string' },
   { on: 'text', criteria: 'data.toChars().count() > 1', stopped: 'items' },
   { on: 'text', criteria: "data.split('a').count() > 1", stopped: 'items' },
+  ...['startsWith', 'endsWith'].map((name) => ({
+    on: 'text' as const,
+    criteria: `${eight}.where(%current.data.${name}(%previous.data).not()).exists()`,
+    stopped: 'characters',
+  })),
+  {
+    on: 'text',
+    criteria: `${eight}.where(%current.data > %previous.data).exists()`,
+    stopped: 'compares',
+  },
   { on: 'text', criteria: `data.contains('${periodic}')`, stopped: 'looks for' },
   { on: 'text', criteria: `data.indexOf('${periodic}') > 1`, stopped: 'looks for' },
   { on: 'text', criteria: `data.replace('${periodic}', 'x') = 'x'`, stopped: 'looks for' },

@@ -135,6 +135,28 @@ describe('$explain asks the host whether the caller may', () => {
   })
 })
 
+describe('$explain refuses topics and destinations, which make no events', () => {
+  const resource = { resourceType: 'AidboxTopicDestination', id: 'd' }
+  const inline = { name: 'current', resource } as unknown as ParametersParameter
+  for (const [form, parameter] of [
+    ['as a resource', inline],
+    ['as a reference', current('AidboxTopicDestination/d')],
+  ] as const) {
+    it(form, async () => {
+      const asked: Asked[] = []
+      const operation = operationOf('explain', 'instance', hostThat('', asked))
+      await assert.rejects(ask(operation, 't', parameter), (error) => {
+        assert.ok(error instanceof OperationOutcomeError)
+        const [issue] = error.outcome.issue
+        assert.match(issue?.details?.text ?? '', /make no events/)
+        assert.deepEqual(issue?.expression, ["Parameters.parameter.where(name = 'current')"])
+        return true
+      })
+      assert.ok(!asked.some(({ reference }) => reference.startsWith('AidboxTopicDestination')))
+    })
+  }
+})
+
 describe('$explain without history', () => {
   it('takes a version that is the current one, and no other', async () => {
     const versioned = { resourceType: 'Patient', id: 'v', meta: { versionId: '2' }, active: true }

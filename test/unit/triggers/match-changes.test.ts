@@ -57,6 +57,30 @@ describe('matchChanges', () => {
     }
   })
 
+  it('pauses after each criteria of one change', async () => {
+    const index = indexOf(
+      ['Patient', 'name.exists()'],
+      ['Patient', 'active.exists()'],
+      ['Patient', 'gender.exists()'],
+    )
+    const current = { resourceType: 'Patient', id: 'p', active: true }
+    let pauses = 0
+    const [match] = await matchChanges(
+      index,
+      [{ interaction: 'create', resourceType: 'Patient', id: 'p', current }],
+      tx,
+      read,
+      {
+        pause: () => {
+          pauses++
+          return Promise.resolve()
+        },
+      },
+    )
+    assert.deepEqual(match?.fired, ['t1'])
+    assert.ok(pauses >= 3, `${pauses} pauses`)
+  })
+
   for (const { resourceType, criteria, references, changes } of documented) {
     for (const { fires, ...states } of changes) {
       it(`${fires ? 'fires' : 'does not fire'} ${criteria} on ${JSON.stringify(states)}`, async () => {

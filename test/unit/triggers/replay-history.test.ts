@@ -109,6 +109,21 @@ describe('replayHistory', () => {
     assert.ok(history.isClosed)
   })
 
+  it('leaves undecided what needs a version that the history does not have, as live matching does', async () => {
+    const update = (n: number, more: object = {}): PastChange => ({
+      ...created(n),
+      interaction: 'update',
+      ...more,
+    })
+    const { fired, undecided, errors } = await replayHistory(
+      topicOf('%previous.empty() or %previous.exists()'),
+      new History([update(0), update(1, { previous: created(1).current }), created(2)]),
+      options,
+    )
+    assert.deepEqual({ fired, undecided }, { fired: 2, undecided: 1 })
+    assert.match(errors[0]?.message ?? '', /needs the version before this change/)
+  })
+
   it('passes over topics and destinations, as live matching does', async () => {
     const changes = ['AidboxSubscriptionTopic', 'AidboxTopicDestination', 'Patient']
     const { examined, fired } = await replayHistory(

@@ -82,10 +82,11 @@ describe('topics that need the version before a change', () => {
     { type: 'Encounter', interaction: 'update', urls: ['second'] },
   ] as const
   for (const { type, interaction, urls } of cases) {
-    it(`${interaction} of ${type}`, () => {
+    it(`${interaction} of ${type}`, async () => {
       for (const facts of [
         new TopicFacts(topics),
         new TopicFacts(topics, new TopicFacts(topics)),
+        await TopicFacts.inSlices(topics, new TopicFacts([])),
       ]) {
         assert.deepEqual(facts.usingPrevious(type, interaction), urls)
         assert.deepEqual(facts.usingPrevious(type, interaction), urls)
