@@ -1,5 +1,6 @@
 import { allOk, OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcomeIssue, Parameters, ParametersParameter } from '@medplum/fhirtypes'
+import { boundedRead } from '../host/bounded-read.ts'
 import type {
   FhirHost,
   HistoryQuery,
@@ -93,7 +94,7 @@ class DryRun {
       maxChanges: wanted.maxChanges,
       maxSamples: wanted.maxSamples,
       signal,
-      read: (references) => host.read(references),
+      read: boundedRead((references) => host.read(references), { ...wanted, signal }),
       now: () => performance.now(),
     }).finally(dispose)
     if (stopped.aborted) throw new OperationOutcomeError(unavailable('The server is stopping.'))
