@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ModuleOptions } from '../../src/options.ts'
+import { createTopic } from '../../test/helpers/kafka.ts'
 import type { Backends } from '../backends.ts'
 import { absoluteFigure, type Figure } from '../figures.ts'
 import { followTopic, type Follower } from '../follow-topic.ts'
@@ -6,7 +8,12 @@ import { startRelay, type BenchProcess } from './child-process.ts'
 import { BenchQueue } from './queue.ts'
 
 /** What the leader is doing when it ends, and how it ends. */
-const cases = ['killed-at-rest', 'killed-in-transaction', 'hung-at-rest'] as const
+const cases = [
+  'killed-at-rest',
+  'killed-in-transaction',
+  'killed-in-transaction-with-checkpoint-topic',
+  'hung-at-rest',
+] as const
 type Case = (typeof cases)[number]
 
 /** A hung node is silent for so long before the others may take over, in milliseconds. */
@@ -14,6 +21,7 @@ const sessionTimeoutMs = 10_000
 const targetsMs: Readonly<Record<Case, number>> = {
   'killed-at-rest': 500,
   'killed-in-transaction': 500,
+  'killed-in-transaction-with-checkpoint-topic': 500,
   'hung-at-rest': sessionTimeoutMs + 500,
 }
 const backlogEvents = 20_000
@@ -25,22 +33,32 @@ export async function benchFailover(
   { rounds, hangs }: { rounds: number; hangs: number },
 ): Promise<Figure[]> {
   const queue = await BenchQueue.create(backends, 'bench_failover')
-  const topic = 'failover'
-  const cluster = await Cluster.start(queue, topic, await queue.addDestination(topic))
+  // A queue of its own: nodes of both would share its destinations.
+  const apart = await BenchQueue.create(backends, 'bench_failover_apart')
+  const checkpointTopic = 'failover-checkpoints'
+  await createTopic(backends.bootstrapServers, checkpointTopic)
+  const cluster = await Cluster.start(queue, 'failover', {})
+  const withTopic = await Cluster.start(apart, 'failover-apart', { checkpointTopic })
   const timesMs: Record<Case, number[]> = {
     'killed-at-rest': [],
     'killed-in-transaction': [],
+    'killed-in-transaction-with-checkpoint-topic': [],
     'hung-at-rest': [],
   }
   try {
     for (let round = 0; round < rounds; round++) {
       timesMs['killed-at-rest'].push(await cluster.endAtRest('SIGKILL'))
       timesMs['killed-in-transaction'].push(await cluster.killInTransaction())
+      timesMs['killed-in-transaction-with-checkpoint-topic'].push(
+        await withTopic.killInTransaction(),
+      )
       if (round < hangs) timesMs['hung-at-rest'].push(await cluster.endAtRest('SIGSTOP'))
     }
   } finally {
     await cluster.stop()
+    await withTopic.stop()
     await queue.drop()
+    await apart.drop()
   }
   return cases.map((name) =>
     absoluteFigure({
@@ -79,19 +97,25 @@ class Seen {
 class Cluster {
   readonly #queue: BenchQueue
   readonly #destinationId: number
+  readonly #options: Partial<ModuleOptions>
   readonly #nodes = new Set<BenchProcess>()
   readonly #committed = new Seen()
   readonly #written = new Seen()
   readonly #followers: Follower[] = []
   #enqueued = 0
 
-  private constructor(queue: BenchQueue, destinationId: number) {
+  private constructor(queue: BenchQueue, destinationId: number, options: Partial<ModuleOptions>) {
     this.#queue = queue
     this.#destinationId = destinationId
+    this.#options = options
   }
 
-  static async start(queue: BenchQueue, topic: string, destinationId: number): Promise<Cluster> {
-    const cluster = new Cluster(queue, destinationId)
+  static async start(
+    queue: BenchQueue,
+    topic: string,
+    options: Partial<ModuleOptions>,
+  ): Promise<Cluster> {
+    const cluster = new Cluster(queue, await queue.addDestination(topic), options)
     for (const isolation of ['read_committed', 'read_uncommitted'] as const) {
       const seen = isolation === 'read_committed' ? cluster.#committed : cluster.#written
       const note = (value: string): void => {
@@ -160,7 +184,7 @@ class Cluster {
   /** Fills the cluster up and has it deliver one event, so that its leader is connected, has delivered all and rests. */
   async #leader(): Promise<BenchProcess> {
     while (this.#nodes.size < 2) {
-      this.#nodes.add(await startRelay(this.#queue.url))
+      this.#nodes.add(await startRelay(this.#queue.url, this.#options))
     }
     await this.#untilCommitted(await this.#enqueue(1))
     for (;;) {

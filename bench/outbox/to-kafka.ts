@@ -1,3 +1,4 @@
+import type { ModuleOptions } from '../../src/options.ts'
 import { createTopic } from '../../test/helpers/kafka.ts'
 import type { Backends } from '../backends.ts'
 import type { BareProducerKind } from '../bare-producer.ts'
@@ -9,10 +10,22 @@ import { type BenchProcess, startBareProducer, startRelay } from './child-proces
 import { pageEvents } from './drain-cursor.ts'
 import { BenchQueue } from './queue.ts'
 
-const relays = ['relay-transactional', 'relay-idempotent'] as const
+const checkpointTopic = 'to-kafka-checkpoints'
+/** Options of the module. */
+const relays = {
+  'relay-transactional': {},
+  'relay-with-checkpoint-topic': { checkpointTopic },
+  'relay-idempotent': { transactional: false },
+} as const satisfies Readonly<Record<string, Partial<ModuleOptions>>>
+type Relay = keyof typeof relays
+const relayNames = Object.keys(relays) as Relay[]
 const bareProducers = ['transactional', 'transactional-with-checkpoint', 'idempotent'] as const
-const variants = [...relays, ...bareProducers.map((kind) => `bare-${kind}` as const)] as const
+const variants = [...relayNames, ...bareProducers.map((kind) => `bare-${kind}` as const)]
 type Variant = (typeof variants)[number]
+
+function isRelay(variant: Variant): variant is Relay {
+  return variant in relays
+}
 
 /** Events a second out of a backlog to Kafka, by the module and by node-rdkafka alone with the very same records. Each runs in a process of
  *  its own and is timed by a consumer in this one. */
@@ -27,16 +40,15 @@ export async function benchToKafka(
   try {
     // Each relay reads the whole log, so it is filled only once. The first run is not counted: the bare ones send what it has made.
     for (let round = -warmUp; round < rounds; round++) {
-      for (const variant of relays) await queue.addDestination(topicOf(variant, round))
+      for (const variant of relayNames) await queue.addDestination(topicOf(variant, round))
     }
     const source = 'to-kafka-records'
     await queue.addDestination(source)
     await queue.fill(events)
-    await drainByRelay(queue, source, events, true)
+    await createTopic(bootstrapServers, checkpointTopic)
+    await drainByRelay(queue, source, events, {})
     const send = async (variant: Variant, topic: string): Promise<number> => {
-      if (variant === 'relay-transactional' || variant === 'relay-idempotent') {
-        return drainByRelay(queue, topic, events, variant === 'relay-transactional')
-      }
+      if (isRelay(variant)) return drainByRelay(queue, topic, events, relays[variant])
       await createTopic(bootstrapServers, topic)
       const kind = variant.slice('bare-'.length) as BareProducerKind
       return sendBare(bootstrapServers, kind, { from: source, to: topic, events })
@@ -55,6 +67,12 @@ export async function benchToKafka(
         'relay-transactional',
         'bare-transactional-with-checkpoint',
       ),
+      // Beside offsets on the data topic itself.
+      figure(
+        'drain-to-kafka-with-checkpoint-topic',
+        'relay-with-checkpoint-topic',
+        'relay-transactional',
+      ),
       figure('drain-to-kafka-not-transactional', 'relay-idempotent', 'bare-idempotent', 0.4),
     ]
   } finally {
@@ -66,13 +84,13 @@ async function drainByRelay(
   queue: BenchQueue,
   topic: string,
   events: number,
-  transactional: boolean,
+  options: Partial<ModuleOptions>,
 ): Promise<number> {
   await queue.activateOnly(topic)
   let relay: BenchProcess | undefined
   try {
     return await consumedRate(queue.bootstrapServers, topic, events, async () => {
-      relay = await startRelay(queue.url, { transactional, maxPageEvents: pageEvents })
+      relay = await startRelay(queue.url, { ...options, maxPageEvents: pageEvents })
     })
   } finally {
     await relay?.end()
