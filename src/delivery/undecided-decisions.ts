@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Change, FhirHost, FhirResource } from '../host/types.ts'
+import { changeFromJson } from '../host/stored-change.ts'
+import type { FhirHost } from '../host/types.ts'
 import type { StoredUndecided, UndecidedAgain } from '../outbox/undecided-events.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { TopicFacts } from '../triggers/topic-facts.ts'
@@ -91,7 +92,7 @@ export class UndecidedDecisions {
     { topic, audience }: MatchedQueue,
     read: FhirHost['read'],
   ): Promise<Decision> {
-    const change = changeOf(event)
+    const change = changeFromJson(event, event.body ?? '', event.previous ?? '')
     if (!change) return undecided(event, audience, 'The stored change is not JSON.', false)
     const { index, facts } = this.#selectionOf(topic)
     const { events, undecided: open } = await selectEvents([change], [change], undefined, read, {
@@ -160,21 +161,4 @@ function again(
   isTransient: boolean,
 ): UndecidedAgain {
   return { id, error, criteria, retryInMs: isTransient ? backoffMs(attempts + 1) : null }
-}
-
-function changeOf(event: StoredUndecided): Change | undefined {
-  const { interaction, resourceType, resourceId, versionId, at, body, previous } = event
-  try {
-    return {
-      interaction,
-      resourceType,
-      id: resourceId,
-      at,
-      ...(versionId === undefined ? {} : { versionId }),
-      ...(body === null ? {} : { current: JSON.parse(body) as FhirResource, currentJson: body }),
-      ...(previous === null ? {} : { previous: JSON.parse(previous) as FhirResource }),
-    }
-  } catch {
-    return undefined
-  }
 }

@@ -38,13 +38,17 @@ export interface EventPage {
   readonly isCut: boolean
 }
 
-interface EventRow {
+/** What the log and the undecided events store of a change. */
+export interface ChangeRow {
   readonly id: string
   readonly interaction: string
   readonly resource_type: string
   readonly resource_id: string
   readonly version_id: string | null
   readonly at: Date
+}
+
+interface EventRow extends ChangeRow {
   readonly correlation_id: string | null
   readonly traceparent: string | null
   readonly body: string | null

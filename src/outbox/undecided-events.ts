@@ -1,6 +1,6 @@
 import type { Interaction } from '../host/types.ts'
 import { eventColumns } from './enqueue.ts'
-import { interactionsByCode } from './event-page.ts'
+import { interactionsByCode, type ChangeRow } from './event-page.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
 import { concernedDestinations } from './undecided-counts.ts'
 
@@ -8,41 +8,38 @@ import { concernedDestinations } from './undecided-counts.ts'
 export type UndecidedSelection =
   'all' | { readonly topicUrl: string } | { readonly ids: readonly string[] }
 
-/** An undecided event as it is shown: without resource content. */
-export interface UndecidedEvent {
+/** What every view of an undecided event says. */
+interface NamedUndecided {
   /** Rises with time. */
   readonly id: string
-  readonly topicUrl: string
-  /** Reference of the organization whose events the queue is limited to; '' for all. */
-  readonly organization: string
   readonly interaction: Interaction
   readonly resourceType: string
   readonly resourceId: string
   readonly versionId: string | undefined
   /** Time of the change. */
   readonly at: Date
+  /** How often it was tried. */
+  readonly attempts: number
+}
+
+/** An undecided event as it is shown: without resource content. */
+export interface UndecidedEvent extends NamedUndecided {
+  readonly topicUrl: string
+  /** Reference of the organization whose events the queue is limited to; '' for all. */
+  readonly organization: string
   readonly correlationId: string | undefined
   /** Why it could not be decided, the last time. */
   readonly error: string
-  /** How often it was tried. */
-  readonly attempts: number
   /** When it is tried again though its topic stays the same; undefined: never. */
   readonly nextAttemptAt: Date | undefined
 }
 
 /** An undecided event with all that its decision takes. */
-export interface StoredUndecided {
-  readonly id: string
+export interface StoredUndecided extends NamedUndecided {
   readonly topicId: number
-  readonly interaction: Interaction
-  readonly resourceType: string
-  readonly resourceId: string
-  readonly versionId: string | undefined
-  readonly at: Date
   /** JSON texts. */
   readonly body: string | null
   readonly previous: string | null
-  readonly attempts: number
 }
 
 /** A queue of the log and the name of the criteria that select its events now. */
@@ -151,16 +148,10 @@ export async function readUndecided(
     [...(queue ? [queue.topicId, queue.criteria] : []), ids],
   )
   return rows.map((row) => ({
-    id: row.id,
+    ...named(row),
     topicId: row.topic_id,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    versionId: row.version_id ?? undefined,
-    at: row.at,
     body: row.body,
     previous: row.previous,
-    attempts: row.attempts,
   }))
 }
 
@@ -204,17 +195,11 @@ export async function listUndecided(
     [value, afterId, limit],
   )
   return rows.map((row) => ({
-    id: row.id,
+    ...named(row),
     topicUrl: row.url,
     organization: row.organization,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    versionId: row.version_id ?? undefined,
-    at: row.at,
     correlationId: row.correlation_id ?? undefined,
     error: row.error,
-    attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at ?? undefined,
   }))
 }
@@ -308,14 +293,20 @@ function selected(
 const isDue = `u.topic_id = $1::int
   and (u.criteria < $2::text or u.criteria > $2::text or u.next_attempt_at <= statement_timestamp())`
 
-interface NamedRow {
-  readonly id: string
-  readonly interaction: string
-  readonly resource_type: string
-  readonly resource_id: string
-  readonly version_id: string | null
-  readonly at: Date
+interface NamedRow extends ChangeRow {
   readonly attempts: number
+}
+
+function named(row: NamedRow): NamedUndecided {
+  return {
+    id: row.id,
+    interaction: interactionsByCode[row.interaction] ?? 'update',
+    resourceType: row.resource_type,
+    resourceId: row.resource_id,
+    versionId: row.version_id ?? undefined,
+    at: row.at,
+    attempts: row.attempts,
+  }
 }
 
 interface StoredRow extends NamedRow {

@@ -1,29 +1,17 @@
-import type { OperationDefinition, ResourceType } from '@medplum/fhirtypes'
-import { artifactUrl } from './canonical-urls.ts'
-import { definitionHeader } from './definition-header.ts'
+import type { OperationDefinition } from '@medplum/fhirtypes'
+import { operationDefinition } from './operation-definition.ts'
 import { outParameter, outParts } from './operation-parameter.ts'
 import { destinationTypeName } from './type-names.ts'
 
-const id = `${destinationTypeName}-status`
-
 /** `GET` or `POST [base]/AidboxTopicDestination/<id>/$status`. First Aidbox's parameters in its order, then those of this module. */
-export const statusOperationDefinition: OperationDefinition = {
-  resourceType: 'OperationDefinition',
-  id,
-  url: artifactUrl('OperationDefinition', id),
+export const statusOperationDefinition: OperationDefinition = operationDefinition({
+  code: 'status',
+  resourceType: destinationTypeName,
+  levels: ['instance'],
   name: 'AidboxTopicDestinationStatus',
   title: 'Delivery status of a destination',
-  ...definitionHeader,
-  kind: 'operation',
   description:
     'Says how delivery to this destination goes. The counters hold for all nodes and survive restarts.',
-  affectsState: false,
-  code: 'status',
-  // The list of resource types in fhirtypes ends with those of FHIR R4.
-  resource: [destinationTypeName as string as ResourceType],
-  system: false,
-  type: false,
-  instance: true,
   parameter: [
     outParameter('messagesDelivered', 1, 'decimal', 'Events that Kafka has acknowledged.'),
     outParameter('messagesDeliveryAttempts', 0, 'decimal', 'At least once: attempts that failed.'),
@@ -75,4 +63,4 @@ export const statusOperationDefinition: OperationDefinition = {
     outParameter('exactlyOnceFault', 0, 'string', 'Why exactlyOnce is false.'),
     outParameter('statusReason', 0, 'string', 'Why the status is error.'),
   ],
-}
+})

@@ -1,34 +1,9 @@
-import type { OperationDefinition, ResourceType } from '@medplum/fhirtypes'
-import { artifactUrl } from './canonical-urls.ts'
-import { definitionHeader } from './definition-header.ts'
+import type { OperationDefinition } from '@medplum/fhirtypes'
+import { operationDefinition } from './operation-definition.ts'
 import { inParameter, outParameter, outParts } from './operation-parameter.ts'
 import { topicTypeName } from './type-names.ts'
 
-function operationOfTopics(
-  code: string,
-  parts: Pick<OperationDefinition, 'name' | 'title' | 'description' | 'parameter'>,
-): OperationDefinition {
-  const id = `${topicTypeName}-${code}`
-  const { name, title, description, parameter = [] } = parts
-  return {
-    resourceType: 'OperationDefinition',
-    id,
-    url: artifactUrl('OperationDefinition', id),
-    name,
-    ...(title === undefined ? {} : { title }),
-    ...definitionHeader,
-    kind: 'operation',
-    ...(description === undefined ? {} : { description }),
-    affectsState: false,
-    code,
-    // The list of resource types in fhirtypes ends with those of FHIR R4.
-    resource: [topicTypeName as string as ResourceType],
-    system: false,
-    type: true,
-    instance: true,
-    parameter,
-  }
-}
+const onTopics = { resourceType: topicTypeName, levels: ['type', 'instance'] } as const
 
 const topicParameter = inParameter(
   'topic',
@@ -56,7 +31,9 @@ const result = outParameter(
 )
 
 /** `POST [base]/AidboxSubscriptionTopic/$explain` and `POST [base]/AidboxSubscriptionTopic/<id>/$explain`. */
-export const explainOperationDefinition: OperationDefinition = operationOfTopics('explain', {
+export const explainOperationDefinition: OperationDefinition = operationDefinition({
+  code: 'explain',
+  ...onTopics,
   name: 'AidboxSubscriptionTopicExplain',
   title: 'Why a topic fires or not',
   description:
@@ -118,7 +95,9 @@ export const explainOperationDefinition: OperationDefinition = operationOfTopics
 })
 
 /** `POST [base]/AidboxSubscriptionTopic/$dry-run` and `POST [base]/AidboxSubscriptionTopic/<id>/$dry-run`. */
-export const dryRunOperationDefinition: OperationDefinition = operationOfTopics('dry-run', {
+export const dryRunOperationDefinition: OperationDefinition = operationDefinition({
+  code: 'dry-run',
+  ...onTopics,
   name: 'AidboxSubscriptionTopicDryRun',
   title: 'What a topic would have sent',
   description:

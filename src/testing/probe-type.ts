@@ -9,6 +9,7 @@ import { artifactUrl, typeUrl } from '../resources/canonical-urls.ts'
 import { definitionHeader } from '../resources/definition-header.ts'
 import { optional, required } from '../resources/element-spec.ts'
 import { refusal } from '../resources/issue.ts'
+import { operationDefinition } from '../resources/operation-definition.ts'
 import { elementDefinitions, rootElements } from '../resources/snapshot.ts'
 
 /** A resource type that no server knows before the suite registers it. */
@@ -90,28 +91,15 @@ export function probeType(calls: ValidateCall[]): ResourceTypeDefinition {
   }
 }
 
-export const probeOperationDefinition: OperationDefinition = operationDefinition(
-  probeOperationCode,
-  'instance',
-)
-export const probeTypeOperationDefinition: OperationDefinition = operationDefinition(
-  probeTypeOperationCode,
-  'type',
-)
+const onProbes = { resourceType: probeTypeName, name: `${probeTypeName}Operation` } as const
 
-function operationDefinition(code: string, level: 'instance' | 'type'): OperationDefinition {
-  return {
-    resourceType: 'OperationDefinition',
-    id: `${probeTypeName}-${code}`,
-    url: artifactUrl('OperationDefinition', `${probeTypeName}-${code}`),
-    name: `${probeTypeName}Operation`,
-    ...definitionHeader,
-    kind: 'operation',
-    affectsState: false,
-    code,
-    resource: base,
-    system: false,
-    type: level === 'type',
-    instance: level === 'instance',
-  }
-}
+export const probeOperationDefinition: OperationDefinition = operationDefinition({
+  code: probeOperationCode,
+  ...onProbes,
+  levels: ['instance'],
+})
+export const probeTypeOperationDefinition: OperationDefinition = operationDefinition({
+  code: probeTypeOperationCode,
+  ...onProbes,
+  levels: ['type'],
+})
