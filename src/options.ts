@@ -71,7 +71,8 @@ export interface ModuleOptions {
    *  @default 60000  Minimum 1000. */
   readonly idleProducerMs?: number
   /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to twice of it
-   *  where transactions take long. An event that arrives when the lane is idle never waits for it.
+   *  where transactions take long. An event that arrives when the lane is idle never waits for it. With `transactional: false` the default
+   *  is 5: a small page costs little there.
    *  @default 20  0 switches it off. */
   readonly pageLingerMs?: number
   /** Most events in one Kafka transaction.
@@ -123,6 +124,9 @@ const defaults: Required<Defaulted> = {
   stopTimeoutMs: 10_000,
 }
 
+/** `pageLingerMs` without transactions. */
+const plainPageLingerMs = 5
+
 const ranges = {
   maxUndecidedPerTopic: [0, 1_000_000],
   registryLeaseMs: [50, 60_000],
@@ -156,6 +160,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   )
   const resolved: ResolvedOptions = {
     ...defaults,
+    ...(options.transactional === false ? { pageLingerMs: plainPageLingerMs } : {}),
     ...given,
     logger: withLoggableErrors(options.logger ?? silentLogger),
     database: options.database,

@@ -23,6 +23,12 @@ describe('module options', () => {
     assert.equal(resolveOptions(options).maxPageEvents, 1000)
   })
 
+  it('send pages sooner where a page is no transaction', () => {
+    assert.equal(resolveOptions({ ...required, transactional: false }).pageLingerMs, 5)
+    const given = { ...required, transactional: false, pageLingerMs: 30 }
+    assert.equal(resolveOptions(given).pageLingerMs, 30)
+  })
+
   it('drop the slash at the end of the base URL', () => {
     const { baseUrl } = resolveOptions({ ...required, baseUrl: 'https://fhir.example.org/fhir/' })
     assert.equal(baseUrl, 'https://fhir.example.org/fhir')
