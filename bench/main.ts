@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { benchCapture } from './capture.ts'
 import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
@@ -22,10 +22,6 @@ if (unknown.length > 0) {
   console.error(
     `There is no suite ${unknown.join(', ')}. Suites: ${suites.join(', ')}. Options: --quick, --json, --save.`,
   )
-  process.exit(1)
-}
-if (save && asked.some((suite) => suite.startsWith('outbox/'))) {
-  console.error('--save keeps whole suites only: ask for outbox.')
   process.exit(1)
 }
 
@@ -65,29 +61,40 @@ function print(figures: readonly Figure[], title: string): void {
   else console.log(`\n${title}\n\n${table(figures)}`)
 }
 
-async function keep(figures: readonly Figure[], file: string): Promise<void> {
+/** @param isWhole every figure of the file was measured; else those of the same name are replaced. Suites and groups share no baseline. */
+async function keep(figures: readonly Figure[], file: string, isWhole: boolean): Promise<void> {
   if (!save) return
+  const path = new URL(`results/${file}`, import.meta.url)
+  const kept = isWhole ? [] : await keptFigures(path)
+  const isSame = (a: Figure) => (b: Figure) => a.suite === b.suite && a.name === b.name
+  const replaced = kept.map((figure) => figures.find(isSame(figure)) ?? figure)
+  const added = figures.filter((figure) => !kept.some(isSame(figure)))
   await writeFile(
-    new URL(`results/${file}`, import.meta.url),
-    figures.map((figure) => `${JSON.stringify(figure)}\n`).join(''),
+    path,
+    [...replaced, ...added].map((figure) => `${JSON.stringify(figure)}\n`).join(''),
   )
+}
+
+async function keptFigures(path: URL): Promise<Figure[]> {
+  const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line) as Figure)
 }
 
 if (asked.length === 0 || asked.some((suite) => defaultSuites.includes(suite))) {
   const figures = await runDefaultSuites((suite) => asked.length === 0 || asked.includes(suite))
   print(figures, `${machine()}; ${rounds} rounds, ${connections} connections`)
-  await keep(figures, 'latest.jsonl')
+  await keep(figures, 'latest.jsonl', asked.length === 0)
 }
 if (asked.some((suite) => outboxSuites.includes(suite))) {
   const isWhole = asked.includes('outbox')
   const groups = outboxGroups.filter((group) => isWhole || asked.includes(`outbox/${group}`))
   const figures = await benchOutbox(groups, quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
-  await keep(figures, 'outbox.jsonl')
+  await keep(figures, 'outbox.jsonl', isWhole)
 }
 if (asked.includes('triggers')) {
   const figures = await benchTriggers(quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
-  await keep(figures, 'triggers.jsonl')
+  await keep(figures, 'triggers.jsonl', true)
 }
 process.exit(0)
