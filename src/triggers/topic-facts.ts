@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Interaction } from '../host/types.ts'
 import { Slices } from '../slices.ts'
 import { checkSyntax } from './criteria-check.ts'
-import { allNodes, variableName } from './fhirpath-ast.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
 import { triggersOn } from './topic-index.ts'
+import { asksForPrevious } from './unknown-previous.ts'
 
 interface CriteriaFacts {
   /** Why it cannot be evaluated on any change; one sentence with its place. */
@@ -91,8 +91,7 @@ function factsOf(text: string): CriteriaFacts {
     // Once it is corrected, the events that wait for it may need what was before them.
     return { fault: `${fault?.message ?? 'It is not FHIRPath.'}${place}`, usesPrevious: true }
   }
-  const usesPrevious = allNodes(ast).some((node) => variableName(node) === 'previous')
-  return { fault: undefined, usesPrevious }
+  return { fault: undefined, usesPrevious: asksForPrevious(ast) }
 }
 
 const names = new WeakMap<SubscriptionTopic, string>()
