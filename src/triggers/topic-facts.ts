@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { version as fhirPathVersion } from 'fhirpath'
 import type { Interaction } from '../host/types.ts'
+import { modulePackage } from '../module-package.ts'
 import { Slices } from '../slices.ts'
 import { checkSyntax } from './criteria-check.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
@@ -96,12 +98,20 @@ function factsOf(text: string): CriteriaFacts {
 
 const names = new WeakMap<SubscriptionTopic, string>()
 
-/** Names what a topic selects, so that it can be told whether a change was decided by it or by what the topic was before. */
+/** Names what a topic selects, and what decides it, so that it can be told whether a change was decided by them or by what they were before. */
 export function criteriaName(topic: SubscriptionTopic): string {
   const known = names.get(topic)
   if (known !== undefined) return known
-  const text = JSON.stringify([topic.triggers, topic.organization ?? null])
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const name = criteriaNameOf(topic, [modulePackage.version, fhirPathVersion])
   names.set(topic, name)
   return name
+}
+
+/** @param versions of everything that a decision depends on beside the topic: an upgrade may decide what the version before could not */
+export function criteriaNameOf(
+  { triggers, organization }: Pick<SubscriptionTopic, 'triggers' | 'organization'>,
+  versions: readonly string[],
+): string {
+  const text = JSON.stringify([versions, triggers, organization ?? null])
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
