@@ -204,21 +204,23 @@ describe('events that are to be decided again', () => {
     assert.deepEqual(batches, [['big'], ['a', 'b'], ['c']])
   })
 
-  it('are locked for one transaction at a time, which gets no number by that', async (t) => {
-    const { schema, pool } = await withUndecided(t, 'a')
+  it('are locked for one transaction at a time, queue by queue, which gets no number by that', async (t) => {
+    const { schema, pool, topicId } = await withUndecided(t, 'a')
     const [one, two] = [await openTransaction(pool), await openTransaction(pool)]
-    assert.equal(await tryLockUndecided(one.tx, schema), true)
-    assert.equal(await tryLockUndecided(two.tx, schema), false)
+    assert.equal(await tryLockUndecided(one.tx, schema, topicId), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId), false)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId + 1), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, 'not-kept'), true)
     const { rows } = await one.tx.query('select pg_current_xact_id_if_assigned() as xid')
     assert.deepEqual(rows, [{ xid: null }])
     await one.rollback()
-    assert.equal(await tryLockUndecided(two.tx, schema), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId), true)
     await two.commit()
   })
 })
 
 describe('counts of undecided events', () => {
-  it('hold for the destinations that were there and read the queue then', async (t) => {
+  it('hold for whoever would get the events now, and of what was not kept for whoever was there then', async (t) => {
     const outbox = await testOutbox(t)
     const { db, schema } = outbox
     const { topicId } = await addDestination(outbox, 'a')
