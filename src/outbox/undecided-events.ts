@@ -1,8 +1,9 @@
 import type { Interaction } from '../host/types.ts'
 import { eventColumns } from './enqueue.ts'
 import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import { heldDestinations } from './destination-locks.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
-import { concernedDestinations } from './undecided-counts.ts'
+import { countedQueues, isReading } from './undecided-counts.ts'
 
 /** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. */
 export type UndecidedSelection =
@@ -259,7 +260,7 @@ export async function moveUndecidedToLog(
   const { rows } = await tx.query<{ id: string; topic_id: number }>(
     `with read_queue as materialized (
        select s.topic_id from ${schema.source} s join ${schema.destination} d on d.id = s.destination_id
-        where d.kind = 'kafka-at-least-once' and s.left_move is null and s.until_xid is null and s.from_xid <= pg_current_xact_id()
+        where d.kind = 'kafka-at-least-once' and ${isReading('s')} and s.from_xid <= pg_current_xact_id()
           and s.topic_id in (select topic_id from ${schema.undecidedEvent} where id = any ($1::bigint[]))
           for share of s skip locked),
      moved as (
@@ -276,7 +277,7 @@ export async function moveUndecidedToLog(
   }
 }
 
-/** Removes events and counts them for the destinations that would have got them.
+/** Removes events and counts them for the destinations that they were counted for as undecided.
  *  @param as what `$status` counts them as
  *  @returns how many there were */
 export async function removeUndecided(
@@ -287,10 +288,15 @@ export async function removeUndecided(
 ): Promise<number> {
   if (ids.length === 0) return 0
   const { rows } = await tx.query<{ count: number }>(
-    `with gone as (delete from ${schema.undecidedEvent} where id = any ($1::bigint[]) returning id, topic_id, at),
+    `with gone as (delete from ${schema.undecidedEvent} where id = any ($1::bigint[]) returning topic_id),
+     removed as materialized (
+       select q.destination_id as id, count(*) as count
+         from gone join (${countedQueues(schema, 's.topic_id in (select topic_id from gone)')}) q using (topic_id)
+        group by q.destination_id),
+     held as materialized (${heldDestinations(schema, 'select id from removed')}),
      counted as (
        insert into ${schema.undecidedCounter} as c (destination_id, ${as})
-       select destination_id, count(*) from (${concernedDestinations(schema, 'gone')}) g group by destination_id order by destination_id
+       select id, count from removed join held using (id) order by id
        on conflict (destination_id) do update set ${as} = c.${as} + excluded.${as})
      select count(*)::int as count from gone`,
     [ids],
