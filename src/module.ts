@@ -257,6 +257,7 @@ function wireParts(
     registry,
     parking,
     wakeLanes,
+    maxQueuesAtOnce: undecidedQueuesAtOnce(pool),
     logger,
   })
   const hooks = commitHooks({
@@ -287,6 +288,11 @@ function wireParts(
     janitor,
     installation,
   }
+}
+
+/** At most half of the connections: while they wait for the host, everything else goes on. */
+function undecidedQueuesAtOnce({ options: { max } }: Pool): number {
+  return Math.max(1, Math.min(4, Math.floor(max / 2)))
 }
 
 /** Waits until every node knows of a committed change: this one reads it now, the others within one lease. */

@@ -59,8 +59,8 @@ class Address {
   /** @param undecided the criteria could not be decided */
   add(audience: Audience, topicUrl: string, undecided?: UndecidedTopic): void {
     if (!this.#isWanted(audience)) return
-    const asks = audience.organizations.length > 0
-    const error = undecided?.error ?? (asks ? this.#membership?.error : undefined)
+    const membership = audience.organizations.length > 0 ? this.#membership : undefined
+    const error = undecided?.error ?? membership?.error
     const event = newEvent(this.#change, audience, this.#body)
     if (audience.hasAtLeastOnce) {
       if (error === undefined) this.#addressed.events.push(event)
@@ -72,8 +72,10 @@ class Address {
           error,
           criteria: audience.criteria,
           ...(previous === undefined ? {} : { previous }),
-          // Who belongs to which organization can be told as soon as it can be read.
-          ...(undecided && undecided.isTransient !== true ? {} : { retryInMs: backoffMs(1) }),
+          // Either of them may decide: a criteria that is false, or an organization that is not the one.
+          ...(undecided?.isTransient === true || membership?.isTransient === true
+            ? { retryInMs: backoffMs(1) }
+            : {}),
         })
       }
     }

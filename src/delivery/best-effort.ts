@@ -40,6 +40,14 @@ const flushIntervalMs = 1000
 /** How many events may wait for the database to say the number to go on from. */
 const maxWaiting = 10_000
 
+/** What became of an event. */
+interface Settlement {
+  /** Absent: it was delivered. */
+  readonly lostBecause?: string
+  /** Url of the topic whose criteria could not be decided, when it was lost by that. */
+  readonly undecidedTopic?: string
+}
+
 /** Lives as long as the destination's row, because its counters are absolute: one that began again would take back what was counted. */
 interface Outlet {
   readonly destinationId: number
@@ -114,7 +122,10 @@ export class BestEffortDelivery {
       // One transaction can hold more than may wait.
       if (outlet.waiting.length >= maxWaiting) this.#sendWaiting()
       if (outlet.waiting.length < maxWaiting) outlet.waiting.push(event)
-      else this.#settle(outlet, 'Too many events wait for the database to number them.')
+      else {
+        const lostBecause = 'Too many events wait for the database to number them.'
+        this.#settle(outlet, { lostBecause })
+      }
     }
     this.#sendTimer ??= setTimeout(() => {
       this.#sendWaiting()
@@ -168,7 +179,8 @@ export class BestEffortDelivery {
     this.#sendWaiting()
     await this.#parts.pool.close(timeoutMs)
     for (const outlet of this.#outlets.values()) {
-      while (outlet.waiting.pop()) this.#settle(outlet, 'Delivery was stopped.')
+      const lostBecause = 'Delivery was stopped.'
+      while (outlet.waiting.pop()) this.#settle(outlet, { lostBecause })
     }
     await this.flush()
   }
@@ -238,11 +250,11 @@ export class BestEffortDelivery {
   #send(outlet: Outlet, event: BestEffortEvent): void {
     const { destination, lease } = outlet
     if (event.error !== undefined) {
-      this.#dropUndecided(outlet, event.topicUrl, event.error)
+      this.#settle(outlet, { lostBecause: event.error, undecidedTopic: event.topicUrl })
       return
     }
     if (!destination || !lease) {
-      this.#settle(outlet, outlet.fault ?? 'The destination is closed.')
+      this.#settle(outlet, { lostBecause: outlet.fault ?? 'The destination is closed.' })
       return
     }
     const eventNumber = (outlet.lastEventNumber ?? 0) + 1
@@ -252,31 +264,17 @@ export class BestEffortDelivery {
       record = this.#record(event, eventNumber, destination)
     } catch (error) {
       const name = error instanceof Error ? error.name : 'unknown error'
-      this.#settle(outlet, `The notification could not be made (${name}).`)
+      this.#settle(outlet, { lostBecause: `The notification could not be made (${name}).` })
       return
     }
     lease.producer.send(record, (failure) => {
-      this.#settle(outlet, failure?.message)
+      this.#settle(outlet, failure ? { lostBecause: failure.message } : {})
       logDelivery(this.#parts.logger, destination, {
         topicUrl: event.topicUrl,
         eventNumbers: [eventNumber, eventNumber],
         ...(failure ? { error: failure.message } : {}),
       })
     })
-  }
-
-  /** It may happen with every write, so the log tells it once a minute for a topic. */
-  #dropUndecided(outlet: Outlet, topic: string, cause: string): void {
-    outlet.inProcess--
-    outlet.lost++
-    outlet.undecided++
-    outlet.lastError = { message: cause, timestamp: new Date() }
-    const count = this.#undecidedLines.pass(topic)
-    if (count === undefined) return
-    this.#parts.logger.warn(
-      { topic, destination: outlet.reference, count, cause },
-      'the criteria of a topic could not be decided; best effort drops its events',
-    )
   }
 
   #record(
@@ -287,20 +285,33 @@ export class BestEffortDelivery {
     return kafkaRecord({ ...event, topicUrl, eventId, eventNumber, at }, destination, this.#parts)
   }
 
-  #settle(outlet: Outlet, lostBecause: string | undefined): void {
+  /** The one place where an event is counted, whatever becomes of it. */
+  #settle(outlet: Outlet, { lostBecause, undecidedTopic }: Settlement = {}): void {
     outlet.inProcess--
     if (lostBecause === undefined) {
       outlet.delivered++
       return
     }
     outlet.lost++
-    this.#noteError(outlet, lostBecause)
+    if (undecidedTopic !== undefined) outlet.undecided++
+    this.#noteError(outlet, lostBecause, undecidedTopic)
   }
 
-  #noteError(outlet: Outlet, message: string): void {
-    if (outlet.lastError?.message !== message) {
+  #noteError(outlet: Outlet, message: string, undecidedTopic?: string): void {
+    if (undecidedTopic !== undefined) this.#tellUndecided(outlet, undecidedTopic, message)
+    else if (outlet.lastError?.message !== message) {
       this.#parts.logger.warn({ destination: outlet.reference, cause: message }, 'best effort')
     }
     outlet.lastError = { message, timestamp: new Date() }
+  }
+
+  /** It may happen with every write, so the log tells it once a minute for a topic. */
+  #tellUndecided({ reference }: Outlet, topic: string, cause: string): void {
+    const count = this.#undecidedLines.pass(topic)
+    if (count === undefined) return
+    this.#parts.logger.warn(
+      { topic, destination: reference, count, cause },
+      'the criteria of a topic could not be decided; best effort drops its events',
+    )
   }
 }

@@ -1,7 +1,8 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import type { Change, SqlTx } from '../host/types.ts'
-import { putDestination, removeDestination } from '../outbox/destinations.ts'
+import { lockDestinations } from '../outbox/destination-locks.ts'
+import { putDestination, removeDestination, type NewDestination } from '../outbox/destinations.ts'
 import { recordRegistryChange } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { holdTopicUrls } from '../outbox/topic-holders.ts'
@@ -20,7 +21,7 @@ export async function applyOwnTypes(
   changes: readonly Change[],
   tx: SqlTx,
   schema: OutboxSchema,
-  registry: Registry,
+  registry: Pick<Registry, 'topicByUrl'>,
 ): Promise<readonly number[]> {
   const own = changes.filter(({ resourceType }) => isOwnType(resourceType))
   if (own.length === 0) return []
@@ -32,23 +33,40 @@ export async function applyOwnTypes(
       issue: issues,
     })
   }
-  const moves: number[] = []
-  for (const change of own) {
-    if (change.resourceType !== destinationTypeName) continue
-    const reference = `${destinationTypeName}/${change.id}`
-    if (change.interaction === 'delete') await removeDestination(tx, schema, reference)
-    else {
-      const move = await putDestination(tx, schema, destinationRow(change, reference))
-      if (move !== undefined) moves.push(move)
-    }
-  }
+  const moves = await writeDestinations(own, tx, schema)
   await recordRegistryChange(tx, schema, [
     ...new Set(own.map(({ resourceType, id }) => `${resourceType}/${id}`)),
   ])
   return moves
 }
 
-function destinationRow(change: Change, reference: string): Parameters<typeof putDestination>[2] {
+/** In the order of the writes: a destination may go and come in one unit.
+ *  @returns moves, as {@link applyOwnTypes} */
+async function writeDestinations(
+  own: readonly Change[],
+  tx: SqlTx,
+  schema: OutboxSchema,
+): Promise<readonly number[]> {
+  const writes = own.flatMap((change): (NewDestination | string)[] => {
+    if (change.resourceType !== destinationTypeName) return []
+    const reference = `${destinationTypeName}/${change.id}`
+    return [change.interaction === 'delete' ? reference : destinationRow(change, reference)]
+  })
+  const removed = writes.filter((write) => typeof write === 'string')
+  const put = writes.filter((write) => typeof write !== 'string')
+  await lockDestinations(tx, schema, removed, put)
+  const moves: number[] = []
+  for (const write of writes) {
+    if (typeof write === 'string') await removeDestination(tx, schema, write)
+    else {
+      const move = await putDestination(tx, schema, write)
+      if (move !== undefined) moves.push(move)
+    }
+  }
+  return moves
+}
+
+function destinationRow(change: Change, reference: string): NewDestination {
   return {
     reference,
     kind:
@@ -66,7 +84,7 @@ async function faultsOfOwnTypes(
   own: readonly Change[],
   tx: SqlTx,
   schema: OutboxSchema,
-  registry: Registry,
+  registry: Pick<Registry, 'topicByUrl'>,
 ): Promise<OperationOutcomeIssue[]> {
   const topics = new Map<string, string | undefined>()
   for (const { resourceType, id, current } of own) {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OperationOutcomeError } from '@medplum/core'
-import type { FhirHost, FhirResource, Interaction, SqlTx } from '../host/types.ts'
+import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
@@ -134,11 +134,6 @@ export class Registry {
     return this.#facts.faults.get(url)
   }
 
-  /** Urls of the matched topics that cannot be decided without the version before a change of this kind. */
-  topicsUsingPrevious(resourceType: string, interaction: Interaction): readonly string[] {
-    return this.#facts.usingPrevious(resourceType, interaction)
-  }
-
   /** Whether anything depends on the version before an update or delete of this type: a criteria, or the organization of what is deleted. */
   usesPrevious(resourceType: string): boolean {
     // Another node may have made a topic that this one does not know of.
@@ -152,8 +147,8 @@ export class Registry {
     )
     const isUsed =
       needsOrganization ||
-      this.topicsUsingPrevious(resourceType, 'update').length > 0 ||
-      this.topicsUsingPrevious(resourceType, 'delete').length > 0
+      this.#facts.usingPrevious(resourceType, 'update').length > 0 ||
+      this.#facts.usingPrevious(resourceType, 'delete').length > 0
     this.#previousUse.set(resourceType, isUsed)
     return isUsed
   }

@@ -2,7 +2,6 @@ import type { Change, FhirHost, SqlTx } from '../host/types.ts'
 import { matchChanges } from '../triggers/match-changes.ts'
 import { readMemberships, type Membership } from '../triggers/organizations.ts'
 import type { TopicIndex } from '../triggers/topic-index.ts'
-import { withoutGuessing, type TopicsUsingPrevious } from '../triggers/unknown-previous.ts'
 import { addressEvents, type AddressedEvents } from './address-events.ts'
 import { asksForOrganization, type Audience } from './audiences.ts'
 
@@ -10,7 +9,6 @@ import { asksForOrganization, type Audience } from './audiences.ts'
 export interface Selection {
   readonly index: TopicIndex
   audiences(topicUrl: string): readonly Audience[]
-  topicsUsingPrevious(...kind: Parameters<TopicsUsingPrevious>): readonly string[]
 }
 
 /** Which events a unit of changes makes, for whom. The same for a write and for a change that was undecided and is decided again.
@@ -24,9 +22,7 @@ export async function selectEvents(
   read: FhirHost['read'],
   selection: Selection,
 ): Promise<AddressedEvents> {
-  const matches = (await matchChanges(selection.index, changes, tx, read)).map((match) =>
-    withoutGuessing(match, (...kind) => selection.topicsUsingPrevious(...kind)),
-  )
+  const matches = await matchChanges(selection.index, changes, tx, read)
   const asking = matches
     .filter(({ fired, undecided }) =>
       [...fired, ...undecided.map(({ topicUrl }) => topicUrl)].some((url) =>

@@ -3,7 +3,6 @@ import { changeFromJson } from '../host/stored-change.ts'
 import type { FhirHost } from '../host/types.ts'
 import type { StoredUndecided, UndecidedAgain } from '../outbox/undecided-events.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
-import { TopicFacts } from '../triggers/topic-facts.ts'
 import { TopicIndex } from '../triggers/topic-index.ts'
 import { backoffMs } from './backoff.ts'
 import type { Audience } from './audiences.ts'
@@ -17,7 +16,9 @@ export interface MatchedQueue {
 }
 
 /** The queues of at-least-once destinations whose events can be decided, by id. */
-export function matchedQueues(registry: Registry): ReadonlyMap<number, MatchedQueue> {
+export function matchedQueues(
+  registry: Pick<Registry, 'matchedTopics' | 'audiences'>,
+): ReadonlyMap<number, MatchedQueue> {
   const queues = new Map<number, MatchedQueue>()
   for (const topic of registry.matchedTopics.values()) {
     for (const audience of registry.audiences(topic.url)) {
@@ -52,7 +53,8 @@ const budgetMs = 5000
 export class UndecidedDecisions {
   readonly #read: FhirHost['read']
   readonly #now: () => number
-  readonly #selections = new WeakMap<SubscriptionTopic, TopicSelection>()
+  /** Of one topic each: what others select is not asked again. */
+  readonly #indexes = new WeakMap<SubscriptionTopic, TopicIndex>()
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(read: FhirHost['read'], now: () => number = () => performance.now()) {
@@ -94,11 +96,9 @@ export class UndecidedDecisions {
   ): Promise<Decision> {
     const change = changeFromJson(event, event.body ?? '', event.previous ?? '')
     if (!change) return undecided(event, audience, 'The stored change is not JSON.', false)
-    const { index, facts } = this.#selectionOf(topic)
     const { events, undecided: open } = await selectEvents([change], [change], undefined, read, {
-      index,
+      index: this.#indexOf(topic),
       audiences: (url) => (url === topic.url ? [{ ...audience, bestEffort: [] }] : []),
-      topicsUsingPrevious: (...kind) => facts.usingPrevious(...kind),
     })
     if (events.length > 0) return { kind: 'fires' }
     const [left] = open
@@ -106,22 +106,15 @@ export class UndecidedDecisions {
     return undecided(event, audience, left.error, left.retryInMs !== undefined)
   }
 
-  /** An index of the one topic: what others select is not asked again. */
-  #selectionOf(topic: SubscriptionTopic): TopicSelection {
-    let known = this.#selections.get(topic)
-    if (!known) {
-      const index = new TopicIndex()
+  #indexOf(topic: SubscriptionTopic): TopicIndex {
+    let index = this.#indexes.get(topic)
+    if (!index) {
+      index = new TopicIndex()
       index.put(topic)
-      known = { index, facts: new TopicFacts([topic]) }
-      this.#selections.set(topic, known)
+      this.#indexes.set(topic, index)
     }
-    return known
+    return index
   }
-}
-
-interface TopicSelection {
-  readonly index: TopicIndex
-  readonly facts: TopicFacts
 }
 
 /** Does not ask again after it was refused. */

@@ -15,13 +15,16 @@ import {
   readUndecided,
   readUndecidedIds,
   removeUndecided,
+  selectedQueues,
   tryLockUndecided,
+  type QueueCriteria,
   type StoredUndecided,
   type UndecidedEvent,
   type UndecidedSelection,
 } from '../outbox/undecided-events.ts'
 import { boundedRead } from '../host/bounded-read.ts'
 import { PollLoop } from './poll-loop.ts'
+import { QueueTurns } from './queue-turns.ts'
 import type { Registry } from './registry.ts'
 import { matchedQueues, UndecidedDecisions } from './undecided-decisions.ts'
 import type { UndecidedParking } from './undecided-parking.ts'
@@ -32,10 +35,15 @@ export interface UndecidedQueueParts {
   readonly inTransaction: <Result>(work: (tx: SqlTx) => Promise<Result>) => Promise<Result>
   readonly schema: OutboxSchema
   readonly host: Pick<FhirHost, 'read'>
-  readonly registry: Registry
+  readonly registry: Pick<Registry, 'matchedTopics' | 'audiences' | 'refresh' | 'underOneView'>
   readonly parking: Pick<UndecidedParking, 'lookForRoom'>
   /** These queues of the log have new events. */
   readonly wakeLanes: (topicIds: ReadonlySet<number>) => void
+  /** Most queues that are decided at the same time. Each holds a connection, also while the host reads. */
+  readonly maxQueuesAtOnce: number
+  /** The host has so long for a read, in ms; a transaction is open meanwhile.
+   *  @default 10000 */
+  readonly readTimeoutMs?: number
   readonly logger: Logger
 }
 
@@ -76,9 +84,6 @@ export interface UndecidedEvents {
 const intervalMs = 1000
 const batchEvents = 500
 
-/** The transaction of a batch is open meanwhile. */
-const readTimeoutMs = 10_000
-
 interface Batches {
   readonly find: (afterId: string) => Promise<readonly string[]>
   /** Takes the lock and reads events; undefined: another node has it. */
@@ -91,44 +96,52 @@ interface Batches {
 interface BatchResult extends DecidedCounts {
   /** Undefined: there is no more. */
   readonly lastId: string | undefined
+  /** A read of the host failed. */
+  readonly isReadFailing: boolean
 }
 
-const nothingDecided: BatchResult = { fired: 0, notFired: 0, undecided: 0, lastId: undefined }
+const nothingDecided: BatchResult = {
+  ...{ fired: 0, notFired: 0, undecided: 0 },
+  lastId: undefined,
+  isReadFailing: false,
+}
 
 /** Decides undecided events again: when their topic has changed, and from time to time those that a failed read left undecided.
  *
- *  Every node looks each second. One at a time works, under an advisory lock that ends with its transaction, and each transaction moves or removes what
- *  it has decided: a node that dies in the middle leaves everything as it was. */
+ *  Every node looks each second. One at a time works on a queue, under an advisory lock that ends with its transaction, and each transaction moves or
+ *  removes what it has decided: a node that dies in the middle leaves everything as it was. Queues do not wait for each other. */
 export class UndecidedQueue implements UndecidedEvents {
   readonly #parts: UndecidedQueueParts
   readonly #decisions: UndecidedDecisions
   readonly #loop: PollLoop
+  readonly #turns: QueueTurns
   readonly #stopping = new AbortController()
 
   constructor(parts: UndecidedQueueParts) {
     this.#parts = parts
     const read: FhirHost['read'] = (references) => parts.host.read(references)
     const { signal } = this.#stopping
-    this.#decisions = new UndecidedDecisions(
-      boundedRead(read, { timeoutMs: readTimeoutMs, signal }),
-    )
-    this.#loop = new PollLoop({
-      intervalMs,
-      work: () => this.#look(),
-      onError: (error) => {
-        parts.logger.warn({ err: error }, 'cannot decide undecided events; will retry')
-      },
-    })
+    const { maxQueuesAtOnce, readTimeoutMs: timeoutMs = 10_000 } = parts
+    this.#decisions = new UndecidedDecisions(boundedRead(read, { timeoutMs, signal }))
+    const onError = (error: unknown): void => {
+      parts.logger.warn({ err: error }, 'cannot decide undecided events; will retry')
+    }
+    const onRoom = (): void => {
+      this.#loop.wake()
+    }
+    this.#loop = new PollLoop({ intervalMs, work: () => this.#look(), onError })
+    this.#turns = new QueueTurns({ maxAtOnce: maxQueuesAtOnce, onError, onRoom })
   }
 
   start(): void {
     this.#loop.start()
   }
 
-  /** Resolves when the batch under way has ended; the host is not waited for. */
+  /** Resolves when the batches under way have ended; the host is not waited for. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#loop.stop()
+    await this.#turns.ended()
   }
 
   async list({ selection = 'all', afterId = '0', limit = 100 }: UndecidedPage = {}): Promise<
@@ -139,56 +152,75 @@ export class UndecidedQueue implements UndecidedEvents {
 
   async decide(selection: UndecidedSelection): Promise<DecidedCounts> {
     const { db, schema } = this.#parts
-    const through = await newestUndecidedId(db, schema)
-    return this.#decideAll({
-      find: (after) =>
-        readUndecidedIds(db, schema, selection, { after, through, limit: maxBatchEvents }),
-      read: async (tx, ids) => {
-        await lockUndecided(tx, schema)
-        return readUndecided(tx, schema, ids)
-      },
+    const sum = { fired: 0, notFired: 0, undecided: 0 }
+    await this.#eachQueue(selection, async (topicId, through) => {
+      const decided = await this.#decideAll({
+        find: (after) => {
+          const range = { topicId, after, through, limit: maxBatchEvents }
+          return readUndecidedIds(db, schema, selection, range)
+        },
+        read: async (tx, ids) => {
+          await lockUndecided(tx, schema, topicId)
+          return readUndecided(tx, schema, ids)
+        },
+      })
+      addTo(sum, decided)
     })
+    return sum
   }
 
   async release(selection: UndecidedSelection): Promise<{ released: number }> {
-    const { schema } = this.#parts
-    const released = await this.#inBatches(selection, async (tx, ids) => {
-      const moved = await moveUndecidedToLog(tx, schema, ids)
-      return { count: moved.ids.size, topicIds: moved.topicIds }
-    })
+    const { schema, wakeLanes } = this.#parts
+    const released = await this.#inBatches(
+      selection,
+      async (tx, ids) => (await moveUndecidedToLog(tx, schema, ids)).ids.size,
+      (topicId) => {
+        wakeLanes(new Set([topicId]))
+      },
+    )
     return { released }
   }
 
   async discard(selection: UndecidedSelection): Promise<{ discarded: number }> {
     const { schema } = this.#parts
-    const discarded = await this.#inBatches(selection, async (tx, ids) => ({
-      count: await removeUndecided(tx, schema, ids, 'discarded'),
-    }))
+    const discarded = await this.#inBatches(selection, (tx, ids) =>
+      removeUndecided(tx, schema, ids, 'discarded'),
+    )
     return { discarded }
   }
 
+  /** One queue after the other, each up to the newest event that was there at the call. */
+  async #eachQueue(
+    selection: UndecidedSelection,
+    work: (topicId: number, through: string) => Promise<void>,
+  ): Promise<void> {
+    const { db, schema } = this.#parts
+    const through = await newestUndecidedId(db, schema)
+    for (const topicId of await selectedQueues(db, schema, selection)) await work(topicId, through)
+  }
+
+  /** @returns the sum of what the batches answered */
   async #inBatches(
     selection: UndecidedSelection,
-    work: (
-      tx: SqlTx,
-      ids: readonly string[],
-    ) => Promise<{ count: number; topicIds?: ReadonlySet<number> }>,
+    work: (tx: SqlTx, ids: readonly string[]) => Promise<number>,
+    onBatch: (topicId: number) => void = () => undefined,
   ): Promise<number> {
-    const { db, inTransaction, schema, wakeLanes } = this.#parts
-    const through = await newestUndecidedId(db, schema)
+    const { inTransaction, schema } = this.#parts
     let sum = 0
-    for (let afterId: string | undefined = '0'; afterId !== undefined;) {
-      const after: string = afterId
-      const batch = await inTransaction(async (tx) => {
-        await lockUndecided(tx, schema)
-        const range = { after, through, limit: batchEvents }
-        const ids = await readUndecidedIds(tx, schema, selection, range)
-        return { ...(await work(tx, ids)), lastId: ids.at(-1) }
-      })
-      if (batch.topicIds?.size) wakeLanes(batch.topicIds)
-      sum += batch.count
-      afterId = batch.lastId
-    }
+    await this.#eachQueue(selection, async (topicId, through) => {
+      for (let afterId: string | undefined = '0'; afterId !== undefined;) {
+        const after: string = afterId
+        const { count, lastId } = await inTransaction(async (tx) => {
+          await lockUndecided(tx, schema, topicId)
+          const range = { topicId, after, through, limit: batchEvents }
+          const ids = await readUndecidedIds(tx, schema, selection, range)
+          return { count: await work(tx, ids), lastId: ids.at(-1) }
+        })
+        if (count > 0) onBatch(topicId)
+        sum += count
+        afterId = lastId
+      }
+    })
     return sum
   }
 
@@ -198,35 +230,49 @@ export class UndecidedQueue implements UndecidedEvents {
     const { areParked, areCounted } = await lookForUndecided(db, schema)
     if (areCounted) {
       await inTransaction(async (tx) => {
-        if (await tryLockUndecided(tx, schema)) await addUpNotKept(tx, schema)
+        if (await tryLockUndecided(tx, schema, 'not-kept')) await addUpNotKept(tx, schema)
       })
     }
-    if (!areParked) return
-    const queues = [...matchedQueues(registry).values()].map(({ audience }) => audience)
-    if (queues.length === 0) return
-    for (const queue of await findDueQueues(db, schema, queues)) {
-      let found: readonly string[] = []
-      await this.#decideAll({
+    const queues = areParked
+      ? [...matchedQueues(registry).values()].map(({ audience }) => audience)
+      : []
+    const due = queues.length === 0 ? [] : await findDueQueues(db, schema, queues)
+    this.#turns.start(due, (queue) => this.#decideDue(queue))
+  }
+
+  /** Until a read fails: the host may need its time, and the rest of the queue has another turn.
+   *  @returns whether it has decided anything */
+  async #decideDue(queue: QueueCriteria): Promise<boolean> {
+    const { db, schema } = this.#parts
+    let found: readonly string[] = []
+    const { fired, notFired, undecided } = await this.#decideAll(
+      {
         find: async (afterId) => {
           if (this.#stopping.signal.aborted) return []
           found = found.filter((id) => BigInt(id) > BigInt(afterId))
           if (found.length === 0) found = await readDueIds(db, schema, queue, afterId)
           return found.slice(0, maxBatchEvents)
         },
-        read: async (tx, ids) =>
-          (await tryLockUndecided(tx, schema)) ? readUndecided(tx, schema, ids, queue) : undefined,
-      })
-    }
+        read: async (tx, ids) => {
+          const isLocked = await tryLockUndecided(tx, schema, queue.topicId)
+          return isLocked ? readUndecided(tx, schema, ids, queue) : undefined
+        },
+      },
+      ({ isReadFailing }) => isReadFailing,
+    )
+    return fired + notFired + undecided > 0
   }
 
-  async #decideAll(batches: Batches): Promise<DecidedCounts> {
+  /** @param isEnough after a batch that was not the last one */
+  async #decideAll(
+    batches: Batches,
+    isEnough: (batch: BatchResult) => boolean = () => false,
+  ): Promise<DecidedCounts> {
     const sum = { fired: 0, notFired: 0, undecided: 0 }
     for (let afterId: string | undefined = '0'; afterId !== undefined;) {
       const batch: BatchResult = await this.#decideBatch(batches, afterId)
-      sum.fired += batch.fired
-      sum.notFired += batch.notFired
-      sum.undecided += batch.undecided
-      afterId = batch.lastId
+      addTo(sum, batch)
+      afterId = isEnough(batch) ? undefined : batch.lastId
     }
     if (sum.fired + sum.notFired > 0) this.#parts.logger.info(sum, 'undecided events were decided')
     return sum
@@ -255,10 +301,20 @@ export class UndecidedQueue implements UndecidedEvents {
         undecided: count - moved.ids.size - removed,
         // It may be less than what was found, or nothing of it may be there any more.
         lastId: events[count - 1]?.id ?? ids.at(-1),
+        isReadFailing: kept.some(({ retryInMs }) => retryInMs !== null),
         topicIds: moved.topicIds,
       }
     })
     if (topicIds.size > 0) wakeLanes(topicIds)
     return result
   }
+}
+
+function addTo(
+  sum: { fired: number; notFired: number; undecided: number },
+  { fired, notFired, undecided }: DecidedCounts,
+): void {
+  sum.fired += fired
+  sum.notFired += notFired
+  sum.undecided += undecided
 }

@@ -68,7 +68,7 @@ export interface HistoryQuery {
   readonly types?: readonly string[]
   /** Inclusive. */
   readonly from?: Date
-  /** Inclusive. */
+  /** Inclusive, with all of its millisecond. */
   readonly to?: Date
   /** Nobody listens any more: the reading ends, with or without an error. */
   readonly signal?: AbortSignal

@@ -1,3 +1,4 @@
+import { heldDestinations } from './destination-locks.ts'
 import { isInStretch } from './sources.ts'
 import { literal, lockKeys, slotCount, type OutboxSchema, type Queryable } from './schema.ts'
 
@@ -81,13 +82,15 @@ const settledTo = 'case when d.count_snap is null then d.low else least(d.low, d
  *  rows behind for ever. */
 export async function foldSilentNodes(db: Queryable, schema: OutboxSchema): Promise<void> {
   const folded = literal('')
+  const isSilent = `c.node_id <> ${folded} and c.seen_at < clock_timestamp() - interval '1 day'`
+  const silent = `select c.destination_id from ${schema.bestEffortCounter} c where ${isSilent}`
   await db.query(
-    `with gone as (
-       delete from ${schema.bestEffortCounter}
-        where node_id <> ${folded} and seen_at < clock_timestamp() - interval '1 day'
+    `with held as materialized (${heldDestinations(schema, silent)}),
+     gone as (
+       delete from ${schema.bestEffortCounter} c using held where c.destination_id = held.id and ${isSilent}
        returning destination_id, delivered, lost + in_process as lost, undecided)
      insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
-     select destination_id, ${folded}, sum(delivered), sum(lost), sum(undecided), 0, '[]' from gone group by destination_id
+     select destination_id, ${folded}, sum(delivered), sum(lost), sum(undecided), 0, '[]' from gone group by destination_id order by destination_id
      on conflict (destination_id, node_id) do update
        set delivered = c.delivered + excluded.delivered, lost = c.lost + excluded.lost, undecided = c.undecided + excluded.undecided`,
   )

@@ -2,7 +2,8 @@ import { uncountedEvents } from './backlog-count.ts'
 import { prependError } from './error-list.ts'
 import type { DestinationKind } from './destinations.ts'
 import { literal, type OutboxSchema, type Queryable } from './schema.ts'
-import { concerns, queuesRead } from './undecided-counts.ts'
+import { heldDestinations } from './destination-locks.ts'
+import { concerns, countedQueues } from './undecided-counts.ts'
 
 export interface DeliveryError {
   readonly message: string
@@ -21,7 +22,8 @@ export interface DeliveryStatus {
   readonly queued: number
   /** At least once: set aside because Kafka can never take them. */
   readonly dead: number
-  /** Events of this topic since the start whose criteria could not be decided. At least once: that are kept; best effort: of those lost. */
+  /** Events whose criteria could not be decided. At least once: those that are kept and would be delivered to this destination if they fired now, also
+   *  from before it was created; best effort: of those lost. */
   readonly undecided: number
   /** At least once: undecided events that were counted only, because there were too many. */
   readonly notKept: number
@@ -90,8 +92,7 @@ export async function readDeliveryStatus(
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
             else 0 end as queued,
             case when d.kind = 'kafka-at-least-once' then
-              (select count(*) from (${queuesRead(schema)}) s join ${schema.undecidedEvent} u
-                 on u.topic_id = s.topic_id and u.at between d.started_at and s.until)
+              (select count(*) from (${ownQueues(schema)}) q join ${schema.undecidedEvent} u using (topic_id))
             else n.undecided end as undecided,
             coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
             (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
@@ -128,13 +129,15 @@ export async function flushBestEffortCounters(
   )
   // The join drops counts of destinations that were deleted meanwhile.
   await db.query(
-    `insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
+    `with r as (
+       select * from jsonb_to_recordset($2::jsonb)
+         as r (destination_id int, delivered bigint, lost bigint, undecided bigint, in_process bigint, message text, at timestamptz)),
+     held as materialized (${heldDestinations(schema, 'select destination_id from r')})
+     insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
      select r.destination_id, $1, r.delivered, r.lost, r.undecided, r.in_process,
             case when r.message is null then '[]'::jsonb
                  else jsonb_build_array(jsonb_build_object('message', r.message, 'timestamp', r.at)) end
-       from jsonb_to_recordset($2::jsonb)
-              as r (destination_id int, delivered bigint, lost bigint, undecided bigint, in_process bigint, message text, at timestamptz)
-       join ${schema.destination} d on d.id = r.destination_id
+       from r join held d on d.id = r.destination_id order by r.destination_id
      on conflict (destination_id, node_id) do update
        set delivered = excluded.delivered, lost = excluded.lost, undecided = excluded.undecided, in_process = excluded.in_process, seen_at = clock_timestamp(),
            last_errors = case when excluded.last_errors = '[]' then c.last_errors
@@ -160,13 +163,15 @@ function notAddedUp(schema: OutboxSchema): string {
             from ${schema.undecidedOverflow} u where d.kind = 'kafka-at-least-once' and ${concerns(schema)}`
 }
 
+/** The queues whose undecided events are counted for the destination `d`. */
+function ownQueues(schema: OutboxSchema): string {
+  return countedQueues(schema, 's.destination_id = d.id')
+}
+
 /** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
 function undecidedErrors(schema: OutboxSchema): string {
-  const newest = `select u.error, u.at from (${queuesRead(schema)}) s, lateral (
-      select u.error, u.at from ${schema.undecidedEvent} u
-       where u.topic_id = s.topic_id and u.at between d.started_at and s.until
-       order by u.at desc limit 1) u
-    where d.kind = 'kafka-at-least-once'`
+  const newest = `select u.error, u.at from (${ownQueues(schema)}) q, lateral (
+      select u.error, u.at from ${schema.undecidedEvent} u where u.topic_id = q.topic_id order by u.at desc limit 1) u`
   const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
     where greatest(c.not_kept_at, o.at) is not null`
   return `select coalesce(jsonb_agg(jsonb_build_object('message', e.error, 'timestamp', e.at)), '[]') as errors

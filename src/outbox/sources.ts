@@ -1,4 +1,6 @@
+import { heldDestinations } from './destination-locks.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { hasReader } from './undecided-counts.ts'
 
 /** One stretch of one topic's events that belongs to a destination.
  *
@@ -89,6 +91,8 @@ export async function closeMoves(
   const ids = `(${moves.join(',')})`
   await db.query(
     `set transaction isolation level read committed;
+     select from ${schema.destination} where id in (select destination_id from ${schema.move} where id in ${ids})
+      order by id for no key update;
      with closed as (
        update ${schema.move} set closed_xid = pg_current_xact_id() where id in ${ids} and closed_xid is null
        returning id, destination_id),
@@ -106,9 +110,11 @@ export async function closeMoves(
 /** Forgets closed moves when whoever did not know of them has ended: events are written without them then. Call it each second, outside
  *  of a transaction. */
 export async function forgetMoves(db: Queryable, schema: OutboxSchema): Promise<void> {
+  const isForgotten = 'm.closed_xid <= pg_snapshot_xmin(pg_current_snapshot())'
   await db.query(
-    `with forgotten as (
-       delete from ${schema.move} where closed_xid <= pg_snapshot_xmin(pg_current_snapshot()) returning destination_id)
+    `with held as materialized (${heldDestinations(schema, `select destination_id from ${schema.move} m where ${isForgotten}`)}),
+     forgotten as (
+       delete from ${schema.move} m using held where m.destination_id = held.id and ${isForgotten} returning m.destination_id)
      insert into ${schema.registryChange} (reference)
      select distinct d.reference from forgotten f join ${schema.destination} d on d.id = f.destination_id`,
   )
@@ -130,8 +136,10 @@ export async function closeAbandonedMoves(
     schema,
     rows.map(({ id }) => id),
   )
+  const isUnseen = 'm.closed_xid is null and m.seen_at is null'
   await db.query(
-    `update ${schema.move} set seen_at = clock_timestamp() where closed_xid is null and seen_at is null`,
+    `with held as materialized (${heldDestinations(schema, `select destination_id from ${schema.move} m where ${isUnseen}`)})
+     update ${schema.move} m set seen_at = clock_timestamp() from held where m.destination_id = held.id and ${isUnseen}`,
   )
 }
 
@@ -139,14 +147,17 @@ export async function closeAbandonedMoves(
  *  or undecided. Cursors that still hold one read nothing from it. Index: `source_destination_id`. */
 export async function dropDrainedSources(db: Queryable, schema: OutboxSchema): Promise<void> {
   await db.query(
-    `delete from ${schema.source} s using ${schema.destination} d
+    `with held as materialized (${heldDestinations(schema, `select destination_id from ${schema.source} where until_xid is not null`)})
+     delete from ${schema.source} s using held join ${schema.destination} d using (id)
       where d.id = s.destination_id and s.until_xid <= pg_snapshot_xmin(pg_current_snapshot())
         and not exists (
           select from ${schema.event} e
            where e.topic_id = s.topic_id and ${isInStretch}
              and not (e.id <= d.pos and pg_visible_in_snapshot(e.xid, d.snap)
                       and (d.count_snap is null or e.id <= d.count_pos and pg_visible_in_snapshot(e.xid, d.count_snap))))
-        and not exists (select from ${schema.undecidedEvent} u where u.topic_id = s.topic_id and u.at <= s.left_at)`,
+        and not exists (
+          select from ${schema.undecidedEvent} u
+           where u.topic_id = s.topic_id and (u.at <= s.left_at or not ${hasReader(schema)}))`,
   )
 }
 

@@ -1,3 +1,4 @@
+import { heldDestinations } from './destination-locks.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
 /** How many events a queue keeps, counted up to `limit`. Index: `undecided_event_topic_id`. */
@@ -29,32 +30,42 @@ export async function countNotKept(
 /** Adds what was not kept to the counters of the destinations that would have got it. */
 export async function addUpNotKept(tx: Queryable, schema: OutboxSchema): Promise<void> {
   await tx.query(
-    `with gone as (delete from ${schema.undecidedOverflow} returning topic_id, at, count)
+    `with gone as (delete from ${schema.undecidedOverflow} returning topic_id, at, count),
+     lost as materialized (
+       select d.id, sum(u.count) as count, max(u.at) as at from ${schema.destination} d join gone u on ${concerns(schema)}
+        where d.kind = 'kafka-at-least-once' group by d.id),
+     held as materialized (${heldDestinations(schema, 'select id from lost')})
      insert into ${schema.undecidedCounter} as c (destination_id, not_kept, not_kept_at)
-     select destination_id, sum(count), max(at) from (${concernedDestinations(schema, 'gone')}) g group by destination_id order by destination_id
+     select id, count, at from lost join held using (id) order by id
      on conflict (destination_id) do update
        set not_kept = c.not_kept + excluded.not_kept, not_kept_at = greatest(c.not_kept_at, excluded.not_kept_at)`,
   )
 }
 
-/** SQL condition: what stands in `u` (`topic_id`, `at`) concerns the destination `d`, which was there and read its queue. */
+/** SQL condition: what was not kept (`u`) was lost to the destination `d`, which was there and read its queue. */
 export function concerns(schema: OutboxSchema): string {
   return `u.at >= d.started_at and exists (
     select from ${schema.source} s where s.destination_id = d.id and s.topic_id = u.topic_id
        and (s.left_at is null or u.at <= s.left_at))`
 }
 
-/** SQL: the queues that the destination `d` reads or has read, each once, and until when: for joins with many events. */
-export function queuesRead(schema: OutboxSchema): string {
-  return `select topic_id, max(coalesce(left_at, 'infinity')) as until from ${schema.source}
-           where destination_id = d.id group by topic_id`
+/** SQL condition: the destination of the source `s` gets what is moved to the log now. */
+export function isReading(s: string): string {
+  return `${s}.left_move is null and ${s}.until_xid is null`
 }
 
-/** SQL: rows of `from`, once for each at-least-once destination that they concern. */
-export function concernedDestinations(schema: OutboxSchema, from: string): string {
-  return `select d.id as destination_id, u.* from ${from} u
-            join (select destination_id, topic_id, max(coalesce(left_at, 'infinity')) as until
-                    from ${schema.source} group by destination_id, topic_id) s on s.topic_id = u.topic_id
-            join ${schema.destination} d on d.id = s.destination_id
-           where d.kind = 'kafka-at-least-once' and u.at between d.started_at and s.until`
+/** SQL condition: somebody gets what is moved to the log now from the queue of the source `s`. */
+export function hasReader(schema: OutboxSchema): string {
+  return `exists (select from ${schema.source} r join ${schema.destination} rd on rd.id = r.destination_id
+                   where r.topic_id = s.topic_id and rd.kind = 'kafka-at-least-once' and ${isReading('r')})`
+}
+
+/** SQL: at-least-once destinations and the queues whose undecided events are counted for them, as `destination_id` and `topic_id`, each pair once.
+ *
+ *  These are the queues that they read: what fires now is delivered to whoever reads then, however old it is. And queues that they have left and nobody
+ *  reads any more: they would get it if they came back, and nobody else would tell of it.
+ *  @param condition on the source `s`, to look at few of them */
+export function countedQueues(schema: OutboxSchema, condition: string): string {
+  return `select distinct s.destination_id, s.topic_id from ${schema.source} s join ${schema.destination} sd on sd.id = s.destination_id
+           where sd.kind = 'kafka-at-least-once' and ${condition} and (${isReading('s')} or not ${hasReader(schema)})`
 }

@@ -1,8 +1,9 @@
 import type { Interaction } from '../host/types.ts'
 import { eventColumns } from './enqueue.ts'
 import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import { heldDestinations } from './destination-locks.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
-import { concernedDestinations } from './undecided-counts.ts'
+import { countedQueues, isReading } from './undecided-counts.ts'
 
 /** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. */
 export type UndecidedSelection =
@@ -77,23 +78,37 @@ export async function lookForUndecided(
   return { areParked: row?.parked === true, areCounted: row?.counted === true }
 }
 
-/** Takes the lock under which undecided events are moved and removed, until the end of the transaction: nobody does it twice, and nobody waits
- *  for rows in another order. The transaction gets no number by it, so readers of the log do not wait for its end.
+/** Takes the lock under which undecided events of a queue are moved and removed, or those that were not kept are added up, until the end of the
+ *  transaction: nobody does it twice, and nobody waits for rows in another order. The transaction gets no number by it, so readers of the log do not
+ *  wait for its end.
  *  @returns false when another one has it */
-export async function tryLockUndecided(tx: Queryable, schema: OutboxSchema): Promise<boolean> {
+export async function tryLockUndecided(
+  tx: Queryable,
+  schema: OutboxSchema,
+  what: number | 'not-kept',
+): Promise<boolean> {
   const { rows } = await tx.query<{ locked: boolean }>(
     `select set_config('idle_in_transaction_session_timeout', '${hungMs}', true), pg_try_advisory_xact_lock($1, $2) as locked`,
-    [schema.lockKey, lockKeys.undecided],
+    [schema.lockKey, lockKeyOf(what)],
   )
   return rows[0]?.locked === true
 }
 
 /** As {@link tryLockUndecided}, but waits. */
-export async function lockUndecided(tx: Queryable, schema: OutboxSchema): Promise<void> {
+export async function lockUndecided(
+  tx: Queryable,
+  schema: OutboxSchema,
+  topicId: number,
+): Promise<void> {
   await tx.query(
     `select set_config('idle_in_transaction_session_timeout', '${hungMs}', true), pg_advisory_xact_lock($1, $2)`,
-    [schema.lockKey, lockKeys.undecided],
+    [schema.lockKey, lockKeyOf(topicId)],
   )
+}
+
+/** Ids of queues begin at 1. */
+function lockKeyOf(what: number | 'not-kept'): number {
+  return lockKeys.undecided - (what === 'not-kept' ? 0 : what)
 }
 
 /** The queues among these that have an event to be decided again: by other criteria than the last time, or because it is time.
@@ -163,17 +178,43 @@ export async function newestUndecidedId(db: Queryable, schema: OutboxSchema): Pr
   return rows[0]?.id ?? '0'
 }
 
-/** Ids of a selection, in order: behind `after`, up to `through`. */
+/** The queues that a selection has events of, in order. */
+export async function selectedQueues(
+  db: Queryable,
+  schema: OutboxSchema,
+  selection: UndecidedSelection,
+): Promise<readonly number[]> {
+  const { condition, value } = selected(schema, selection)
+  const { rows } = await db.query<{ topic_id: number }>(
+    `select distinct u.topic_id from ${schema.undecidedEvent} u where ${condition} order by 1`,
+    [value],
+  )
+  return rows.map(({ topic_id: topicId }) => topicId)
+}
+
+/** A stretch of a queue. */
+export interface UndecidedRange {
+  readonly topicId: number
+  /** Ids: behind this one, */
+  readonly after: string
+  /** up to this one, */
+  readonly through: string
+  /** at most so many. */
+  readonly limit: number
+}
+
+/** Ids of a selection in a stretch, in order. `id + 0`: as {@link readDueIds}. */
 export async function readUndecidedIds(
   db: Queryable,
   schema: OutboxSchema,
   selection: UndecidedSelection,
-  { after, through, limit }: { after: string; through: string; limit: number },
+  { topicId, after, through, limit }: UndecidedRange,
 ): Promise<readonly string[]> {
   const { condition, value } = selected(schema, selection)
   const { rows } = await db.query<{ id: string }>(
-    `select u.id from ${schema.undecidedEvent} u where ${condition} and u.id > $2 and u.id <= $3 order by u.id limit $4`,
-    [value, after, through, limit],
+    `select u.id from ${schema.undecidedEvent} u
+      where ${condition} and u.topic_id = $2 and u.id > $3 and u.id <= $4 order by u.id + 0 limit $5`,
+    [value, topicId, after, through, limit],
   )
   return rows.map(({ id }) => id)
 }
@@ -219,7 +260,7 @@ export async function moveUndecidedToLog(
   const { rows } = await tx.query<{ id: string; topic_id: number }>(
     `with read_queue as materialized (
        select s.topic_id from ${schema.source} s join ${schema.destination} d on d.id = s.destination_id
-        where d.kind = 'kafka-at-least-once' and s.left_move is null and s.until_xid is null and s.from_xid <= pg_current_xact_id()
+        where d.kind = 'kafka-at-least-once' and ${isReading('s')} and s.from_xid <= pg_current_xact_id()
           and s.topic_id in (select topic_id from ${schema.undecidedEvent} where id = any ($1::bigint[]))
           for share of s skip locked),
      moved as (
@@ -236,7 +277,7 @@ export async function moveUndecidedToLog(
   }
 }
 
-/** Removes events and counts them for the destinations that would have got them.
+/** Removes events and counts them for the destinations that they were counted for as undecided.
  *  @param as what `$status` counts them as
  *  @returns how many there were */
 export async function removeUndecided(
@@ -247,10 +288,15 @@ export async function removeUndecided(
 ): Promise<number> {
   if (ids.length === 0) return 0
   const { rows } = await tx.query<{ count: number }>(
-    `with gone as (delete from ${schema.undecidedEvent} where id = any ($1::bigint[]) returning id, topic_id, at),
+    `with gone as (delete from ${schema.undecidedEvent} where id = any ($1::bigint[]) returning topic_id),
+     removed as materialized (
+       select q.destination_id as id, count(*) as count
+         from gone join (${countedQueues(schema, 's.topic_id in (select topic_id from gone)')}) q using (topic_id)
+        group by q.destination_id),
+     held as materialized (${heldDestinations(schema, 'select id from removed')}),
      counted as (
        insert into ${schema.undecidedCounter} as c (destination_id, ${as})
-       select destination_id, count(*) from (${concernedDestinations(schema, 'gone')}) g group by destination_id order by destination_id
+       select id, count from removed join held using (id) order by id
        on conflict (destination_id) do update set ${as} = c.${as} + excluded.${as})
      select count(*)::int as count from gone`,
     [ids],

@@ -34,7 +34,7 @@ export const statusOperationDefinition: OperationDefinition = operationDefinitio
       'messagesUndecided',
       0,
       'decimal',
-      'Changes whose criteria could not be evaluated. At least once: that are kept; best effort: of those lost.',
+      'Changes whose criteria could not be evaluated. At least once: those kept that this destination would get if they fired now; best effort: of those lost.',
     ),
     outParameter(
       'messagesNotKept',

@@ -105,8 +105,16 @@ export const dryRunOperationDefinition: OperationDefinition = operationDefinitio
   parameter: [
     topicParameter,
     inParameter('last', 'positiveInt', 'Most changes. Default: the limit of the server.'),
-    inParameter('from', 'dateTime', 'Time of the oldest change that is wanted, inclusive.'),
-    inParameter('to', 'dateTime', 'Time of the newest change that is wanted, inclusive.'),
+    inParameter(
+      'from',
+      'dateTime',
+      'Time of the oldest change that is wanted, inclusive. A date begins at midnight UTC.',
+    ),
+    inParameter(
+      'to',
+      'dateTime',
+      'Time of the newest change that is wanted, inclusive. A date ends at midnight UTC: the whole day is wanted.',
+    ),
     inParameter(
       'timeoutMs',
       'positiveInt',

@@ -140,7 +140,7 @@ interface Wanted {
 function wantedOf(input: OperationInput, limits: DryRunLimits): Wanted {
   const { dryRunMaxChanges, dryRunTimeoutMs, dryRunMaxSamples } = limits
   const last = input.integer('last', 1, dryRunMaxChanges)
-  const [from, to] = [input.time('from'), input.time('to')]
+  const [from, to] = [input.time('from')?.first, input.time('to')?.last]
   if (from && to && from > to) {
     throw refusedParameter('from', 'value', 'Give a from that is not after to.')
   }

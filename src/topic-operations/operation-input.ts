@@ -3,6 +3,7 @@ import type { OperationDefinition, OperationOutcomeIssue, Parameters } from '@me
 import type { FhirResource } from '../host/types.ts'
 import { refusal } from '../resources/issue.ts'
 import { isJsonObject, type JsonObject } from '../resources/json-shapes.ts'
+import { toDateRange } from '../rest/search/date-range.ts'
 
 export function unprocessable(...issue: OperationOutcomeIssue[]): OperationOutcomeError {
   return new OperationOutcomeError({
@@ -39,8 +40,8 @@ const valueKeys = {
   time: ['valueInstant', 'valueDateTime', 'valueDate'],
 } as const
 
-/** FHIR date, or dateTime with its time zone. */
-const timePattern = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?$/
+/** FHIR dateTime: as precise as one likes, a time of day with seconds and its zone. */
+const timePattern = /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)?)?$/
 
 /** The parameters of a request, read once. */
 export class OperationInput {
@@ -111,12 +112,14 @@ export class OperationInput {
     throw refusedParameter(name, 'value', text)
   }
 
-  /** @throws OperationOutcomeError 422 when it is no time */
-  time(name: string): Date | undefined {
+  /** The first and the last millisecond that the time covers: `2026-11-25` is that whole day, in UTC as in searches.
+   *  @throws OperationOutcomeError 422 when it is no time */
+  time(name: string): { readonly first: Date; readonly last: Date } | undefined {
     if (!this.has(name)) return undefined
     const value = this.#value(name, 'time')
-    const time = typeof value === 'string' && timePattern.test(value) ? new Date(value) : undefined
-    if (time && !Number.isNaN(time.getTime())) return time
+    const range =
+      typeof value === 'string' && timePattern.test(value) ? toDateRange(value) : undefined
+    if (range) return { first: new Date(range.low), last: new Date(range.high - 1) }
     const text = `Write ${name} as valueDateTime: a date, or a time with its time zone.`
     throw refusedParameter(name, 'value', text)
   }

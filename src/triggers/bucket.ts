@@ -1,27 +1,35 @@
 import type { Change } from '../host/types.ts'
-import type { Criteria, Verdict } from './criteria-engine.ts'
-import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
-import type { ResolvedReferences } from './references.ts'
+import type { Criteria } from './criteria-engine.ts'
+import { decideExactly, holds, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { isPreviousUnknown } from './unknown-previous.ts'
 
 /** All triggers of one bucket with the same criteria text: evaluated once per change. */
 export class CriteriaGroup {
   readonly topicUrls: Set<string> = new Set()
+  readonly text: string
   readonly criteria: Criteria
   readonly guards: Guards
   /** Where the bucket looks for it; absent: it is met by every change. */
   hangsOn: Guard | undefined
 
-  constructor(criteria: Criteria, resourceType: string) {
+  constructor(text: string, criteria: Criteria, resourceType: string) {
+    this.text = text
     this.criteria = criteria
     this.guards = criteria.guards(resourceType)
   }
 
-  decide(change: Change, resolved: ResolvedReferences): Verdict {
+  /** Whether it fires; undefined: it has to be evaluated. All guards are asked, not only the one that it hangs on, which depends on what else is in
+   *  the bucket. */
+  decideByGuards(change: Change): boolean | undefined {
     const { guards, isExact } = this.guards
-    const fires = isExact ? decideExactly(guards, change) : undefined
-    return fires === undefined
-      ? this.criteria.evaluate(change, resolved)
-      : { kind: 'decided', fires }
+    const known = isPreviousUnknown(change)
+      ? guards.filter(({ source }) => source === 'current')
+      : guards
+    const isKnown = known.length === guards.length
+    const fires = isExact && isKnown ? decideExactly(guards, change) : undefined
+    if (fires !== undefined) return fires
+    const isPossible = known.every((guard) => guard === this.hangsOn || holds(guard, change))
+    return isPossible ? undefined : false
   }
 }
 
@@ -62,7 +70,7 @@ export class Bucket {
     }
     let group = this.#groups.get(text)
     if (!group) {
-      group = new CriteriaGroup(criteria(text), this.#resourceType)
+      group = new CriteriaGroup(text, criteria(text), this.#resourceType)
       this.#groups.set(text, group)
       for (const guard of group.guards.guards) this.#count(guard, 1)
       this.#hang(group)
@@ -90,15 +98,21 @@ export class Bucket {
     return this.always.size === 0 && this.#groups.size === 0
   }
 
-  /** Every group that this change could make true, each once. */
-  candidates(change: Change): ReadonlySet<CriteriaGroup> {
+  /** Every group that this change could make true, each once, also by a version before it that is not known. In the order of the texts,
+   *  whatever else is in the bucket. */
+  candidates(change: Change): readonly CriteriaGroup[] {
     const candidates = new Set(this.#unguarded)
+    const isUnknown = isPreviousUnknown(change)
     for (const { source, steps, groups } of this.#paths.values()) {
+      if (isUnknown && source === 'previous') {
+        for (const hanging of groups.values()) for (const group of hanging) candidates.add(group)
+        continue
+      }
       for (const value of stringsAt(sourceOf(change, source), steps).values) {
         for (const group of groups.get(value) ?? []) candidates.add(group)
       }
     }
-    return candidates
+    return [...candidates].toSorted((one, other) => (one.text < other.text ? -1 : 1))
   }
 
   /** What was selective when a group came may not be so any more. A few at a time: all at once would block for long. */

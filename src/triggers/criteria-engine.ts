@@ -4,17 +4,22 @@ import { checkSyntax } from './criteria-check.ts'
 import { plainValue } from './criteria-functions.ts'
 import { compileExpression, nothing } from './expression.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
-import type { Fuel } from './fuel.ts'
+import { FuelError, type Fuel } from './fuel.ts'
 import { guardsFor, planGuards, type GuardPlan, type Guards } from './guards.ts'
 import { References, type ResolvedReferences } from './references.ts'
+import { asksForPrevious, isPreviousUnknown, unknownPrevious } from './unknown-previous.ts'
 
 /** What an evaluation came to. */
-export type Verdict =
+export type Verdict = (
   | { readonly kind: 'decided'; readonly fires: boolean }
   /** `resolve()` needs these references read; evaluate again then. */
   | { readonly kind: 'pending'; readonly references: readonly string[] }
   /** `error`: one sentence for an operator, without resource content. `position`: where the evaluation failed, if it did. */
   | { readonly kind: 'undecided'; readonly error: string; readonly position?: Position | undefined }
+) & {
+  /** The part of what one evaluation may take that it has taken, 0 to 1. Absent: nothing was evaluated. */
+  readonly cost?: number
+}
 
 /** One criteria, ready to be evaluated on any number of changes. */
 export interface Criteria {
@@ -103,9 +108,10 @@ export function dryRun(text: string): { error: string; position: Position } | un
 
 function compileProgram(text: string, observer?: EvaluationObserver): Program {
   // Checked here too: what is stored may have been written before a check existed, or past it.
-  const { issues } = checkSyntax(text)
+  const { ast, issues } = checkSyntax(text)
   const [fault] = issues
   if (fault) return refused(fault.message, fault.position)
+  const needsPrevious = ast !== undefined && asksForPrevious(ast)
   const expression = compileExpression(text, { onNode: observer?.onNode?.bind(observer) })
   const runOnce = (change: Change, references: References, fuel: Fuel): Verdict => {
     try {
@@ -115,15 +121,20 @@ function compileProgram(text: string, observer?: EvaluationObserver): Program {
       if (references.missing.length > 0 && !isTopicDestinationError(error)) {
         return { kind: 'pending', references: references.missing }
       }
-      return { kind: 'undecided', error: withoutContent(error), position: fuel.position }
+      const undecided = { error: withoutContent(error), position: fuel.position }
+      return { kind: 'undecided', ...undecided, ...(error instanceof FuelError ? { cost: 1 } : {}) }
     }
   }
   return {
     run(change, resolved) {
+      if (needsPrevious && isPreviousUnknown(change)) {
+        return { kind: 'undecided', error: unknownPrevious }
+      }
       const fuel = expression.fuel()
-      const verdict = runOnce(change, new References(resolved), fuel)
+      const references = new References(resolved)
+      const verdict = runOnce(change, references, fuel)
       observer?.onEvaluated({ tree: expression.tree, steps: fuel.steps, verdict })
-      return verdict
+      return { cost: Math.min(1, Math.max(fuel.share, references.share)), ...verdict }
     },
   }
 }

@@ -34,6 +34,8 @@ export const criteriaLimits = {
   maxAllUnitChars: 20_000,
   /** References that one evaluation resolves. */
   maxReferences: 50,
+  /** Times what one evaluation may take of any of these, for all criteria of one topic and one change together. */
+  maxTopicEvaluations: 10,
   /** Reads from the database, one after the other, that `resolve()` may take for one write. */
   maxResolveRounds: 3,
 } as const

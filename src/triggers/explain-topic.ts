@@ -10,7 +10,7 @@ import {
 import { partsOf, resolvesReferences, type CriteriaPart } from './criteria-parts.ts'
 import { shownResult, type PartValue } from './criteria-values.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
-import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { decideExactly, holds, type Guard, type Guards } from './guards.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
 import { resourcesAfter } from './read-references.ts'
@@ -142,7 +142,7 @@ async function explainTrigger(
     }
   }
   const { guards, isExact } = engine.guards
-  const failing = guards.find((guard) => !holds(guard, isExact, change))
+  const failing = guards.find((guard) => !isMet(guard, isExact, change))
   // It was decided without; what the parts are worth is shown all the same.
   engine.criteria?.evaluate(change, resourcesAfter([change]))
   return {
@@ -152,11 +152,9 @@ async function explainTrigger(
   }
 }
 
-/** As the index asks: a group hangs on its strings, and an exact one must have them alone. */
-function holds(guard: Guard, isExact: boolean, change: Change): boolean {
-  const { values } = stringsAt(sourceOf(change, guard.source), guard.steps)
-  if (!values.some((value) => guard.values.includes(value))) return false
-  return !isExact || decideExactly([guard], change) !== false
+/** As the index asks: its strings must be there, and for an exact criteria be alone. */
+function isMet(guard: Guard, isExact: boolean, change: Change): boolean {
+  return holds(guard, change) && (!isExact || decideExactly([guard], change) !== false)
 }
 
 const maxGuardValues = 10

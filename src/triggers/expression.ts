@@ -85,7 +85,8 @@ function silently<Result>(run: () => Result): Result {
   }
 }
 
-export const nothing: Change = { interaction: 'update', resourceType: '', id: '' }
+/** A create: there is no version before it, which is known. */
+export const nothing: Change = { interaction: 'create', resourceType: '', id: '' }
 
 interface Shape {
   readonly tree: AstNode

@@ -72,6 +72,19 @@ export class Fuel {
     return this.#steps
   }
 
+  /** The part of what one evaluation may take that is used up, by the measure of which it is most: 0 to about 1. */
+  get share(): number {
+    return Math.max(
+      this.#steps / criteriaLimits.maxSteps,
+      this.#items / criteriaLimits.maxItems,
+      this.#comparisons / criteriaLimits.maxComparisons,
+      this.#matchSteps / criteriaLimits.maxMatchSteps,
+      this.#searchSteps / criteriaLimits.maxSearchSteps,
+      this.#readChars / criteriaLimits.maxReadChars,
+      this.#unitChars / criteriaLimits.maxAllUnitChars,
+    )
+  }
+
   /** Where the evaluation has got to. */
   get position(): Position {
     return this.#position

@@ -81,6 +81,12 @@ function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readon
   return { ...guard, steps, key: pathKey({ ...guard, steps }) }
 }
 
+/** Whether a criteria with this guard can be true. */
+export function holds({ source, steps, values }: Guard, change: Change): boolean {
+  const strings = stringsAt(sourceOf(change, source), steps)
+  return strings.values.some((value) => values.includes(value))
+}
+
 /** Decides an exact criteria without the engine; `undefined` when only the engine can. */
 export function decideExactly(guards: readonly Guard[], change: Change): boolean | undefined {
   for (const { source, steps, values } of guards) {

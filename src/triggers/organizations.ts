@@ -5,8 +5,17 @@ import { readReferences, resourcesAfter, type KnownResources } from './read-refe
 
 /** The organization of a change and all above it, as `Organization/<id>`; empty when it has none. Or why that is not known. */
 export type Membership =
-  | { readonly organizations: ReadonlySet<string>; readonly error?: undefined }
-  | { readonly error: string; readonly organizations?: undefined }
+  | {
+      readonly organizations: ReadonlySet<string>
+      readonly error?: undefined
+      readonly isTransient?: undefined
+    }
+  | {
+      readonly error: string
+      /** A read may succeed another time. Otherwise it stays unknown until somebody corrects what is stored. */
+      readonly isTransient: boolean
+      readonly organizations?: undefined
+    }
 
 /** Deeper than any real hierarchy; each level costs one read. */
 const maxLevels = 32
@@ -29,20 +38,27 @@ export async function readMemberships(
   for (let level = 0; ; level++) {
     const chains = own.map((each) => (each ? chainAbove(each.organization, known) : unknownChain))
     const missing = [...new Set(chains.flatMap(({ next }) => next ?? []))]
-    if (missing.length === 0) return chains.map((chain) => membershipOf(chain, ''))
+    if (missing.length === 0) return chains.map((chain) => membershipOf(chain, '', false))
     if (level === maxLevels) {
       const error = `The hierarchy of organizations has more than ${maxLevels} levels.`
-      return chains.map((chain) => membershipOf(chain, error))
+      return chains.map((chain) => membershipOf(chain, error, false))
     }
     const failure = await readReferences(known, missing, tx, read)
-    if (failure !== undefined) return chains.map((chain) => membershipOf(chain, failure))
+    if (failure !== undefined) {
+      return chains.map((chain) => membershipOf(chain, failure, read !== undefined))
+    }
   }
 }
 
-/** @param openBecause why a chain that is open cannot be read further */
-function membershipOf({ organizations, next, fault }: Chain, openBecause: string): Membership {
-  const error = fault ?? (next === undefined ? undefined : openBecause)
-  return error === undefined ? { organizations } : { error }
+/** @param openBecause why a chain that is open cannot be read further
+ *  @param isTransient whether it may be another time */
+function membershipOf(
+  { organizations, next, fault }: Chain,
+  openBecause: string,
+  isTransient: boolean,
+): Membership {
+  if (fault !== undefined) return { error: fault, isTransient: false }
+  return next === undefined ? { organizations } : { error: openBecause, isTransient }
 }
 
 interface Chain {

@@ -28,6 +28,11 @@ export class References {
     return [...this.#missing]
   }
 
+  /** The part of what one evaluation may resolve that is used up. */
+  get share(): number {
+    return this.#asked.size / criteriaLimits.maxReferences
+  }
+
   /** A version-specific reference gives the current version, which is what a host can read in the write's transaction.
    *  Absolute urls, `urn:`, other servers and the module's own types give nothing.
    *

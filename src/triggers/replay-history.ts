@@ -5,9 +5,7 @@ import { observedEngine } from './criteria-engine.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
-import { TopicFacts } from './topic-facts.ts'
 import { TopicIndex } from './topic-index.ts'
-import { withoutGuessing } from './unknown-previous.ts'
 import { untilAborted } from './until-aborted.ts'
 
 /** One of the changes that would have made an event. */
@@ -100,7 +98,6 @@ class RunningReplay {
   readonly #topic: SubscriptionTopic
   readonly #options: ReplayOptions
   readonly #index: TopicIndex
-  readonly #facts: TopicFacts
   readonly #read: FhirHost['read']
   readonly #samples = { fired: [] as ReplaySample[], undecided: [] as ReplaySample[] }
   readonly #errors = new Map<string, number>()
@@ -111,7 +108,6 @@ class RunningReplay {
 
   constructor(topic: SubscriptionTopic, options: ReplayOptions) {
     this.#topic = topic
-    this.#facts = new TopicFacts([topic])
     this.#options = options
     this.#turnBeganMs = options.now()
     const counts = this.#counts
@@ -169,16 +165,11 @@ class RunningReplay {
       known: new Map(),
       pause: async () => this.#pause(),
     })
-    const decisions = matches.map((match, i): Decision => {
-      const { fired, undecided } = withoutGuessing(match, (...kind) =>
-        this.#facts.usingPrevious(...kind),
-      )
-      return {
-        change: slice[i] as PastChange,
-        fires: fired.length > 0,
-        error: undecided[0]?.error,
-      }
-    })
+    const decisions = matches.map(({ fired, undecided }, i): Decision => ({
+      change: slice[i] as PastChange,
+      fires: fired.length > 0,
+      error: undecided[0]?.error,
+    }))
     const { organization } = this.#topic
     if (organization === undefined) return decisions
     const wanted = decisions.filter(({ fires, error }) => fires || error !== undefined)

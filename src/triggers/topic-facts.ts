@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
+import { version as fhirPathVersion } from 'fhirpath'
 import type { Interaction } from '../host/types.ts'
+import { modulePackage } from '../module-package.ts'
 import { Slices } from '../slices.ts'
 import { checkSyntax } from './criteria-check.ts'
-import { allNodes, variableName } from './fhirpath-ast.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
 import { triggersOn } from './topic-index.ts'
+import { asksForPrevious } from './unknown-previous.ts'
 
 interface CriteriaFacts {
   /** Why it cannot be evaluated on any change; one sentence with its place. */
@@ -91,18 +93,25 @@ function factsOf(text: string): CriteriaFacts {
     // Once it is corrected, the events that wait for it may need what was before them.
     return { fault: `${fault?.message ?? 'It is not FHIRPath.'}${place}`, usesPrevious: true }
   }
-  const usesPrevious = allNodes(ast).some((node) => variableName(node) === 'previous')
-  return { fault: undefined, usesPrevious }
+  return { fault: undefined, usesPrevious: asksForPrevious(ast) }
 }
 
 const names = new WeakMap<SubscriptionTopic, string>()
 
-/** Names what a topic selects, so that it can be told whether a change was decided by it or by what the topic was before. */
+/** Names what a topic selects, and what decides it, so that it can be told whether a change was decided by them or by what they were before. */
 export function criteriaName(topic: SubscriptionTopic): string {
   const known = names.get(topic)
   if (known !== undefined) return known
-  const text = JSON.stringify([topic.triggers, topic.organization ?? null])
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const name = criteriaNameOf(topic, [modulePackage.version, fhirPathVersion])
   names.set(topic, name)
   return name
+}
+
+/** @param versions of everything that a decision depends on beside the topic: an upgrade may decide what the version before could not */
+export function criteriaNameOf(
+  { triggers, organization }: Pick<SubscriptionTopic, 'triggers' | 'organization'>,
+  versions: readonly string[],
+): string {
+  const text = JSON.stringify([versions, triggers, organization ?? null])
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

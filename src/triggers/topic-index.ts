@@ -10,6 +10,7 @@ import {
 import { anyType, isDomainResource } from './element-model.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
+import { budgetSpent, TopicBudgets } from './topic-budgets.ts'
 
 export type { ResolvedReferences } from './references.ts'
 
@@ -117,9 +118,7 @@ export class TopicIndex {
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
     const findings = new Findings(bucket.always)
-    for (const group of bucket.candidates(change)) {
-      findings.add(group, group.decide(change, resolved))
-    }
+    for (const group of bucket.candidates(change)) findings.meet(group, change, resolved)
     return findings.result()
   }
 
@@ -135,7 +134,7 @@ export class TopicIndex {
     if (!bucket) return noMatch
     const findings = new Findings(bucket.always)
     for (const group of bucket.candidates(change)) {
-      findings.add(group, group.decide(change, resolved ?? nothingResolved))
+      findings.meet(group, change, resolved ?? nothingResolved)
       await pause()
     }
     return findings.result()
@@ -197,19 +196,43 @@ class Findings {
   readonly #fired: Set<string>
   readonly #undecided = new Map<string, string>()
   readonly #pending = new Map<string, readonly string[]>()
+  readonly #budgets = new TopicBudgets()
 
   /** @param always topics that fire without a criteria */
   constructor(always: ReadonlySet<string>) {
     this.#fired = new Set(always)
   }
 
-  add({ topicUrls }: CriteriaGroup, verdict: Verdict): void {
+  meet(group: CriteriaGroup, change: Change, resolved: ResolvedReferences): void {
+    const fires = group.decideByGuards(change)
+    if (fires === true) for (const url of group.topicUrls) this.#fired.add(url)
+    if (fires !== undefined) return
+    const topicUrls = this.#withinBudget(group.topicUrls)
+    if (topicUrls.size === 0) return
+    const verdict = group.criteria.evaluate(change, resolved)
+    this.#add(topicUrls, verdict)
+    if (verdict.cost !== undefined) this.#budgets.pay(topicUrls, verdict.cost)
+  }
+
+  #add(topicUrls: ReadonlySet<string>, verdict: Verdict): void {
     if (verdict.kind === 'decided' && !verdict.fires) return
     for (const url of topicUrls) {
       if (verdict.kind === 'decided') this.#fired.add(url)
       else if (verdict.kind === 'undecided') this.#undecided.set(url, sentence(verdict))
       else this.#pending.set(url, [...(this.#pending.get(url) ?? []), ...verdict.references])
     }
+  }
+
+  /** Those that still want to know what a criteria comes to. */
+  #withinBudget(topicUrls: ReadonlySet<string>): ReadonlySet<string> {
+    if (!this.#budgets.isAnySpent) return topicUrls
+    const wanting = new Set<string>()
+    for (const url of topicUrls) {
+      if (this.#fired.has(url)) continue
+      if (this.#budgets.isSpent(url)) this.#undecided.set(url, budgetSpent)
+      else wanting.add(url)
+    }
+    return wanting
   }
 
   result(): MatchResult {

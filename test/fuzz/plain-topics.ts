@@ -8,7 +8,8 @@ export type PlainVerdict = 'fires' | 'does not fire' | 'undecided'
 
 type Evaluate = (resource: unknown, variables: object) => unknown[]
 
-/** What {@link TopicIndex} must come to: every criteria of every topic is evaluated by fhirpath.js, with nothing of ours. */
+/** What {@link TopicIndex} must come to: every criteria of every topic is evaluated by fhirpath.js, with nothing of ours. One that asks for a
+ *  version before the change that is not known is undecided. */
 export class PlainTopics {
   readonly #topics = new Map<string, SubscriptionTopic>()
   readonly #compiled = new Map<string, Evaluate | undefined>()
@@ -36,6 +37,8 @@ export class PlainTopics {
 
   #verdict({ criteria }: TopicTrigger, change: Change): PlainVerdict {
     if (criteria === undefined) return 'fires'
+    const isUnknown = change.interaction !== 'create' && !change.previous
+    if (isUnknown && /%`?previous/.test(criteria)) return 'undecided'
     const evaluate = this.#evaluator(criteria)
     const [current, previous] = [change.current ?? [], change.previous ?? []]
     const variables = { current, previous, resource: current, rootResource: current }

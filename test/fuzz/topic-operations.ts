@@ -196,14 +196,19 @@ const versions = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(custom, custom) },
 )
 const change: fc.Arbitrary<Operation> = fc
-  .tuple(fc.constantFrom('create', 'update', 'update', 'delete'), versions)
-  .map(([interaction, [current, previous]]) => ({
+  .tuple(
+    fc.constantFrom('create', 'update', 'update', 'delete'),
+    versions,
+    // Not every host knows it.
+    fc.constantFrom(true, true, true, false),
+  )
+  .map(([interaction, [current, previous], isPreviousKnown]) => ({
     change: deepFreeze({
       interaction,
       resourceType: current.resourceType,
       id: current.id ?? '',
       ...(interaction === 'delete' ? {} : { current }),
-      ...(interaction === 'create' ? {} : { previous }),
+      ...(interaction === 'create' || !isPreviousKnown ? {} : { previous }),
     }),
   }))
 

@@ -7,7 +7,8 @@ import { FhirPathSyntaxError, parseFhirPath } from '../../src/triggers/fhirpath-
 import { guardsFor, planGuards, type GuardPlan, type Guards } from '../../src/triggers/guards.ts'
 import type { SubscriptionTopic } from '../../src/triggers/subscription-topic.ts'
 import { TopicIndex, type MatchResult } from '../../src/triggers/topic-index.ts'
-import { PlainTopics } from './plain-topics.ts'
+import { unknownPrevious } from '../../src/triggers/unknown-previous.ts'
+import { PlainTopics, type PlainVerdict } from './plain-topics.ts'
 import { operations, storedResources, type Operation } from './topic-operations.ts'
 
 interface Comparison {
@@ -33,6 +34,9 @@ function compare(history: readonly Operation[], index: TopicIndex): Comparison {
     } else {
       const { change } = operation
       const verdicts = plain.verdicts(change)
+      const possible = versionsBefore(change, history).map((previous) =>
+        plain.verdicts({ ...change, previous }),
+      )
       const { fired, undecided, pending } = matchResolved(index, change)
       const found = new Map<string, string>([
         ...[...undecided, ...pending].map(({ topicUrl }) => [topicUrl, 'undecided'] as const),
@@ -48,11 +52,31 @@ function compare(history: readonly Operation[], index: TopicIndex): Comparison {
         // Where plain evaluation fails, the index may decide without reaching the failing part, but only against firing.
         const isAllowed = theirs === 'undecided' && ours === 'does not fire'
         if (ours !== theirs && !isAllowed) wrong.push(`${url}: ${ours}, plainly ${theirs}`)
+        const guessed = possible.find((each) => isOpposite(ours, each.get(url)))
+        if (guessed) wrong.push(`${url}: ${ours}, though a version before would say otherwise`)
       }
       if (fired.length + undecided.length !== found.size) wrong.push('a topic is there twice')
     }
   }
   return { wrong, decisions, hits }
+}
+
+/** What may have been before a change when it is not known: versions of other changes of the type. */
+function versionsBefore(
+  { interaction, resourceType, previous }: Change,
+  history: readonly Operation[],
+): readonly FhirResource[] {
+  if (interaction === 'create' || previous) return []
+  return history.flatMap((operation) =>
+    'change' in operation && operation.change.resourceType === resourceType
+      ? (operation.change.current ?? [])
+      : [],
+  )
+}
+
+function isOpposite(ours: string, verdict: PlainVerdict | undefined): boolean {
+  if (ours === 'fires') return verdict === 'does not fire'
+  return ours === 'does not fire' && verdict === 'fires'
 }
 
 /** As `matchChanges` does it. */
@@ -132,6 +156,22 @@ describe(`TopicIndex against plain evaluation by fhirpath.js (FUZZ_SEED=${seed})
           }
         },
       }),
+    'takes a version before that is not known for one without elements': () =>
+      new (class extends TopicIndex {
+        override match(...[change, resolved]: Parameters<TopicIndex['match']>): MatchResult {
+          const { resourceType } = change
+          return super.match({ previous: { resourceType }, ...change }, resolved)
+        }
+      })(),
+    'does not meet a criteria whose version before is not known': () =>
+      new (class extends TopicIndex {
+        override match(...[change, resolved]: Parameters<TopicIndex['match']>): MatchResult {
+          const result = super.match(change, resolved)
+          const isUnknown = change.interaction !== 'create' && !change.previous
+          const undecided = result.undecided.filter(({ error }) => error !== unknownPrevious)
+          return isUnknown ? { ...result, undecided } : result
+        }
+      })(),
     'leaves a removed topic in its group': () =>
       new (class extends TopicIndex {
         override remove(): void {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type {
   CapabilityStatement,
   CapabilityStatementRestResource,
@@ -11,6 +10,7 @@ import {
   type Operation,
   type ResourceTypeDefinition,
 } from '../../host/types.ts'
+import { modulePackage } from '../../module-package.ts'
 
 export interface CapabilityInput {
   readonly baseUrl: string
@@ -26,9 +26,7 @@ export interface CapabilityInput {
   readonly date: Date
 }
 
-const { name, version } = JSON.parse(
-  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-) as { name: string; version: string }
+const { name, version } = modulePackage
 
 /** What the server can do, computed from the same tables that its routes are made of.
  *  https://hl7.org/fhir/R4/capabilitystatement.html */

@@ -1,5 +1,5 @@
 import { badRequestError } from '../../rest/outcomes.ts'
-import { toDateRange, type DateRange } from './date-range.ts'
+import { toDateRange, type DateRange } from '../../rest/search/date-range.ts'
 import type { SqlValues } from '../../rest/search/sql-values.ts'
 
 interface DateContext {

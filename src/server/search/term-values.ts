@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '../../resources/json-shapes.ts'
-import { beginningOfTime, endOfTime, toDateRange } from './date-range.ts'
+import { beginningOfTime, endOfTime, toDateRange } from '../../rest/search/date-range.ts'
 
 /** What one search parameter finds in one resource; either `value` or `low` and `high` are set. */
 export interface SearchTerm {

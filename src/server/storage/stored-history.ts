@@ -102,6 +102,9 @@ function* pagesOf(keys: readonly VersionKey[]): Generator<readonly VersionKey[]>
 // No more digits than a version can have.
 const versionReference = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})\/_history\/([1-9]\d{0,8})$/
 
+const behindLast =
+  'last_updated <= $2::timestamptz and (last_updated, type, id, version_id) < ($2, $3, $4, $5)'
+
 /** The newest first, behind `last`. Index: `fhir_resource_history_last_updated`, backwards. */
 async function readKeys(
   tx: SqlTx,
@@ -112,8 +115,7 @@ async function readKeys(
     `select type, id, version_id, last_updated, last_updated::text as exact, coalesce(pg_column_size(content), 0) as bytes
        from ${resourceTables.history}
       where last_updated >= coalesce($1::timestamptz, '-infinity')
-        and last_updated <= coalesce($2::timestamptz, 'infinity')
-        ${last ? 'and (last_updated, type, id, version_id) < ($2, $3, $4, $5)' : ''}
+        and ${last ? behindLast : "last_updated < coalesce($2::timestamptz + interval '1 ms', 'infinity')"}
       order by last_updated desc, type desc, id desc, version_id desc
       limit ${keysPerPage}`,
     last

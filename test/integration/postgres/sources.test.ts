@@ -402,7 +402,7 @@ describe('a left topic', () => {
     assert.equal(rows.length, 0)
   })
 
-  it('keeps its undecided events, and the move of a destination does not hide them', async (t) => {
+  it('keeps its undecided events, and the move of a destination does not hide them: they are those of who reads it now', async (t) => {
     const queues = await testQueues(t)
     const undecided = { ...newEvent(queues.a, 'u'), error: 'not a boolean' }
     await parkUndecidedEvents(queues.db, queues.schema, [undecided])
@@ -411,9 +411,14 @@ describe('a left topic', () => {
     await eventuallyForgotten(queues)
     await dropDrainedSources(queues.db, queues.schema)
     await deleteSettledEvents(queues.db, queues.schema)
-    const reference = 'AidboxTopicDestination/mover'
-    const status = await readDeliveryStatus(queues.db, queues.schema, reference)
-    assert.equal(status?.undecided, 1)
+    const counted = async (id: string): Promise<number | undefined> => {
+      const reference = `AidboxTopicDestination/${id}`
+      return (await readDeliveryStatus(queues.db, queues.schema, reference))?.undecided
+    }
+    assert.deepEqual([await counted('mover'), await counted('on-a')], [0, 1])
+    await addDestination(queues, 'on-a', topicB)
+    await queues.close()
+    assert.equal(await counted('on-a'), 1, 'nobody reads it any more')
   })
 
   it('keeps undecided events of nodes that did not know yet', async (t) => {

@@ -6,7 +6,7 @@ import { UndecidedParking } from '../../../src/delivery/undecided-parking.ts'
 import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import { putDestination } from '../../../src/outbox/destinations.ts'
 import { parkUndecidedEvents } from '../../../src/outbox/enqueue.ts'
-import { closeMoves } from '../../../src/outbox/sources.ts'
+import { closeMoves, dropDrainedSources } from '../../../src/outbox/sources.ts'
 import { addUpNotKept, countNotKept } from '../../../src/outbox/undecided-counts.ts'
 import {
   findDueQueues,
@@ -204,21 +204,23 @@ describe('events that are to be decided again', () => {
     assert.deepEqual(batches, [['big'], ['a', 'b'], ['c']])
   })
 
-  it('are locked for one transaction at a time, which gets no number by that', async (t) => {
-    const { schema, pool } = await withUndecided(t, 'a')
+  it('are locked for one transaction at a time, queue by queue, which gets no number by that', async (t) => {
+    const { schema, pool, topicId } = await withUndecided(t, 'a')
     const [one, two] = [await openTransaction(pool), await openTransaction(pool)]
-    assert.equal(await tryLockUndecided(one.tx, schema), true)
-    assert.equal(await tryLockUndecided(two.tx, schema), false)
+    assert.equal(await tryLockUndecided(one.tx, schema, topicId), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId), false)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId + 1), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, 'not-kept'), true)
     const { rows } = await one.tx.query('select pg_current_xact_id_if_assigned() as xid')
     assert.deepEqual(rows, [{ xid: null }])
     await one.rollback()
-    assert.equal(await tryLockUndecided(two.tx, schema), true)
+    assert.equal(await tryLockUndecided(two.tx, schema, topicId), true)
     await two.commit()
   })
 })
 
 describe('counts of undecided events', () => {
-  it('hold for the destinations that were there and read the queue then', async (t) => {
+  it('hold for whoever would get the events now, and of what was not kept for whoever was there then', async (t) => {
     const outbox = await testOutbox(t)
     const { db, schema } = outbox
     const { topicId } = await addDestination(outbox, 'a')
@@ -240,7 +242,7 @@ describe('counts of undecided events', () => {
     for (const addUp of [false, true]) {
       if (addUp) await addUpNotKept(db, schema)
       assert.deepEqual(await counts('a'), [8, 0, 0, 2])
-      assert.deepEqual(await counts('late'), [5, 0, 0, 1])
+      assert.deepEqual(await counts('late'), [5, 0, 0, 2])
       assert.deepEqual(await counts('elsewhere'), [0, 0, 0, 0])
       assert.deepEqual(await counts('best'), [0, 0, 0, 0])
     }
@@ -248,11 +250,54 @@ describe('counts of undecided events', () => {
     assert.equal(await removeUndecided(db, schema, [p], 'not_fired'), 1)
     assert.equal(await removeUndecided(db, schema, [p, q], 'discarded'), 1)
     assert.deepEqual(await counts('a'), [8, 1, 1, 0])
-    assert.deepEqual(await counts('late'), [5, 0, 1, 0])
+    assert.deepEqual(await counts('late'), [5, 1, 1, 0])
     await countNotKept(db, schema, new Map([[topicId, 1]]))
     await addUpNotKept(db, schema)
     assert.deepEqual(await counts('a'), [9, 1, 1, 0])
     assert.deepEqual(await lookForUndecided(db, schema), { areParked: false, areCounted: false })
+  })
+})
+
+describe('the count of undecided events of a destination', () => {
+  it('is what is delivered to it when all of them are released: whatever their time, wherever it came from', async (t) => {
+    const outbox = await testOutbox(t)
+    const { db, schema } = outbox
+    const other = 'http://example.org/other'
+    const kind = 'kafka-at-least-once'
+    const reference = (id: string): string => `AidboxTopicDestination/${id}`
+    const { topicId } = await addDestination(outbox, 'a')
+    const moved = await addDestination(outbox, 'moved', other)
+    const park = (to: number, id: string, at?: Date): Promise<void> =>
+      parkUndecidedEvents(db, schema, [
+        { ...newEvent(to, id), error: 'x', ...(at === undefined ? {} : { at }) },
+      ])
+    await park(topicId, 'before', new Date('2020-01-01'))
+    await park(topicId, 'now')
+    await park(topicId, 'later', new Date('2100-01-01'))
+    await park(moved.topicId, 'left', new Date('2100-01-01'))
+    const undecided = async (id: string): Promise<number | undefined> =>
+      (await readDeliveryStatus(db, schema, reference(id)))?.undecided
+    assert.deepEqual([await undecided('a'), await undecided('moved')], [3, 1])
+    const move = await putDestination(db, schema, {
+      reference: reference('moved'),
+      kind,
+      topicUrl,
+    })
+    await closeMoves(db, schema, [move ?? 0])
+    await dropDrainedSources(db, schema)
+    // Nobody else would tell of the one in the queue that it has left.
+    assert.equal(await undecided('moved'), 4)
+    const latecomer = await addDestination(outbox, 'latecomer', other)
+    await dropDrainedSources(db, schema)
+    assert.deepEqual([await undecided('moved'), await undecided('latecomer')], [3, 1])
+    await addDestination(outbox, 'late')
+    assert.equal(await undecided('late'), 3)
+
+    await moveUndecidedToLog(db, schema, await idsOf(outbox))
+    const delivered = async (destinationId: number): Promise<string[]> =>
+      drain(await takeOver(outbox, destinationId))
+    assert.deepEqual(await delivered(moved.destinationId), ['before', 'now', 'later'])
+    assert.deepEqual(await delivered(latecomer.destinationId), ['left'])
   })
 })
 

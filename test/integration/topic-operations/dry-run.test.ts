@@ -161,6 +161,36 @@ describe('$dry-run', () => {
     assert.equal(past['examined'], 0)
   })
 
+  it('a date stands for its whole day, a month and a year for theirs, in UTC', async (t) => {
+    const { fhir, ask, pool } = await serveTopics(t)
+    const times = [
+      ...['2025-12-31T23:59:59.999999Z', '2026-01-01T00:00:00Z', '2026-11-24T23:59:59.999999Z'],
+      ...['2026-11-25T00:00:00Z', '2026-11-25T23:59:59.999999Z', '2026-11-26T00:00:00Z'],
+    ]
+    for (const [n, at] of times.entries()) {
+      await fhir.put(observation(`o${n}`, 'final'))
+      await pool.query(`update fhir_resource_history set last_updated = $2 where id = $1`, [
+        `o${n}`,
+        at,
+      ])
+    }
+    const topic = resource('topic', topicResource('all', { resource: 'Observation' }))
+    for (const [from, to, expected] of [
+      ['2026-11-25', '2026-11-25', 'o4 o3'],
+      ['2026-11-24', '2026-11-25', 'o4 o3 o2'],
+      ['2026-01', '2026-01', 'o1'],
+      ['2026', '2026-11', 'o5 o4 o3 o2 o1'],
+      ['2025', '2025', 'o0'],
+      ['2026-11-25T23:59:59Z', '2026-11-25T23:59:59Z', 'o4'],
+      ['2026-11-25T23:59:59.999Z', '2026-11-25T23:59:59.999Z', 'o4'],
+      ['2026-11-26T01:00:00+01:00', '2026-11-26T01:00:00+01:00', 'o5'],
+    ] as const) {
+      const found = told(await ask('$dry-run', topic, time('from', from), time('to', to)))
+      const ids = changesOf(found).map((change) => change.split('/')[1])
+      assert.equal(ids.join(' '), expected, `${from} to ${to}`)
+    }
+  })
+
   it('reads a long history in pages, whatever the types of its rows are', async (t) => {
     const { fhir, ask, pool } = await serveTopics(t, { dryRunTimeoutMs: 60_000 })
     await fhir.put(observation('oldest', 'final'))
@@ -232,7 +262,8 @@ describe('$dry-run', () => {
       [[integer('timeoutMs', 501)], 'timeoutMs'],
       [[integer('samples', 101)], 'samples'],
       [[{ name: 'samples', valueString: 'many' }], 'samples'],
-      [[time('from', '2026')], 'from'],
+      [[time('from', '26-01-01')], 'from'],
+      [[time('to', '2026-02-30')], 'to'],
       [[time('to', '2026-01-01T10:00:00')], 'to'],
       [[time('from', '2026-01-02'), time('to', '2026-01-01')], 'from'],
       [[resource('current', { resourceType: 'Patient' })], undefined],

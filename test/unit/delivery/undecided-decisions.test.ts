@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { UndecidedDecisions } from '../../../src/delivery/undecided-decisions.ts'
+import type { FhirHost, FhirResource } from '../../../src/host/types.ts'
 import type { StoredUndecided } from '../../../src/outbox/undecided-events.ts'
 import { parseSubscriptionTopic } from '../../../src/triggers/subscription-topic.ts'
 
@@ -19,7 +20,7 @@ function stored(id: number, body: object | string | null, topicId = 1): StoredUn
   }
 }
 
-function queues(fhirPathCriteria: string) {
+function queues(fhirPathCriteria: string, organizations: readonly string[] = []) {
   const topic = parseSubscriptionTopic({
     resourceType: 'AidboxSubscriptionTopic',
     id: 't',
@@ -30,7 +31,7 @@ function queues(fhirPathCriteria: string) {
   const audience = {
     topicId: 1,
     criteria: 'name',
-    organizations: [],
+    organizations,
     moves: [],
     hasAtLeastOnce: true,
     bestEffort: [],
@@ -93,6 +94,79 @@ describe('UndecidedDecisions', () => {
     assert.equal(kept.length, 3)
     await decisions.decide([of(1)], queues('managingOrganization.resolve().active = true'))
     assert.equal(asked, 2)
+  })
+
+  describe('whose organization is not known', () => {
+    const all: Readonly<Record<string, object | undefined>> = {
+      'Organization/part-of-a-name': { partOf: { reference: 'the other one' } },
+      ...Object.fromEntries(
+        Array.from({ length: 40 }, (_, n) => [
+          `Organization/level-${n}`,
+          { partOf: { reference: `Organization/level-${n + 1}` } },
+        ]),
+      ),
+      'Organization/wanted': {},
+    }
+    const read: FhirHost['read'] = (references) => {
+      if (references.includes('Organization/unreadable')) {
+        return Promise.reject(new Error('no connection'))
+      }
+      const found = references.map((each): [string, FhirResource] => [
+        each,
+        { resourceType: 'Organization', ...all[each] },
+      ])
+      return Promise.resolve(new Map(found))
+    }
+    const of = (id: string, elements: object = {}): object => ({
+      resourceType: 'Patient',
+      ...elements,
+      meta: {
+        extension: [
+          {
+            url: 'https://aidbox.app/tenant-organization-id',
+            valueReference: { reference: `Organization/${id}` },
+          },
+        ],
+      },
+    })
+    const decide = async (event: StoredUndecided, criteria: string) => {
+      const wanted = queues(criteria, ['Organization/wanted'])
+      const { kept, notFired } = await new UndecidedDecisions(read).decide([event], wanted)
+      const [one] = kept
+      return { error: one?.error, isRetried: typeof one?.retryInMs === 'number', notFired }
+    }
+
+    it('they are tried again when it could not be read', async () => {
+      const { error, isRetried } = await decide(stored(1, of('unreadable')), 'true')
+      assert.deepEqual([error, isRetried], ['The references could not be read (Error).', true])
+    })
+
+    it('they are not when no time will mend it', async () => {
+      const deleted = { ...stored(1, null), previous: null }
+      for (const [event, expected] of [
+        [deleted, 'The organization of what was deleted is not known.'],
+        [
+          stored(1, of('part-of-a-name')),
+          'An Organization.partOf is not of the form Organization/<id>.',
+        ],
+        [stored(1, of('level-0')), 'The hierarchy of organizations has more than 32 levels.'],
+      ] as const) {
+        const { error, isRetried } = await decide(event, '%current.empty() or true')
+        assert.deepEqual([error, isRetried], [expected, false])
+      }
+    })
+
+    it('a criteria that fails waits for it, too: it may not be the one', async () => {
+      const elements = { name: [{ family: 'A' }, { family: 'B' }] }
+      const fails = "name.family > 'M'"
+      const open = await decide(stored(1, of('unreadable', elements)), fails)
+      assert.match(open.error ?? '', /several items/)
+      assert.equal(open.isRetried, true)
+      const known = await decide(stored(1, of('wanted', elements)), fails)
+      assert.equal(known.isRetried, false)
+      const another = await decide(stored(1, of('other', elements)), fails)
+      assert.deepEqual(another.notFired, ['1'])
+    })
   })
 
   it('lets others have their turn between two events', async () => {

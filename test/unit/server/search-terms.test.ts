@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { indexSearchParameter } from '@medplum/core'
-import { toDateRange } from '../../../src/server/search/date-range.ts'
+import { toDateRange } from '../../../src/rest/search/date-range.ts'
 import { searchTerms } from '../../../src/server/search/search-terms.ts'
 import { supportedSearchParameters } from '../../../src/server/search/supported.ts'
 import { foldText, indexable } from '../../../src/server/search/term-values.ts'

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { version as fhirPathVersion } from 'fhirpath'
 import type { FhirResource } from '../../../src/host/types.ts'
+import { modulePackage } from '../../../src/module-package.ts'
 import {
   parseSubscriptionTopic,
   type SubscriptionTopic,
 } from '../../../src/triggers/subscription-topic.ts'
-import { criteriaName, TopicFacts } from '../../../src/triggers/topic-facts.ts'
+import { criteriaName, criteriaNameOf, TopicFacts } from '../../../src/triggers/topic-facts.ts'
 
 function topic(id: string, ...trigger: readonly object[]): SubscriptionTopic {
   return parseSubscriptionTopic(resource(id, ...trigger))
@@ -126,5 +128,12 @@ describe('the name of criteria', () => {
     ]
     const names = [name, ...others.map(criteriaName)]
     assert.equal(new Set(names).size, names.length)
+  })
+
+  it('changes with the versions of this module and of its FHIRPath engine', () => {
+    const named = (...versions: string[]): string => criteriaNameOf(topic('t', trigger), versions)
+    assert.equal(named(modulePackage.version, fhirPathVersion), name)
+    assert.notEqual(named('0.0.0', fhirPathVersion), name)
+    assert.notEqual(named(modulePackage.version, '0.0.0'), name)
   })
 })
