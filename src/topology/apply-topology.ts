@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClusterAdmin } from './cluster-admin.ts'
+import { ClusterFailure } from './cluster-failure.ts'
 import { TopologyError } from './finding.ts'
 import { formatPlanLine, type AclLine, type PlanLine } from './plan-line.ts'
 import { planTopology, type PlanOptions, type TopologyPlan } from './plan-topology.ts'
@@ -29,7 +30,7 @@ export async function applyTopology(
 ): Promise<Application> {
   const plan = await planTopology(topology, admin, options)
   refuseImpossible(plan)
-  const applied = openLines(plan)
+  const applied = plan.lines.filter(isOpen)
   let done = 0
   for (const step of stepsOf(applied)) {
     for (const line of step) options.onLine?.(line, done++, applied.length)
@@ -60,8 +61,8 @@ export function refuseImpossible({ findings }: TopologyPlan): void {
   throw new TopologyError(`The cluster cannot be as the file says.${reasons.join('')}`)
 }
 
-function openLines({ lines }: TopologyPlan): PlanLine[] {
-  return lines.filter(({ blocked }) => blocked === undefined)
+function isOpen({ blocked }: PlanLine): boolean {
+  return blocked === undefined
 }
 
 async function applyStep(step: readonly PlanLine[], admin: ClusterAdmin): Promise<void> {
@@ -86,7 +87,7 @@ async function applyStep(step: readonly PlanLine[], admin: ClusterAdmin): Promis
   }
 }
 
-/** Another plan is the proof; a broker may take a moment to see what the controller has done. */
+/** Another plan is the proof. A broker may take a moment to see what the controller has done: topics, settings, and the rights to see them. */
 async function untilShown(
   topology: ResolvedTopology,
   admin: ClusterAdmin,
@@ -94,13 +95,29 @@ async function untilShown(
 ): Promise<readonly PlanLine[]> {
   const deadlineMs = performance.now() + (options.timeoutMs ?? 30_000)
   for (;;) {
-    const plan = await planTopology(topology, admin, options)
-    const open = openLines(plan)
-    if (open.length === 0) return plan.lines
-    if (performance.now() > deadlineMs) {
-      const lines = open.map((line) => `\n${formatPlanLine(line)}`)
-      throw new TopologyError(`The cluster does not show what was applied:${lines.join('')}`)
+    const isLast = performance.now() > deadlineMs
+    const lines = await shownLines(topology, admin, options, isLast)
+    const open = lines?.filter(isOpen)
+    if (lines && open?.length === 0) return lines
+    if (isLast) {
+      const missing = open?.map((line) => `\n${formatPlanLine(line)}`) ?? []
+      throw new TopologyError(`The cluster does not show what was applied:${missing.join('')}`)
     }
     await delay(pollMs)
+  }
+}
+
+/** Undefined: not even the rights to look are there yet. They were when the first plan was made. */
+async function shownLines(
+  topology: ResolvedTopology,
+  admin: ClusterAdmin,
+  options: PlanOptions,
+  isLast: boolean,
+): Promise<readonly PlanLine[] | undefined> {
+  try {
+    return (await planTopology(topology, admin, options)).lines
+  } catch (error) {
+    if (!isLast && error instanceof ClusterFailure && error.isUnauthorized) return undefined
+    throw error
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import type { AdminOptions } from '@platformatic/kafka'
 import type * as Platformatic from '@platformatic/kafka'
@@ -47,12 +48,13 @@ export async function connectClusterAdmin(
   if (options.principal !== undefined && !entry) {
     throw new TopologyError(`There is no principal "${name}" in the file; add it to principals.`)
   }
+  const brokers = brokersOf(cluster)
   return new PlatformaticAdmin(await loadClient(), {
     clientId: 'fhir-kafka',
-    bootstrapBrokers: brokersOf(cluster),
+    bootstrapBrokers: brokers,
     retries: 3,
     retryDelay: 200,
-    ...tls(cluster, source.file),
+    ...tls(cluster, brokers, source.file),
     ...sasl(cluster, name, entry, (secretRef) =>
       principalSecret(secretRef, {
         topologyName: document.metadata.name,
@@ -79,13 +81,16 @@ function brokersOf({ bootstrapServers = '' }: ClusterSection): string[] {
 
 function tls(
   { securityProtocol, truststore }: ClusterSection,
+  brokers: readonly string[],
   file: string,
 ): Partial<AdminOptions> {
   if (!securityProtocol?.endsWith('SSL')) return {}
-  if (truststore === undefined) return { tls: {}, tlsServerName: true }
+  // Brokers behind one address are told apart by the name that is asked for; an address is no name.
+  const tlsServerName = !brokers.every((broker) => isIP(broker.replace(/:\d+$/, '')) !== 0)
+  if (truststore === undefined) return { tls: {}, tlsServerName }
   const path = resolve(dirname(file), truststore)
   try {
-    return { tls: { ca: readFileSync(path, 'utf8') }, tlsServerName: true }
+    return { tls: { ca: readFileSync(path, 'utf8') }, tlsServerName }
   } catch (error) {
     throw new TopologyError(`cluster.truststore cannot be read: ${path}.`, { cause: error })
   }

@@ -24,8 +24,9 @@ export function principalSecret(
     throw new TopologyError(`The variable ${variable} of a secretRef is not set.`)
   }
   if (vaultConfigPath === undefined) {
+    // The name is not repeated: somebody may have put the secret itself there.
     throw new TopologyError(
-      `The secret "${secretRef}" needs a vault configuration: give --vault-config or VAULT_CONFIG, or refer to a variable with env:<name>.`,
+      'The secretRef of the principal needs a vault configuration: give --vault-config or VAULT_CONFIG, or refer to a variable with env:<name>.',
     )
   }
   return loadSecretSource(vaultConfigPath).resolve(secretRef, secretScope, topologyName)

@@ -12,8 +12,8 @@ import type { ResolvedTopic } from './resolved-topology.ts'
 import { settle } from './topic-settings.ts'
 import { substitute, type Variables } from './variables.ts'
 
-export const defaultRetrySuffix = '.retry'
-export const defaultDeadLetterSuffix = '.dlq'
+const defaultRetrySuffix = '.retry'
+const defaultDeadLetterSuffix = '.dlq'
 
 /** All topics of a document whose texts are without variables: the declared ones, and the retry and dead-letter topics that their policies ask for. */
 export function resolveTopics(
@@ -79,9 +79,9 @@ export function resolveTopics(
     retry: NonNullable<TopicEntry['retry']>,
     path: DocumentPath,
   ): ResolvedTopic[] {
-    const { policy: name, to = topic.consumers } =
-      typeof retry === 'string' ? { policy: retry } : retry
-    checkComponents(to, [...path, 'retry', 'to'])
+    const { policy: name, to: others } = typeof retry === 'string' ? { policy: retry } : retry
+    checkComponents(others ?? [], [...path, 'retry', 'to'])
+    const to = others ?? topic.consumers
     const policy = own(document.retryPolicies, name)
     if (!policy) {
       const message = `There is no retry policy "${name}"; add it to retryPolicies.`
@@ -133,12 +133,7 @@ export function resolveTopics(
 }
 
 /** The names that a key stands for. */
-export function namesOf(
-  key: string,
-  path: DocumentPath,
-  variables: Variables,
-  report: Report,
-): string[] {
+function namesOf(key: string, path: DocumentPath, variables: Variables, report: Report): string[] {
   try {
     return expandBraces(substitute(key, path, variables, report))
   } catch (error) {

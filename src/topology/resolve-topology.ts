@@ -18,6 +18,7 @@ import type {
 } from './resolved-topology.ts'
 import { substituteAll, type Variables } from './variables.ts'
 
+/** As the module's option of that name. */
 export const defaultTransactionalIdPrefix = 'fhir-topic-destination'
 
 /** The document as it is in one environment.
@@ -76,7 +77,8 @@ function environmentOf(
   report: Report,
 ): EnvironmentEntry | undefined {
   const known = Object.keys(environments)
-  const entry = name === undefined ? undefined : environments[name]
+  const entry =
+    name !== undefined && Object.hasOwn(environments, name) ? environments[name] : undefined
   if (entry || (name === undefined && known.length === 0)) return entry
   const which =
     name === undefined ? 'An environment is needed' : `There is no environment "${name}"`
@@ -142,7 +144,7 @@ function consumerGroups(
   return [...groups.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-export function groupName(prefix: string, component: string): string {
+function groupName(prefix: string, component: string): string {
   return prefix + component.toLowerCase()
 }
 

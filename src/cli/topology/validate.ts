@@ -1,6 +1,6 @@
-import { formatFinding } from '../../topology/finding.ts'
+import { formatFinding, TopologyError, type LocatedFinding } from '../../topology/finding.ts'
 import { validateTopology } from '../../topology/validate-topology.ts'
-import { exitCodes, type Command } from '../command.ts'
+import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { environmentOption, json, readText, topologyFile } from './topology-file.ts'
 
 export const validateCommand: Command = {
@@ -16,20 +16,31 @@ export const validateCommand: Command = {
     },
   },
   run: (call) => {
-    const { options, io } = call
-    const source = topologyFile(call)
-    const [environment, page] = [options.text('env'), options.text('page')]
-    const { findings } = validateTopology(source, {
-      variables: io.env,
-      ...(environment === undefined ? {} : { environment }),
-      ...(page === undefined ? {} : { page: { file: page, text: readText(page) } }),
-    })
+    const { options, io, positionals } = call
+    const findings = findingsOf(call)
+    const [file] = positionals
     const errors = findings.filter(({ severity }) => severity === 'error').length
-    if (options.flag('json')) io.out(json({ file: source.file, findings }))
+    if (options.flag('json')) io.out(json({ file, findings }))
     else {
       for (const finding of findings) io.out(`${formatFinding(finding)}\n`)
-      io.out(`${source.file}: ${errors} errors, ${findings.length - errors} warnings\n`)
+      io.out(`${file}: ${errors} errors, ${findings.length - errors} warnings\n`)
     }
     return Promise.resolve(errors === 0 ? exitCodes.inLine : exitCodes.error)
   },
+}
+
+/** All that is wrong, also with a file that is no document. */
+function findingsOf(call: CommandCall): readonly LocatedFinding[] {
+  const { options, io } = call
+  const [environment, page] = [options.text('env'), options.text('page')]
+  try {
+    return validateTopology(topologyFile(call), {
+      variables: io.env,
+      ...(environment === undefined ? {} : { environment }),
+      ...(page === undefined ? {} : { page: { file: page, text: readText(page) } }),
+    }).findings
+  } catch (error) {
+    if (error instanceof TopologyError && error.findings.length > 0) return error.findings
+    throw error
+  }
 }

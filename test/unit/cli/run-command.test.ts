@@ -87,13 +87,22 @@ describe('fhir-kafka topology validate', () => {
     assert.equal(out.match(/error L10: /g)?.length, 4)
   })
 
+  it('prints what is no document as any other finding', async () => {
+    const path = 'fixtures/topology/syntax-doubled-key.yaml'
+    assert.deepEqual(await run(['topology', 'validate', path]), {
+      code: 1,
+      out: `${path}:6:3: error syntax: Map keys must be unique\n${path}: 1 errors, 0 warnings\n`,
+      err: '',
+    })
+  })
+
   it('tells a file that is no document in JSON', async () => {
     const path = 'fixtures/topology/syntax-doubled-key.yaml'
     const { code, out } = await run(['topology', 'validate', path, '--json'])
     assert.equal(code, 1)
-    const { error } = JSON.parse(out) as { error: { findings: { line: number }[] } }
+    const { findings } = JSON.parse(out) as { findings: { line: number }[] }
     assert.deepEqual(
-      error.findings.map(({ line }) => line),
+      findings.map(({ line }) => line),
       [6],
     )
   })
@@ -162,7 +171,10 @@ describe('commands with a cluster', () => {
   it('say which variable, secret or vault configuration is missing, and never a secret', async () => {
     const cases: readonly (readonly [NodeJS.ProcessEnv, RegExp])[] = [
       [{}, /\$\{KAFKA_BROKERS\} has no value/],
-      [{ KAFKA_BROKERS: 'localhost:1' }, /^The secret "kafka-admin" needs a vault configuration/],
+      [
+        { KAFKA_BROKERS: 'localhost:1' },
+        /^The secretRef of the principal needs a vault configuration/,
+      ],
       [
         { KAFKA_BROKERS: 'localhost:1', VAULT_CONFIG: 'nowhere.json' },
         /^The vault configuration cannot be read \(ENOENT\)/,

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { resolveOptions } from '../../../src/options.ts'
 import { aclKey } from '../../../src/topology/acl.ts'
 import { expandBraces } from '../../../src/topology/brace-expansion.ts'
 import { durationMs, formatRetention, retentionMs } from '../../../src/topology/duration.ts'
 import { TopologyError } from '../../../src/topology/finding.ts'
 import { parseTopology } from '../../../src/topology/parse-topology.ts'
-import { resolveTopology } from '../../../src/topology/resolve-topology.ts'
+import {
+  defaultTransactionalIdPrefix,
+  resolveTopology,
+} from '../../../src/topology/resolve-topology.ts'
 import type { ResolvedTopic } from '../../../src/topology/resolved-topology.ts'
 import { topologyOf } from '../../helpers/topology.ts'
 
@@ -215,6 +219,11 @@ fhir: { ${fhir} destinations: [{ id: d, kafkaTopic: orders, kind: ${kind}, princ
       written[1],
       ...transactional('fhir-topic-destination'),
     ])
+  })
+
+  it('are for the prefix that the module has by default', () => {
+    const options = resolveOptions({ database: 'postgres://x', baseUrl: 'http://x' })
+    assert.equal(options.transactionalIdPrefix, defaultTransactionalIdPrefix)
   })
 
   it('need no Read on the topic of a destination without checkpoint, or with a checkpoint topic', () => {
