@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { runCommand } from '../../../src/cli/run-command.ts'
 import type { Acl } from '../../../src/topology/acl.ts'
 import { applyTopology } from '../../../src/topology/apply-topology.ts'
 import { connectClusterAdmin } from '../../../src/topology/connect-cluster-admin.ts'
@@ -40,6 +41,17 @@ roles:
     external: true,
     config: { retention: '7d', 'cleanup.policy': 'compact,delete' },
   })
+
+  let printed = ''
+  const code = await runCommand(
+    [
+      ...['topology', 'import', '--prefix', prefix, '--name', 'imported'],
+      ...['--bootstrap-servers', bootstrapServers, '--principals', `${reader}, ${writer}`],
+    ],
+    { env: {}, isTerminal: false, out: (part) => (printed += part), err: () => undefined },
+  )
+  const { cluster, ...rest } = parseTopology(printed, 'printed.yaml').document
+  assert.deepEqual([code, cluster, rest], [0, { bootstrapServers }, imported.document])
 
   // Half of a capability is no role.
   const odd: Acl = {
