@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { markdownTable } from '../scripts/markdown-table.ts'
+import { markdownTable } from '../src/markdown-table.ts'
 
 /** One line of `npm run bench -- --json`. */
 export interface Figure {

@@ -1,4 +1,4 @@
-import { markdownTable } from '../scripts/markdown-table.ts'
+import { markdownTable } from '../src/markdown-table.ts'
 import { kinds, type ViolationKind } from './ledger.ts'
 import type { ModuleVariant } from './options.ts'
 

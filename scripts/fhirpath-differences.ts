@@ -1,6 +1,6 @@
 import { format, resolveConfig } from 'prettier'
 import type { SuiteResult } from '../test/helpers/fhirpath-suite.ts'
-import { markdownTable } from './markdown-table.ts'
+import { markdownTable } from '../src/markdown-table.ts'
 
 /** `docs/fhirpath-differences.md`, from a run of HL7's suite. */
 export async function differencesPage(results: readonly SuiteResult[]): Promise<string> {

@@ -3,18 +3,20 @@ import { fileURLToPath } from 'node:url'
 import type { OperationDefinition } from '@medplum/fhirtypes'
 import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
-import { markdownTable } from './markdown-table.ts'
+import { commands } from '../src/cli/run-command.ts'
 import { errorCodes } from '../src/errors.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
+import { markdownTable } from '../src/markdown-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { dryRunOperationDefinition } from '../src/resources/topic-operation-definitions.ts'
 import { serverVariables } from '../src/server/options.ts'
+import { topologyChecks } from '../src/topology/finding.ts'
 import { functionArities, refusedFunctions } from '../src/triggers/criteria-language.ts'
 import { contractTable } from '../test/contract/contract-table.ts'
 import { runFhirPathSuite } from '../test/helpers/fhirpath-suite.ts'
 
-/** Fills the generated parts of README.md and docs/criteria.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in
+/** Fills the generated parts of README.md and docs/, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in
  *  src/ and test/contract/, and writes docs/fhirpath-differences.md.
  *  With `--check` it writes nothing and exits 1 when one is not in step. */
 const partsByFile: Readonly<Record<string, readonly string[]>> = {
@@ -28,6 +30,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
     'notification',
   ],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
+  'docs/topology.md': ['topology-commands', 'topology-checks'],
 }
 
 const parts: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -80,6 +83,22 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       [...refusedFunctions].map(([name, reason]) => [`\`${name}\``, reason]),
     ),
   'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
+  'topology-commands': () =>
+    markdownTable(
+      ['command', 'does', 'options'],
+      commands.map(({ name, parameters, summary, options }) => [
+        `\`${[name, parameters].filter(Boolean).join(' ')}\``,
+        summary,
+        Object.keys(options)
+          .map((option) => `\`--${option}\``)
+          .join(', '),
+      ]),
+    ),
+  'topology-checks': () =>
+    markdownTable(
+      ['check', 'asks that'],
+      Object.entries(topologyChecks).map(([id, doc]) => [`\`${id}\``, doc]),
+    ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
 }
 

@@ -14,6 +14,8 @@ export const errorCodes = {
   KTD_STOPPED: 'The module has been stopped.',
   KTD_HISTORY_TABLES:
     'The history tables of the server are not as the options say, or cannot be given their triggers.',
+  KTD_TOPOLOGY:
+    'A topology file cannot be used, or a Kafka cluster cannot be brought in line with it.',
 } as const
 export type ErrorCode = keyof typeof errorCodes
 

@@ -9,7 +9,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { cacheDirectory } from '../../test/helpers/maven.ts'
-import { markdownTable } from '../markdown-table.ts'
+import { markdownTable } from '../../src/markdown-table.ts'
 import { runCommand } from '../run-command.ts'
 import { withTemporaryDirectory } from '../temporary-directory.ts'
 import { medplumVersions, postgresPackages, readPlan, type Combination } from './combinations.ts'

@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import * as main from '../../src/index.ts'
 import * as historyTables from '../../src/history-tables/index.ts'
 import * as testing from '../../src/testing/index.ts'
+import * as topology from '../../src/topology/index.ts'
 
 it('exports this and nothing else', () => {
   assert.deepEqual(Object.keys(main).toSorted(), [
@@ -34,5 +35,25 @@ it('exports this for the authors of hosts', () => {
     'HostConformanceError',
     'hostAbilities',
     'hostConformance',
+  ])
+})
+
+it('exports this for topologies', () => {
+  assert.deepEqual(Object.keys(topology).toSorted(), [
+    'TopologyError',
+    'aclFormats',
+    'applyTopology',
+    'connectClusterAdmin',
+    'formatAcls',
+    'formatFinding',
+    'formatPlanLine',
+    'importTopology',
+    'importedYaml',
+    'parseTopology',
+    'planTopology',
+    'resolveTopology',
+    'topologyChecks',
+    'topologyPage',
+    'validateTopology',
   ])
 })

@@ -1,0 +1,33 @@
+export { aclFormats, formatAcls, type AclFormat } from './acl-formats/format-acls.ts'
+export type { Acl, AclOperation, AclResourceType } from './acl.ts'
+export { applyTopology, type Application, type ApplyOptions } from './apply-topology.ts'
+export type { ClusterAdmin, ClusterFacts, ClusterTopic, NewTopic } from './cluster-admin.ts'
+export { connectClusterAdmin, type ConnectOptions } from './connect-cluster-admin.ts'
+export type { TopologyDocument } from './document.ts'
+export {
+  formatFinding,
+  TopologyError,
+  topologyChecks,
+  type DocumentPath,
+  type Finding,
+  type LocatedFinding,
+  type TopologyCheck,
+} from './finding.ts'
+export {
+  importedYaml,
+  importTopology,
+  type ImportedTopology,
+  type ImportOptions,
+} from './import-topology.ts'
+export { parseTopology, type TopologySource } from './parse-topology.ts'
+export { formatPlanLine, type PlanLine } from './plan-line.ts'
+export { planTopology, type PlanOptions, type TopologyPlan } from './plan-topology.ts'
+export { resolveTopology } from './resolve-topology.ts'
+export type {
+  ConsumerGroup,
+  ResolvedDestination,
+  ResolvedTopic,
+  ResolvedTopology,
+} from './resolved-topology.ts'
+export { topologyPage } from './topology-page.ts'
+export { validateTopology, type ValidateOptions, type Validation } from './validate-topology.ts'
