@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto'
 import { Pool } from 'pg'
 import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
+import { CertificateWatch } from './delivery/certificate-watch.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
+import { pageProducers } from './delivery/page-producers.ts'
 import { Registry } from './delivery/registry.ts'
 import { UndecidedParking } from './delivery/undecided-parking.ts'
 import { UndecidedQueue, type UndecidedEvents } from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
-import { toProducerConfig } from './kafka/producer-config.ts'
+import { allowedServers } from './kafka/bootstrap-servers.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
-import { createPageProducer } from './kafka/rdkafka-page-producer.ts'
-import { createTransactionalProducer } from './kafka/rdkafka-transactional-producer.ts'
 import type { Logger } from './observability/logger.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { EventNotices } from './outbox/event-notices.ts'
@@ -78,11 +78,13 @@ class KafkaTopicDestination implements TopicDestinationModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets, strictAidbox, criteriaElementCheck } = this.#options
+    const { plainSecrets, strictAidbox, criteriaElementCheck, allowedBootstrapServers } =
+      this.#options
     host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,
+        isServerAllowed: allowedServers(allowedBootstrapServers),
         plainSecrets,
         strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
@@ -130,14 +132,25 @@ class KafkaTopicDestination implements TopicDestinationModule {
   }
 
   async #start(): Promise<void> {
-    const { db, registry, presence, bestEffort, lanes, undecided, janitor, installation } =
-      this.#registered
+    const {
+      db,
+      registry,
+      presence,
+      bestEffort,
+      lanes,
+      undecided,
+      janitor,
+      certificates,
+      installation,
+    } = this.#registered
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
       bestEffort.reconcile(registry.destinations)
+      certificates.look()
     })
     await registry.start()
+    certificates.start()
     bestEffort.start()
     await presence.start()
     lanes.start()
@@ -160,8 +173,18 @@ class KafkaTopicDestination implements TopicDestinationModule {
     this.#stopping.abort()
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
-      const { registry, presence, leasePool, producers, bestEffort, lanes, undecided, janitor } =
-        this.#parts
+      const {
+        registry,
+        presence,
+        leasePool,
+        producers,
+        bestEffort,
+        lanes,
+        undecided,
+        janitor,
+        certificates,
+      } = this.#parts
+      certificates.stop()
       await undecided.stop()
       await registry.stop()
       await janitor.stop()
@@ -190,6 +213,7 @@ interface Parts {
   readonly hooks: CommitHooks
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
+  readonly certificates: CertificateWatch
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
 }
@@ -201,10 +225,19 @@ function wireParts(
   secrets: SecretSource,
   pool: Pool,
 ): Parts {
-  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = options
+  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
   const db = untilEnded(pool)
   const installation = { id: '' }
-  const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
+  const isServerAllowed = allowedServers(options.allowedBootstrapServers)
+  const registry = new Registry({
+    ...options,
+    db,
+    schema,
+    host,
+    secrets,
+    isServerAllowed,
+    leaseMs: registryLeaseMs,
+  })
   const leasePool =
     options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
   const presence = leasePool
@@ -216,6 +249,7 @@ function wireParts(
     schema,
     nodeId: randomUUID(),
     pool: producers,
+    isServerAllowed,
     baseUrl,
     cloudEventsHeaders,
     logger,
@@ -228,22 +262,7 @@ function wireParts(
     presence,
     leadership: new Leadership(presence, schema),
     notices: new EventNotices(db, schema, logger),
-    createProducer: ({ id, parameters, kafkaTopic }, onError) => {
-      const name = `${transactionalIdPrefix}-${installation.id}-${id}`
-      if (!options.transactional) {
-        return createPageProducer(toProducerConfig(parameters, 'at-least-once'), logger, {
-          onError,
-        })
-      }
-      const config = toProducerConfig(parameters, 'at-least-once', name)
-      const { checkpointTopic } = options
-      const checkpoint = {
-        group: name,
-        kafkaTopic: checkpointTopic ?? kafkaTopic,
-        isOwnTopic: checkpointTopic !== undefined,
-      }
-      return createTransactionalProducer(config, logger, { onError, checkpoint })
-    },
+    createProducer: pageProducers(options, isServerAllowed, installation),
   })
   const parking = new UndecidedParking({ ...options, db, schema })
   const wakeLanes = (topicIds: ReadonlySet<number>): void => {
@@ -286,6 +305,7 @@ function wireParts(
     hooks,
     undecided,
     janitor,
+    certificates: new CertificateWatch(registry, logger),
     installation,
   }
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
+import { allowedServers } from './kafka/bootstrap-servers.ts'
 import { silentLogger, withLoggableErrors, type Logger } from './observability/logger.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
@@ -16,6 +17,14 @@ export interface ModuleOptions {
   readonly logger?: Logger
   /** Vault configuration file for secret references; absent: references are refused when a destination is written. */
   readonly vaultConfigPath?: string
+  /** How often the files of secrets are looked at, in milliseconds; never more than three times in `registryLeaseMs`. A destination whose secret has
+   *  changed gets a new connection, which loses nothing and needs no restart.
+   *  @default 1000  Minimum 50. */
+  readonly secretCheckIntervalMs?: number
+  /** Kafka servers that destinations may name as bootstrapServers: `kafka.example.org:9092`, `*.kafka.example.org:9092` for every host below that
+   *  domain, `*` for any host or any port. A destination that names another one is refused, and a stored one is not served. It does not bound where
+   *  the brokers of an allowed cluster say that the others are. Absent: every server. */
+  readonly allowedBootstrapServers?: readonly string[]
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
@@ -95,13 +104,15 @@ export interface ModuleOptions {
   readonly stopTimeoutMs?: number
 }
 
-type Undefaulted = 'database' | 'baseUrl' | 'vaultConfigPath' | 'checkpointTopic'
+type Undefaulted =
+  'database' | 'baseUrl' | 'vaultConfigPath' | 'allowedBootstrapServers' | 'checkpointTopic'
 type Defaulted = Omit<ModuleOptions, Undefaulted>
 export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 
 const defaults: Required<Defaulted> = {
   schema: 'topic_destination',
   logger: silentLogger,
+  secretCheckIntervalMs: 1000,
   plainSecrets: 'mask',
   criteriaElementCheck: 'error',
   strictAidbox: false,
@@ -128,6 +139,7 @@ const defaults: Required<Defaulted> = {
 const plainPageLingerMs = 5
 
 const ranges = {
+  secretCheckIntervalMs: [50, 3_600_000],
   maxUndecidedPerTopic: [0, 1_000_000],
   registryLeaseMs: [50, 60_000],
   pollIntervalMs: [10, 60_000],
@@ -174,6 +186,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   }
   checkRanges(resolved, ranges)
   checkChoices(resolved)
+  allowedServers(resolved.allowedBootstrapServers)
   return resolved
 }
 

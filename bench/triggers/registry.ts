@@ -57,6 +57,7 @@ function makeRegistry(pool: Pool, schema: OutboxSchema): Registry {
     secrets: loadSecretSource(),
     // Nothing in the background while one refresh is looked at.
     leaseMs: 3_600_000,
+    secretCheckIntervalMs: 3_600_000,
     logger: silentLogger,
   })
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { SqlTx } from '../host/types.ts'
+import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
 import { toProducerConfig } from '../kafka/producer-config.ts'
 import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
@@ -29,6 +30,9 @@ export interface BestEffortParts {
   /** Names this process in the counters. */
   readonly nodeId: string
   readonly pool: ProducerPool
+  /** Which Kafka servers a destination may name.
+   *  @default every one */
+  readonly isServerAllowed?: IsServerAllowed
   readonly baseUrl: string
   readonly cloudEventsHeaders: boolean
   readonly logger: Logger
@@ -235,12 +239,13 @@ export class BestEffortDelivery {
   }
 
   #lease(outlet: Outlet, { parameters }: TopicDestination): ProducerLease | undefined {
-    const { pool, logger } = this.#parts
+    const { pool, logger, isServerAllowed } = this.#parts
     const onError = (cause: string): void => {
       this.#noteError(outlet, cause)
     }
     try {
-      return pool.acquire(toProducerConfig(parameters, 'best-effort'), logger, { onError })
+      const config = toProducerConfig(parameters, 'best-effort', undefined, isServerAllowed)
+      return pool.acquire(config, logger, { onError })
     } catch (error) {
       outlet.fault = error instanceof Error ? error.message : String(error)
       return undefined

@@ -6,39 +6,29 @@ import { listDestinationRows, type DestinationRow } from '../outbox/destinations
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { noteTopicHolders } from '../outbox/topic-holders.ts'
-import { secretReferenceUrl } from '../resources/canonical-urls.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
-import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
-import type { SecretSource } from '../resources/secrets.ts'
+import type { TopicDestination } from '../resources/topic-destination.ts'
 import { Slices } from '../slices.ts'
 import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { TopicFacts } from '../triggers/topic-facts.ts'
 import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
 import { asksForOrganization, groupAudiences, type Audience } from './audiences.ts'
 import { OneView } from './one-view.ts'
+import { StoredDestinations, type StoredDestinationsParts } from './stored-destinations.ts'
 
 /** A destination as this node serves it. */
 export interface RegisteredDestination {
   readonly row: DestinationRow
-  /** Absent when the stored resource cannot be used here; `fault` says why. */
+  /** Absent when the stored resource cannot be used here. */
   readonly destination: TopicDestination | undefined
+  /** Why it cannot be used; beside a destination: why its secrets are those of before. */
   readonly fault: string | undefined
 }
 
-/** What a stored destination says. */
-interface ParsedDestination {
-  readonly resource: FhirResource
-  readonly destination: TopicDestination | undefined
-  readonly fault: string | undefined
-  /** Some of it stands outside of the resource, and may change there. */
-  readonly refersToSecrets: boolean
-}
-
-export interface RegistryParts {
+export interface RegistryParts extends StoredDestinationsParts {
   readonly db: SqlTx
   readonly schema: OutboxSchema
   readonly host: FhirHost
-  readonly secrets: SecretSource
   readonly leaseMs: number
   readonly logger: Logger
 }
@@ -47,8 +37,6 @@ const notStored = { destination: undefined, fault: 'The resource is not stored.'
 
 /** Writes wait no longer for a view that cannot be refreshed. */
 const freshWithinMs = 10_000
-/** How often destinations that could not be used, or refer to a secret, are read again without having changed. */
-const rereadMs = 1000
 /** Part of the lease that is used. The rest is for timers that fire a little early and clocks that do not run alike. */
 const usedLease = 0.9
 
@@ -60,7 +48,7 @@ const usedLease = 0.9
 export class Registry {
   readonly #parts: RegistryParts
   readonly #topics = new Map<string, SubscriptionTopic>()
-  readonly #parsed = new Map<string, ParsedDestination>()
+  readonly #stored: StoredDestinations
   #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
   #audiences: ReadonlyMap<string, readonly Audience[]> = new Map()
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
@@ -70,7 +58,6 @@ export class Registry {
   readonly #view = new OneView()
   readonly #previousUse = new Map<string, boolean>()
   #snapshot: string | undefined
-  #lookedAgainAtMs = Number.NEGATIVE_INFINITY
   /** Until it has succeeded: what was read is not read again. */
   #isRebuildDue = false
   #refreshedAtMs = Number.NEGATIVE_INFINITY
@@ -80,6 +67,7 @@ export class Registry {
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
+    this.#stored = new StoredDestinations(parts)
   }
 
   /** Reads everything and keeps the view fresh in the background until `stop`. */
@@ -210,7 +198,7 @@ export class Registry {
     const isFirst = this.#snapshot === undefined
     if (isFirst) await this.#readAll()
     else if (references.length > 0) await this.#readAgain(references)
-    this.#isRebuildDue ||= this.#lookAgain(startedAtMs) || isFirst || references.length > 0
+    this.#isRebuildDue ||= this.#stored.lookAgain(startedAtMs) || isFirst || references.length > 0
     const isChanged =
       this.#isRebuildDue && (await this.#rebuild(await listDestinationRows(db, schema)))
     this.#isRebuildDue = false
@@ -221,7 +209,7 @@ export class Registry {
 
   async #readAll(): Promise<void> {
     this.#topics.clear()
-    this.#parsed.clear()
+    this.#stored.clear()
     const slices = new Slices()
     for (const type of [topicTypeName, destinationTypeName]) {
       for (const resource of await this.#parts.host.list(type)) {
@@ -238,26 +226,9 @@ export class Registry {
     for (const reference of references) this.#store(reference, current.get(reference))
   }
 
-  /** A secret file may be there by now, or hold another password.
-   *  @returns whether a destination says something else than before */
-  #lookAgain(nowMs: number): boolean {
-    if (nowMs - this.#lookedAgainAtMs < rereadMs) return false
-    this.#lookedAgainAtMs = nowMs
-    let isOther = false
-    for (const [reference, before] of this.#parsed) {
-      if (!before.refersToSecrets && before.fault === undefined) continue
-      const now = this.#parse(before.resource)
-      if (isDeepStrictEqual(now, before)) continue
-      this.#parsed.set(reference, now)
-      isOther = true
-    }
-    return isOther
-  }
-
   #store(reference: string, resource: FhirResource | undefined): void {
     if (!reference.startsWith(`${topicTypeName}/`)) {
-      if (resource) this.#parsed.set(reference, this.#parse(resource))
-      else this.#parsed.delete(reference)
+      this.#stored.put(reference, resource)
       return
     }
     this.#topics.delete(reference)
@@ -266,17 +237,6 @@ export class Registry {
       this.#topics.set(reference, parseSubscriptionTopic(resource))
     } catch (error) {
       this.#parts.logger.error({ err: error, topic: reference }, 'a stored topic cannot be used')
-    }
-  }
-
-  #parse(resource: FhirResource): ParsedDestination {
-    const refersToSecrets = JSON.stringify(resource).includes(secretReferenceUrl)
-    try {
-      const destination = parseTopicDestination(resource, this.#parts.secrets)
-      return { resource, destination, fault: undefined, refersToSecrets }
-    } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error)
-      return { resource, destination: undefined, fault, refersToSecrets }
     }
   }
 
@@ -308,14 +268,16 @@ export class Registry {
 
   /** The same object as before when nothing has changed. */
   #register(row: DestinationRow): RegisteredDestination {
-    const { destination, fault } = this.#parsed.get(row.reference) ?? notStored
+    const { destination, fault } = this.#stored.get(row.reference) ?? notStored
     const before = this.#destinations.get(row.reference)
     const now = { row, destination, fault }
     if (before && isDeepStrictEqual(before, now)) return before
     if (fault !== undefined) {
       this.#parts.logger.error(
         { destination: row.reference, fault },
-        'a destination cannot be used',
+        destination
+          ? 'the new secrets of a destination cannot be used; it keeps those it has'
+          : 'a destination cannot be used',
       )
     }
     return now

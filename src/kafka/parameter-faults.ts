@@ -1,3 +1,4 @@
+import { bootstrapServers, everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
 import { jaasFaults } from './jaas-faults.ts'
 import {
   kafkaParameterNames,
@@ -15,20 +16,21 @@ export interface ParameterFault {
 }
 
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
-const hostAndPort = /^(?:\[[0-9a-fA-F:]+\]|[^\s:/[\]@]+):(\d{1,5})$/
 /** Values Kafka compares without regard to case. */
 const caseInsensitive: ReadonlySet<KafkaParameterName> = new Set(['securityProtocol'])
 
 /** Everything that can be known to be wrong without asking the network. An empty answer means that librdkafka takes the configuration.
- *  @param features what this build of librdkafka can do; default: the loaded one */
+ *  @param features what this build of librdkafka can do; default: the loaded one
+ *  @param isAllowed which servers this installation lets destinations name; default: every one */
 export function parameterFaults(
   values: KafkaParameterValues,
   features: readonly string[] = rdkafka.features,
+  isAllowed: IsServerAllowed = everyServer,
 ): readonly ParameterFault[] {
   return [
     ...tableFaults(values),
     ...topicFaults(values),
-    ...bootstrapFaults(values),
+    ...bootstrapFaults(values, isAllowed),
     ...compressionFaults(values, features),
     ...timeoutFaults(values),
     ...tlsFaults(values, features),
@@ -56,7 +58,7 @@ function rangeFault(parameter: KafkaParameterName, value: number): string | unde
   return `${parameter} must be a whole number from ${min} to ${max}.`
 }
 
-function choiceFault(parameter: KafkaParameterName, value: string | boolean): string | undefined {
+function choiceFault(parameter: KafkaParameterName, value: unknown): string | undefined {
   const { allowedValues } = kafkaParameters[parameter]
   if (!allowedValues || typeof value !== 'string') return undefined
   const wanted = caseInsensitive.has(parameter) ? value.toUpperCase() : value
@@ -73,15 +75,20 @@ function topicFaults({ kafkaTopic }: KafkaParameterValues): readonly ParameterFa
   return [{ parameter: 'kafkaTopic', message }]
 }
 
-function bootstrapFaults({ bootstrapServers }: KafkaParameterValues): readonly ParameterFault[] {
-  if (bootstrapServers === '') return []
-  const isList = bootstrapServers.split(',').every((server) => {
-    const port = Number(hostAndPort.exec(server.trim())?.[1] ?? 0)
-    return port >= 1 && port <= 65_535
-  })
-  if (isList) return []
-  const message = 'bootstrapServers must be a comma-separated list of host:port.'
-  return [{ parameter: 'bootstrapServers', message }]
+function bootstrapFaults(
+  values: KafkaParameterValues,
+  isAllowed: IsServerAllowed,
+): readonly ParameterFault[] {
+  const parameter = 'bootstrapServers'
+  if (values.bootstrapServers === '') return []
+  const servers = bootstrapServers(values.bootstrapServers)
+  if (!servers) {
+    return [{ parameter, message: 'bootstrapServers must be a comma-separated list of host:port.' }]
+  }
+  const refused = servers.find((server) => !isAllowed(server))
+  if (!refused) return []
+  const message = `bootstrapServers names ${refused.host}:${refused.port}, which is not among the Kafka servers that this server allows (allowedBootstrapServers).`
+  return [{ parameter, message }]
 }
 
 function compressionFaults(

@@ -1,3 +1,5 @@
+import type { KeyStore } from './key-store.ts'
+
 /** Parameters of one destination, resolved: secrets in clear, ready for {@link toProducerConfig}. Never log it. */
 export interface KafkaParameterValues {
   readonly kafkaTopic: string
@@ -8,7 +10,8 @@ export interface KafkaParameterValues {
   readonly maxBlockMs?: number
   readonly maxRequestSize?: number
   readonly requestTimeoutMs?: number
-  readonly sslKeystoreKey?: string
+  /** A PEM text, or the key store that a secret reference leads to. */
+  readonly sslKeystoreKey?: string | KeyStore
   readonly sslKeystoreCertificateChain?: string
   readonly sslKeyPassword?: string
   readonly sslTruststoreCertificates?: string
@@ -108,7 +111,7 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
     ...text,
     ...aidbox,
     required: true,
-    doc: 'Comma-separated list of host:port pairs used to find the Kafka cluster.',
+    doc: 'Comma-separated list of host:port pairs used to find the Kafka cluster. The option allowedBootstrapServers can limit them.',
     librdkafka: [global('bootstrap.servers')],
   },
   compressionType: {
@@ -162,8 +165,12 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
     ...text,
     ...aidbox,
     secret: true,
-    doc: 'Private key of the client certificate in PEM form (PKCS#8 or PKCS#1, may be encrypted). Needs sslKeystoreCertificateChain, or the certificates in the same text.',
-    librdkafka: [global('ssl.key.pem')],
+    doc: 'Private key of the client certificate in PEM form (PKCS#8, PKCS#1 or EC, may be encrypted). Needs sslKeystoreCertificateChain, or the certificates in the same text. A secret reference may also lead to a PKCS#12 file.',
+    librdkafka: [
+      global('ssl.key.pem'),
+      global('ssl.keystore.location'),
+      global('ssl.keystore.password'),
+    ],
   },
   sslKeystoreCertificateChain: {
     ...text,

@@ -7,17 +7,23 @@ export interface PemBlock {
 
 // No block holds another BEGIN: without that, a text of many BEGIN lines takes quadratic time.
 const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----((?:(?!-----)[\s\S])*)-----END \1-----/g
+/** In front of the base64 of a key that OpenSSL encrypted the old way (RFC 1421). */
+const encryptionHeaders =
+  /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s+DEK-Info:\s*([A-Z0-9-]+),\s*([0-9A-Fa-f]+)\s/
 
 /** The PEM blocks of a text. Java clients take PEM on one line, OpenSSL does not: the base64 is wrapped again. */
 export function pemBlocks(text: string): readonly PemBlock[] {
-  return [...text.matchAll(block)].flatMap(([whole, label = '', body = '']) => {
-    // Header lines (Proc-Type, DEK-Info) of an old encrypted key belong to the body and cannot be told apart on one line.
-    if (body.includes(':')) return [{ label, text: `${whole}\n` }]
-    const base64 = body.replaceAll(/\s+/g, '')
+  return [...text.matchAll(block)].flatMap(([, label = '', body = '']) => {
+    const [headers = '', cipher, salt] = encryptionHeaders.exec(body) ?? []
+    const base64 = body.slice(headers.length).replaceAll(/\s+/g, '')
     if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return []
     const lines = base64.match(/.{1,64}/g) ?? []
+    const head = headers === '' ? '' : `Proc-Type: 4,ENCRYPTED\nDEK-Info: ${cipher},${salt}\n\n`
     return [
-      { label, text: `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n` },
+      {
+        label,
+        text: `-----BEGIN ${label}-----\n${head}${lines.join('\n')}\n-----END ${label}-----\n`,
+      },
     ]
   })
 }

@@ -1,5 +1,7 @@
 import { TopicDestinationError } from '../errors.ts'
+import { everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
 import { parseJaas } from './jaas.ts'
+import type { KeyStore } from './key-store.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
@@ -17,6 +19,8 @@ export interface ProducerConfig {
   readonly maxBufferedBytes: number
   readonly transactionalId: string | undefined
   readonly transactionTimeoutMs: number
+  /** Content of the key store that librdkafka reads; another one is another configuration. */
+  readonly keyStoreSha256: string | undefined
 }
 
 export type ProducerKind = 'best-effort' | 'at-least-once'
@@ -27,6 +31,7 @@ const leastBufferedBytes = 32 * 1024 * 1024
 /** Room for the largest page and its headers. */
 const leastTransactionQueueBytes = 128 * 1024 * 1024
 const defaultMaxRequestSizeBytes = 1_048_576
+const bestEffortLingerMs = 20
 const maxSocketTimeoutMs = 300_000
 const maxAckTimeoutMs = 900_000
 const maxPropagationMs = 3_600_000
@@ -35,13 +40,15 @@ const transactionPropagationMs = 5000
 
 /** Maps the parameters of a destination to librdkafka. Defaults are Java's where librdkafka has others.
  *  @param transactionalId of at least once; absent: pages are sent without transactions
+ *  @param isAllowed asked again about every server: what was allowed when the destination was written may not be any more
  *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` naming the parameter, when a value cannot be used */
 export function toProducerConfig(
   values: KafkaParameterValues,
   kind: ProducerKind,
   transactionalId?: string,
+  isAllowed: IsServerAllowed = everyServer,
 ): ProducerConfig {
-  const [fault] = parameterFaults(values)
+  const [fault] = parameterFaults(values, undefined, isAllowed)
   if (fault) {
     throw new TopicDestinationError('KTD_INVALID_PARAMETER', fault.message, {
       expression: `AidboxTopicDestination.parameter.where(name = '${fault.parameter}')`,
@@ -57,7 +64,7 @@ export function toProducerConfig(
       ...commonProperties(values, timeouts, maxBlockMs),
       ...securityProperties(values),
       ...(kind === 'best-effort'
-        ? bestEffortProperties(maxBufferedBytes)
+        ? bestEffortProperties(maxBufferedBytes, timeouts.deliveryMs)
         : pageProperties(transactionalId, maxBlockMs, maxRequestSizeBytes)),
     },
     topic: {
@@ -73,6 +80,8 @@ export function toProducerConfig(
     maxBufferedBytes,
     transactionalId: kind === 'at-least-once' ? transactionalId : undefined,
     transactionTimeoutMs,
+    keyStoreSha256:
+      typeof values.sslKeystoreKey === 'object' ? values.sslKeystoreKey.sha256 : undefined,
   }
 }
 
@@ -130,11 +139,12 @@ function batchProperties(batchSize: number | undefined): Properties {
   return batchSize === 0 ? { 'batch.num.messages': 1 } : { 'batch.size': batchSize }
 }
 
-function bestEffortProperties(maxBufferedBytes: number): Properties {
+function bestEffortProperties(maxBufferedBytes: number, deliveryMs: number): Properties {
   return {
     dr_cb: true,
-    // Few large requests: each costs the broker the same, and best effort has no reader who waits.
-    'linger.ms': 20,
+    // Few large requests: each costs the broker the same, and best effort has no reader who waits. librdkafka refuses a linger that
+    // is not shorter than message.timeout.ms.
+    'linger.ms': Math.min(bestEffortLingerMs, Math.floor(deliveryMs / 2)),
     'queue.buffering.max.kbytes': Math.ceil(maxBufferedBytes / 1024),
     'queue.buffering.max.messages': 100_000,
   }
@@ -188,13 +198,31 @@ function securityProperties(values: KafkaParameterValues): Properties {
 }
 
 function tlsProperties(values: KafkaParameterValues): Properties {
-  const key = values.sslKeystoreKey && pemPrivateKey(values.sslKeystoreKey)
-  const chain = pemCertificates(values.sslKeystoreCertificateChain ?? values.sslKeystoreKey ?? '')
-  const authorities = pemCertificates(values.sslTruststoreCertificates ?? '')
+  const { sslKeystoreKey, sslTruststoreCertificates = '' } = values
+  const authorities = pemCertificates(sslTruststoreCertificates)
   return {
-    ...(key ? { 'ssl.key.pem': key, 'ssl.certificate.pem': chain.join('') } : {}),
-    ...(key && values.sslKeyPassword ? { 'ssl.key.password': values.sslKeyPassword } : {}),
+    ...(typeof sslKeystoreKey === 'object'
+      ? keyStoreProperties(sslKeystoreKey)
+      : keyProperties(values, sslKeystoreKey)),
     ...(authorities.length > 0 ? { 'ssl.ca.pem': authorities.join('') } : {}),
+  }
+}
+
+function keyStoreProperties({ path, password }: KeyStore): Properties {
+  return { 'ssl.keystore.location': path, 'ssl.keystore.password': password }
+}
+
+function keyProperties(
+  { sslKeystoreCertificateChain, sslKeyPassword }: KafkaParameterValues,
+  text = '',
+): Properties {
+  const key = pemPrivateKey(text)
+  if (key === undefined) return {}
+  const chain = pemCertificates(sslKeystoreCertificateChain || text)
+  return {
+    'ssl.key.pem': key,
+    'ssl.certificate.pem': chain.join(''),
+    ...(sslKeyPassword ? { 'ssl.key.password': sslKeyPassword } : {}),
   }
 }
 

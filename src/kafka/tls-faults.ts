@@ -8,7 +8,7 @@ export function tlsFaults(
   values: KafkaParameterValues,
   features: readonly string[],
 ): readonly ParameterFault[] {
-  const isTls = (values.securityProtocol ?? '').toUpperCase().endsWith('SSL')
+  const isTls = usesTls(values)
   if (isTls && !features.includes('ssl')) {
     const message =
       'This build of node-rdkafka has no TLS; install libssl-dev and run "npm rebuild node-rdkafka".'
@@ -19,6 +19,10 @@ export function tlsFaults(
     ...certificateFaults('sslKeystoreCertificateChain', values.sslKeystoreCertificateChain),
     ...keyFaults(values, isTls),
   ]
+}
+
+export function usesTls({ securityProtocol = '' }: KafkaParameterValues): boolean {
+  return securityProtocol.toUpperCase().endsWith('SSL')
 }
 
 function certificateFaults(
@@ -43,6 +47,7 @@ function keyFaults(values: KafkaParameterValues, isTls: boolean): readonly Param
     const message = 'sslKeystoreCertificateChain needs sslKeystoreKey.'
     return [{ parameter: 'sslKeystoreKey', message }]
   }
+  if (typeof sslKeystoreKey !== 'string') return besideKeyStore(values)
   const parameter = 'sslKeystoreKey'
   const pem = pemPrivateKey(sslKeystoreKey)
   if (pem === undefined) {
@@ -50,24 +55,38 @@ function keyFaults(values: KafkaParameterValues, isTls: boolean): readonly Param
   }
   if (!isTls) return []
   const key = readKey(pem, sslKeyPassword)
-  if (!key) {
-    const message = pem.includes('ENCRYPTED')
-      ? 'sslKeystoreKey cannot be opened with sslKeyPassword.'
-      : 'sslKeystoreKey is not a readable private key.'
-    return [{ parameter, message }]
-  }
-  const [first] = pemCertificates(sslKeystoreCertificateChain ?? sslKeystoreKey)
+  if (!key) return [{ parameter, message: unreadable(pem, sslKeyPassword) }]
+  const [first] = pemCertificates(sslKeystoreCertificateChain || sslKeystoreKey)
   if (first === undefined) {
     const message =
       'sslKeystoreKey needs the certificate of the client: sslKeystoreCertificateChain.'
     return [{ parameter: 'sslKeystoreCertificateChain', message }]
   }
   if (readCertificate(first)?.checkPrivateKey(key) !== false) return []
-  const message = 'sslKeystoreKey does not belong to the first certificate of the chain.'
+  const message =
+    'sslKeystoreKey does not belong to the first certificate of the chain, which must be that of the client.'
   return [{ parameter, message }]
 }
 
-function readCertificate(pem: string): X509Certificate | undefined {
+/** What is in the key store cannot be given a second time. */
+function besideKeyStore(values: KafkaParameterValues): readonly ParameterFault[] {
+  const needless = ['sslKeystoreCertificateChain', 'sslKeyPassword'] as const
+  return needless
+    .filter((parameter) => values[parameter] !== undefined)
+    .map((parameter) => ({
+      parameter,
+      message: `Leave ${parameter} out; sslKeystoreKey refers to a key store, which has it.`,
+    }))
+}
+
+function unreadable(pem: string, password: string | undefined): string {
+  if (!pem.includes('ENCRYPTED')) return 'sslKeystoreKey is not a readable private key.'
+  return password === undefined
+    ? 'sslKeystoreKey is encrypted; it needs sslKeyPassword.'
+    : 'sslKeystoreKey cannot be opened with sslKeyPassword.'
+}
+
+export function readCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem)
   } catch {

@@ -1,3 +1,4 @@
+import type { FhirResource } from '../host/types.ts'
 import { dataAbsentReasonUrl, secretReferenceUrl } from './canonical-urls.ts'
 import { objectsIn, isJsonObject, type JsonObject } from './json-shapes.ts'
 
@@ -30,6 +31,11 @@ export function parameterContent(entry: JsonObject): ParameterContent {
       .map(({ valueString }) => (typeof valueString === 'string' ? valueString : '')),
     isMasked: extensions.some(isMaskedReason),
   }
+}
+
+/** Names of all secrets that a destination refers to, in the order of its parameters. */
+export function secretNamesOf(resource: FhirResource): readonly string[] {
+  return objectsIn(resource['parameter']).flatMap((entry) => parameterContent(entry).secretNames)
 }
 
 /** The entry with its plain value replaced by "masked"; the entry itself when there is nothing to hide. */

@@ -1,6 +1,9 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { isTopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
+import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import { validityNotices } from '../kafka/certificate-validity.ts'
+import type { KeyStore } from '../kafka/key-store.ts'
 import { parameterFaults } from '../kafka/parameter-faults.ts'
 import {
   kafkaParameterNames,
@@ -25,28 +28,42 @@ type ParameterReading =
 /** Reads the parameters of a destination against the table and resolves secret references.
  *
  *  Silent about what the structure of the type forbids already (no name, a value of the wrong JSON type). */
-export function readParameters(resource: FhirResource, secrets: SecretSource): ParameterReading {
+export function readParameters(
+  resource: FhirResource,
+  secrets: Pick<SecretSource, 'resolve'>,
+): ParameterReading {
   const entries: unknown = resource['parameter']
   const reading = new ParameterReader(resource, secrets)
   if (Array.isArray(entries)) entries.forEach((entry, index) => reading.add(entry, index))
   return reading.finish()
 }
 
-/** Semantic checks that need every value: names of topics, login entries, certificates, timeouts. */
-export function valueIssues(values: KafkaParameterValues): readonly OperationOutcomeIssue[] {
-  return parameterFaults(values).map(({ parameter, message }) =>
+/** Semantic checks that need every value: names of topics, servers, login entries, certificates, timeouts. */
+export function valueIssues(
+  values: KafkaParameterValues,
+  isAllowed?: IsServerAllowed,
+): readonly OperationOutcomeIssue[] {
+  return parameterFaults(values, undefined, isAllowed).map(({ parameter, message }) =>
     refusal('value', message, valuePath(parameter)),
   )
 }
 
+/** What a write of these certificates is refused for or, when they end soon, warned of. */
+export function validityIssues(values: KafkaParameterValues): readonly OperationOutcomeIssue[] {
+  return validityNotices(values).map(({ parameter, message, isOutside }) => ({
+    ...refusal('value', message, valuePath(parameter)),
+    severity: isOutside ? 'error' : 'warning',
+  }))
+}
+
 class ParameterReader {
   readonly #resource: FhirResource
-  readonly #secrets: SecretSource
+  readonly #secrets: Pick<SecretSource, 'resolve'>
   readonly #seen = new Set<KafkaParameterName>()
-  readonly #values: Partial<Record<KafkaParameterName, string | number | boolean>> = {}
+  readonly #values: Partial<Record<KafkaParameterName, string | number | boolean | KeyStore>> = {}
   readonly #issues: OperationOutcomeIssue[] = []
 
-  constructor(resource: FhirResource, secrets: SecretSource) {
+  constructor(resource: FhirResource, secrets: Pick<SecretSource, 'resolve'>) {
     this.#resource = resource
     this.#secrets = secrets
   }
@@ -89,16 +106,25 @@ class ParameterReader {
       return
     }
     const [secretName] = content.secretNames
-    const value = secretName === undefined ? content.value : this.#resolve(name, secretName)
+    if (secretName !== undefined) {
+      const secret = this.#resolve(name, secretName)
+      if (secret !== undefined) this.#values[name] = secret
+      return
+    }
+    const { value } = content
     const isScalar =
       typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     if (isScalar) this.#values[name] = value
   }
 
-  #resolve(name: KafkaParameterName, secretName: string): string | undefined {
+  #resolve(name: KafkaParameterName, secretName: string): string | KeyStore | undefined {
     const { resourceType, id = '' } = this.#resource
     try {
-      return this.#secrets.resolve(secretName, resourceType, id)
+      const secret = this.#secrets.resolve(secretName, resourceType, id)
+      if (typeof secret === 'string' || name === 'sslKeystoreKey') return secret
+      const text = `${name} refers to a key store; only sslKeystoreKey may.`
+      this.#issues.push(refusal('value', text, valuePath(name)))
+      return undefined
     } catch (error) {
       if (!isTopicDestinationError(error)) throw error
       this.#issues.push(refusal('value', error.message, valuePath(name)))

@@ -4,13 +4,14 @@ import {
   type FhirResource,
   type ResourceTypeDefinition,
 } from '../host/types.ts'
+import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
 import { profileNames } from './canonical-urls.ts'
 import { isDestinationKind } from './destination-kinds.ts'
 import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { organizationIssues } from './organization.ts'
 import { destinationProfiles } from './profile-definitions.ts'
-import { readParameters, valueIssues } from './read-parameters.ts'
+import { readParameters, validityIssues, valueIssues } from './read-parameters.ts'
 import { destinationSearchParameters } from './search-parameters.ts'
 import { keepSecrets, maskSecrets } from './secret-parameters.ts'
 import type { SecretSource } from './secrets.ts'
@@ -19,7 +20,10 @@ import { destinationDefinition } from './type-definitions.ts'
 import { destinationTypeName } from './type-names.ts'
 
 interface TopicDestinationTypeOptions {
-  readonly secrets: SecretSource
+  readonly secrets: Pick<SecretSource, 'resolve'>
+  /** Which Kafka servers a destination may name.
+   *  @default every one */
+  readonly isServerAllowed?: IsServerAllowed
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
@@ -33,7 +37,13 @@ interface TopicDestinationTypeOptions {
 
 /** AidboxTopicDestination as a host registers it. Whether the topic exists is checked in the transaction of the write, not here. */
 export function topicDestinationType(options: TopicDestinationTypeOptions): ResourceTypeDefinition {
-  const { secrets, plainSecrets = 'mask', strictAidbox = false, sqlTransactions = true } = options
+  const {
+    secrets,
+    isServerAllowed,
+    plainSecrets = 'mask',
+    strictAidbox = false,
+    sqlTransactions = true,
+  } = options
   return {
     definition: destinationDefinition,
     profiles: destinationProfiles,
@@ -51,7 +61,9 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ...organizationIssues(resource),
         ...issues,
       ]
-      return found.length === 0 && values ? [...valueIssues(values)] : found.slice(0, maxIssues)
+      return found.length === 0 && values
+        ? [...valueIssues(values, isServerAllowed), ...validityIssues(values)]
+        : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,

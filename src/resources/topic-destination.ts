@@ -1,5 +1,6 @@
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
+import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
 import type { KafkaParameterValues } from '../kafka/parameter-table.ts'
 import {
   contentModes,
@@ -37,14 +38,16 @@ export interface TopicDestination {
   readonly parameters: KafkaParameterValues
 }
 
-/** Reads a stored destination. What was valid when it was written may not be any more: a secret file is gone, a new password does not parse.
+/** Reads a stored destination. What was valid when it was written may not be any more: a secret file is gone, a new password does not parse,
+ *  a server is no longer allowed.
  *
  *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` with the expression of the element at fault */
 export function parseTopicDestination(
   resource: FhirResource,
-  secrets: SecretSource,
+  secrets: Pick<SecretSource, 'resolve'>,
+  isAllowed?: IsServerAllowed,
 ): TopicDestination {
-  const parameters = usableParameters(resource, secrets)
+  const parameters = usableParameters(resource, secrets, isAllowed)
   const { id = '', topic } = resource
   if (typeof topic !== 'string') throw unusable('topic', 'is missing')
   return {
@@ -65,9 +68,13 @@ export function parseTopicDestination(
   }
 }
 
-function usableParameters(resource: FhirResource, secrets: SecretSource): KafkaParameterValues {
+function usableParameters(
+  resource: FhirResource,
+  secrets: Pick<SecretSource, 'resolve'>,
+  isAllowed: IsServerAllowed | undefined,
+): KafkaParameterValues {
   const { values, issues } = readParameters(resource, secrets)
-  const [fault] = issues ?? valueIssues(values)
+  const [fault] = issues ?? valueIssues(values, isAllowed)
   if (values && !fault) return values
   const expression = fault?.expression?.[0]
   throw new TopicDestinationError(

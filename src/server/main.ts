@@ -28,9 +28,13 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       transactionalIdPrefix: settings.transactionalIdPrefix,
       stopTimeoutMs: settings.stopTimeoutMs,
       logger,
+      secretCheckIntervalMs: settings.secretCheckIntervalMs,
       ...(settings.vaultConfigPath === undefined
         ? {}
         : { vaultConfigPath: settings.vaultConfigPath }),
+      ...(settings.allowedBootstrapServers === undefined
+        ? {}
+        : { allowedBootstrapServers: settings.allowedBootstrapServers.split(',') }),
     }),
   )
   const url = await server.listen()

@@ -40,6 +40,8 @@ export interface ServerSettings {
   readonly stopTimeoutMs: number
   readonly outboxSchema: string
   readonly vaultConfigPath: string | undefined
+  readonly secretCheckIntervalMs: number
+  readonly allowedBootstrapServers: string | undefined
   readonly plainSecrets: 'mask' | 'echo'
   readonly criteriaElementCheck: 'error' | 'warn'
   readonly strictAidbox: boolean
@@ -132,6 +134,19 @@ const variables = {
     name: 'VAULT_CONFIG',
     kind: 'text',
     doc: 'Vault configuration file for secret references.',
+  },
+  secretCheckIntervalMs: {
+    name: 'SECRET_CHECK_INTERVAL_MS',
+    kind: 'integer',
+    default: 1000,
+    minimum: 50,
+    maximum: 3_600_000,
+    doc: 'How often the files of secrets are looked at, in milliseconds.',
+  },
+  allowedBootstrapServers: {
+    name: 'ALLOWED_BOOTSTRAP_SERVERS',
+    kind: 'text',
+    doc: 'Kafka servers that destinations may name, separated by commas: `kafka.example.org:9092,*.kafka.example.org:*`. Default: every one.',
   },
   plainSecrets: {
     name: 'PLAIN_SECRETS',

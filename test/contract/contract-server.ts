@@ -51,7 +51,11 @@ export class ContractServer {
     const secret = Object.fromEntries(
       Object.entries(vaultScopes).map(([name, scope]) => [
         name,
-        { path: join(vaultFolder, name), scope },
+        {
+          path: join(vaultFolder, name),
+          scope,
+          ...(name === 'key-store' ? { format: 'pkcs12', password_path: 'key-password' } : {}),
+        },
       ]),
     )
     await writeFile(join(vaultFolder, 'vault.json'), JSON.stringify({ secret }))
@@ -93,7 +97,7 @@ export class ContractServer {
     return server
   }
 
-  async writeSecret(name: SecretName, value: string): Promise<void> {
+  async writeSecret(name: SecretName, value: string | Buffer): Promise<void> {
     await writeFile(join(this.vaultFolder, name), value)
   }
 

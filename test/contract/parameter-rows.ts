@@ -53,7 +53,7 @@ export const parameterRows = {
     statement: 'sslKeystoreKey is the private key in the format of ssl.keystore.type.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, sslKeystoreKey',
     verdict: 'different',
-    here: 'sslKeystoreKey is PEM, with the certificates in the same text or in sslKeystoreCertificateChain.',
+    here: 'sslKeystoreKey is PEM, with the certificates in the same text or in sslKeystoreCertificateChain, or refers to a PKCS#12 file of the vault configuration.',
     because: 'librdkafka reads no Java keystores',
   },
   'parameter-securityProtocol': {

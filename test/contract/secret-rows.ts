@@ -53,6 +53,13 @@ export const secretRows = {
     source: 'External Secrets, Secret rotation',
     verdict: 'same',
   },
+  'secret-key-store': {
+    statement: 'A secret is a text file.',
+    source: 'External Secrets, Vault config file format',
+    verdict: 'different',
+    here: 'A secret may also be a PKCS#12 file (`"format": "pkcs12"`, `"password_path"`), which sslKeystoreKey refers to.',
+    because: 'that is what Java clients have',
+  },
   'secret-vault-read-once': {
     statement: 'The vault configuration itself is read at start.',
     source: 'External Secrets, Configuration',

@@ -173,6 +173,24 @@ export const secretTests: Record<keyof typeof secretRows, RowTest> = {
     }
   },
 
+  'secret-key-store': async (contract) => {
+    const { certificates, certificatePassword, mtlsBootstrapServers } = contract.kafka
+    await contract.writeSecret('key-store', await readFile(join(certificates, 'client.p12')))
+    await contract.writeSecret('key-password', certificatePassword)
+    const authority = await readFile(join(certificates, 'test-ca.crt'), 'utf8')
+    const parameter = [
+      text('bootstrapServers', mtlsBootstrapServers),
+      text('securityProtocol', 'SSL'),
+      text('sslTruststoreCertificates', authority),
+      secretReference('sslKeystoreKey', 'key-store'),
+      shortBlock,
+    ]
+    const { id } = await contract.follow(anyPatient, { parameter })
+    await contract.fhir.put({ resourceType: 'Patient', id: uniqueName('p') })
+    const isLetIn = (error: string) => /authorization failed/i.test(error)
+    await contract.fhir.untilStatus(id, ({ errors }) => errors.some(isLetIn))
+  },
+
   'secret-vault-read-once': async (contract) => {
     const path = join(contract.vaultFolder, 'vault.json')
     const before = await readFile(path, 'utf8')

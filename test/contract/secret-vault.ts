@@ -7,6 +7,7 @@ export const vaultScopes = {
   'jaas-of-client': { resource_type: 'Client' },
   key: { resource_type: 'AidboxTopicDestination' },
   'key-password': { resource_type: 'AidboxTopicDestination' },
+  'key-store': { resource_type: 'AidboxTopicDestination' },
 } as const
 
 export type SecretName = keyof typeof vaultScopes

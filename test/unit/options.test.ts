@@ -37,6 +37,9 @@ describe('module options', () => {
   for (const [name, value] of [
     ['baseUrl', 'fhir'],
     ['registryLeaseMs', 49],
+    ['secretCheckIntervalMs', 49],
+    ['allowedBootstrapServers', []],
+    ['allowedBootstrapServers', ['kafka']],
     ['pollIntervalMs', 2.5],
     ['pageLingerMs', -1],
     ['maxUndecidedPerTopic', -1],
@@ -48,7 +51,7 @@ describe('module options', () => {
     ['criteriaElementCheck', 'off'],
     ['checkpoint', 'false'],
   ] as const) {
-    it(`refuse ${name} ${value} by name`, () => {
+    it(`refuse ${name} ${String(value)} by name`, () => {
       assert.throws(() => resolveOptions({ ...required, [name]: value }), {
         code: 'KTD_INVALID_OPTION',
         message: new RegExp(name),

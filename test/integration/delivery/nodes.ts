@@ -22,8 +22,8 @@ export interface Nodes {
   readonly pool: Pool
   readonly all: readonly Node[]
   readonly first: Node
-  /** One more, as after a restart. */
-  readonly add: () => Promise<Node>
+  /** One more, as after a restart, with options on top. */
+  readonly add: (more?: Partial<ModuleOptions>) => Promise<Node>
 }
 
 /** Servers on one database with the module loaded and started; stopped after the test. */
@@ -42,8 +42,8 @@ export async function startNodes(
   }
   const [first] = all
   assert.ok(first)
-  const add = async (): Promise<Node> => {
-    const node = await startNode(pool, connectionString, options)
+  const add = async (more: Partial<ModuleOptions> = {}): Promise<Node> => {
+    const node = await startNode(pool, connectionString, { ...options, ...more })
     all.push(node)
     return node
   }

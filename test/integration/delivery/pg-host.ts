@@ -125,7 +125,8 @@ export class PgHost implements FhirHost {
     const versionId = String((before?.version ?? 0) + 1)
     const type = this.#types.get(resourceType)
     const issues = written && type ? await type.validate(written, previous) : []
-    if (issues.length > 0) throw new Error(JSON.stringify(issues))
+    const isRefused = issues.some(({ severity }) => severity === 'error')
+    if (isRefused) throw new Error(JSON.stringify(issues))
     const stored = written && (type?.toStored?.(written, previous) ?? written)
     if (stored && previous && isSameContent(stored, previous)) return
     const lastUpdated = new Date().toISOString()

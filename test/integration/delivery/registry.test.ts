@@ -47,7 +47,15 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
     await recordRegistryChange(db, schema, [reference])
   }
   const host = new PgHost(pool)
-  const registry = new Registry({ db, schema, host, secrets, leaseMs: 100, logger: silentLogger })
+  const registry = new Registry({
+    db,
+    schema,
+    host,
+    secrets,
+    leaseMs: 100,
+    secretCheckIntervalMs: 50,
+    logger: silentLogger,
+  })
   const changes = new EventTarget()
   registry.onChange(() => changes.dispatchEvent(new Event('change')))
   await registry.start()
@@ -64,11 +72,14 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
 describe('Registry', () => {
   it('notices that a secret was rotated, removed and is back; what did not change is the same object', async (t) => {
     let password: string | undefined = 'one'
+    let timesRead = 0
     const secrets = {
       resolve: () => {
+        timesRead++
         if (password !== undefined) return login(password)
         throw new TopicDestinationError('KTD_SECRET', 'The file cannot be read.')
       },
+      version: (name: string) => `${name} ${password}`,
     }
     const { registry, changed } = await startRegistry(t, secrets)
     const seen = (id: string) => registry.destinations.get(`AidboxTopicDestination/${id}`)
@@ -82,14 +93,20 @@ describe('Registry', () => {
     password = undefined
     await changed()
     assert.equal(seen('secret')?.fault, 'The file cannot be read.')
+    assert.equal(parameters(), login('two'), 'what worked is kept until there is something new')
     password = 'three'
     await changed()
     assert.equal(parameters(), login('three'))
+    assert.equal(seen('secret')?.fault, undefined)
     assert.equal(seen('plain'), plain)
+    assert.equal(timesRead, 4, 'once for each version')
   })
 
   it('refresh resolves with everything committed before it was called, however many call', async (t) => {
-    const { registry, outbox } = await startRegistry(t, { resolve: () => login('x') })
+    const { registry, outbox } = await startRegistry(t, {
+      resolve: () => login('x'),
+      version: () => '',
+    })
     await Promise.all(
       Array.from({ length: 10 }, async (_, n) => {
         const id = `d${n}`

@@ -7,48 +7,74 @@ import { record } from './records.ts'
 
 type Callback = (...values: unknown[]) => void
 type Method = (this: object, ...values: unknown[]) => unknown
+type Prototype = Record<string, Method | undefined>
 
-const blocking = [
-  'connect',
-  'disconnect',
+const transactional = [
   'initTransactions',
   'beginTransaction',
+  'sendOffsetsToTransaction',
   'commitTransaction',
   'abortTransaction',
-] as const
+]
+const blocking = [
+  [rdkafka.Producer.prototype, ['connect', 'disconnect', ...transactional]],
+  [rdkafka.KafkaConsumer.prototype, ['connect', 'disconnect', 'committed']],
+] as unknown as readonly (readonly [Prototype, readonly string[]])[]
 
 describe('blocking native calls', () => {
-  const prototype = rdkafka.Producer.prototype as unknown as Record<string, Method | undefined>
-  const originals = new Map<string, Method | undefined>()
+  const undo: (() => void)[] = []
   const connects = new Map<object, number>()
+  /** Calls of a transaction that are under way. */
+  const inTransaction = new Map<object, number>()
+  const called = new Set<string>()
   let running = 0
   let most = 0
+  let disconnectsInTransaction = 0
+
+  function begins(client: object, name: string): void {
+    called.add(name)
+    most = Math.max(most, ++running)
+    if (name === 'connect') connects.set(client, (connects.get(client) ?? 0) + 1)
+    if (name === 'disconnect' && (inTransaction.get(client) ?? 0) > 0) disconnectsInTransaction++
+    if (transactional.includes(name)) {
+      inTransaction.set(client, (inTransaction.get(client) ?? 0) + 1)
+    }
+  }
+
+  function ends(client: object, name: string): void {
+    running--
+    if (transactional.includes(name)) {
+      inTransaction.set(client, (inTransaction.get(client) ?? 0) - 1)
+    }
+  }
+
+  function count(prototype: Prototype, name: string): void {
+    const original = prototype[name]
+    assert.ok(original, name)
+    const isOwn = Object.hasOwn(prototype, name)
+    undo.push(() => {
+      if (isOwn) prototype[name] = original
+      else delete prototype[name]
+    })
+    prototype[name] = function counted(...values) {
+      begins(this, name)
+      const done = values.pop() as Callback
+      return original.call(this, ...values, (...results: unknown[]) => {
+        ends(this, name)
+        done(...results)
+      })
+    }
+  }
 
   before(() => {
-    for (const name of blocking) {
-      const original = prototype[name]
-      assert.ok(original, name)
-      originals.set(name, Object.hasOwn(prototype, name) ? original : undefined)
-      prototype[name] = function counted(...values) {
-        if (name === 'connect') connects.set(this, (connects.get(this) ?? 0) + 1)
-        const done = values.pop() as Callback
-        most = Math.max(most, ++running)
-        return original.call(this, ...values, (...results: unknown[]) => {
-          running--
-          done(...results)
-        })
-      }
-    }
+    for (const [prototype, names] of blocking) for (const name of names) count(prototype, name)
   })
 
   after(() => {
-    for (const [name, original] of originals) {
-      if (original) prototype[name] = original
-      else delete prototype[name]
-    }
+    for (const each of undo) each()
   })
 
-  it('are two at a time, whatever many producers do, and no client connects twice', async (t) => {
+  it('are two at a time, whatever many producers do; no client connects twice, or disconnects in a call', async (t) => {
     const { bootstrapServers } = await testKafka()
     const kafkaTopic = await newTopic(bootstrapServers)
     const nobody = { kafkaTopic, bootstrapServers: '127.0.0.1:1', maxBlockMs: 200 }
@@ -60,16 +86,23 @@ describe('blocking native calls', () => {
       const values = { kafkaTopic, bootstrapServers }
       const producer = transactionalProducer(t, values, `${kafkaTopic}-${n}`)
       await producer.start()
+      await producer.readCheckpoint()
       for (let sentPages = 0; sentPages < 10; sentPages++) {
-        await producer.sendPage([record(kafkaTopic, `${n}-${sentPages}`)])
+        await producer.sendPage([record(kafkaTopic, `${n}-${sentPages}`)], () =>
+          Promise.resolve(sentPages),
+        )
       }
-      await producer.close(5000)
+      // In the middle of a page.
+      const last = producer.sendPage([record(kafkaTopic, `${n}-last`)])
+      await Promise.all([producer.close(5000), last])
     })
     const shared = idempotentProducer(t, { kafkaTopic, bootstrapServers })
     await Promise.all([...starts, ...healthy, sent(shared, record(kafkaTopic, 'best effort'))])
     await causes.until(/refused/)
     assert.equal(most, 2)
-    assert.ok(connects.size >= 9)
+    assert.equal(disconnectsInTransaction, 0)
+    assert.ok(connects.size >= 13)
     assert.deepEqual(new Set(connects.values()), new Set([1]))
+    assert.ok(called.has('sendOffsetsToTransaction') && called.has('committed'))
   })
 })

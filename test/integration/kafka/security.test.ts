@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { openKeyStore } from '../../../src/kafka/key-store.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { type KafkaAddresses, newTopic, testKafka } from '../../helpers/kafka.ts'
+import { traditional } from '../../unit/kafka/certificates.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
 
@@ -74,6 +76,35 @@ describe('security', () => {
     // The listener's users may do nothing, so the broker's "no" to the topic proves that it let them in.
     for (const each of [values, encrypted]) {
       const producer = idempotentProducer(t, { ...each, maxBlockMs: 5000 })
+      await assert.rejects(sent(producer, record(kafkaTopic, 'a')), /authorization failed/i)
+    }
+  })
+
+  it('shows a client certificate whose key is in another form, or in a key store of the vault', async (t) => {
+    const kafkaTopic = await newTopic(kafka.bootstrapServers)
+    const sslTruststoreCertificates = certificate('test-ca.crt')
+    const tls = {
+      kafkaTopic,
+      bootstrapServers: kafka.mtlsBootstrapServers,
+      securityProtocol: 'SSL',
+    }
+    const chain = { sslKeystoreCertificateChain: certificate('client.crt') }
+    const key = certificate('client.key')
+    const path = join(kafka.certificates, 'client.p12')
+    const keyStore = openKeyStore(path, readFileSync(path), kafka.certificatePassword)
+    assert.equal(keyStore.certificate, certificate('client.crt'))
+    const keys: readonly Partial<KafkaParameterValues>[] = [
+      { ...chain, sslKeystoreKey: traditional(key) },
+      {
+        ...chain,
+        sslKeystoreKey: traditional(key, 'pw').replaceAll(/\s+/g, ' '),
+        sslKeyPassword: 'pw',
+      },
+      { sslKeystoreKey: keyStore },
+    ]
+    for (const each of keys) {
+      const values = { ...tls, sslTruststoreCertificates, ...each, maxBlockMs: 5000 }
+      const producer = idempotentProducer(t, values)
       await assert.rejects(sent(producer, record(kafkaTopic, 'a')), /authorization failed/i)
     }
   })

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { before, describe, it } from 'node:test'
 import { parameterFaults } from '../../../src/kafka/parameter-faults.ts'
+import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 import type {
   KafkaParameterName,
   KafkaParameterValues,
 } from '../../../src/kafka/parameter-table.ts'
-import { encrypted, selfSigned, type Identity } from './certificates.ts'
+import { encrypted, selfSigned, traditional, type Identity } from './certificates.ts'
 
 const plain: KafkaParameterValues = { kafkaTopic: 'events', bootstrapServers: 'a:9092, b:9093' }
 const scram: KafkaParameterValues = {
@@ -55,6 +57,9 @@ describe('parameterFaults', () => {
     ['bootstrapServers', { ...plain, bootstrapServers: 'a:9092,' }],
     ['bootstrapServers', { ...plain, bootstrapServers: 'a:70000' }],
     ['bootstrapServers', { ...plain, bootstrapServers: 'http://a:9092' }],
+    ['bootstrapServers', { ...plain, bootstrapServers: 'a\u0000b:9092' }],
+    ['bootstrapServers', { ...plain, bootstrapServers: 'käse:9092' }],
+    ['bootstrapServers', { ...plain, bootstrapServers: '[::1%eth0]:9092' }],
     ['compressionType', { ...plain, compressionType: 'brotli' }],
     ['batchSize', { ...plain, batchSize: -1 }],
     ['maxRequestSize', { ...plain, maxRequestSize: 10 }],
@@ -151,6 +156,45 @@ describe('parameterFaults of keys and certificates', () => {
     for (const values of good) assert.deepEqual(parameterFaults(values), [])
   })
 
+  it('accepts every form of key that OpenSSL writes, also on one line', () => {
+    const rsa = selfSigned('rsa', { algorithm: 'rsa' })
+    for (const { key, certificate } of [own, rsa]) {
+      const forms = {
+        'PKCS#8': [key],
+        'PKCS#8, encrypted': [encrypted(key, 'pw'), 'pw'],
+        'PKCS#1 or SEC 1': [traditional(key)],
+        'PKCS#1 or SEC 1, encrypted': [traditional(key, 'pw'), 'pw'],
+      } as const
+      for (const [form, [pem, sslKeyPassword]] of Object.entries(forms)) {
+        for (const sslKeystoreKey of [pem, pem.replaceAll(/\s+/g, ' ')]) {
+          const values = {
+            ...tls,
+            sslKeystoreKey,
+            sslKeystoreCertificateChain: certificate,
+            ...(sslKeyPassword === undefined ? {} : { sslKeyPassword }),
+          }
+          assert.deepEqual(parameterFaults(values), [], form)
+          const { global } = toProducerConfig(values, 'best-effort')
+          const written = createPrivateKey({
+            key: String(global['ssl.key.pem']),
+            passphrase: sslKeyPassword,
+          })
+          assert.ok(written.equals(createPrivateKey(key)), form)
+        }
+      }
+    }
+  })
+
+  it('takes a key store alone', () => {
+    const sslKeystoreKey = { path: '/p', password: 'pw', sha256: '', certificate: own.certificate }
+    assert.deepEqual(parameterFaults({ ...tls, sslKeystoreKey }), [])
+    const beside = { sslKeystoreCertificateChain: own.certificate, sslKeyPassword: 'pw' }
+    assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey, ...beside }), [
+      'sslKeystoreCertificateChain',
+      'sslKeyPassword',
+    ])
+  })
+
   it('names what does not fit', () => {
     const chain = own.certificate
     assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey: own.key }), [
@@ -168,7 +212,12 @@ describe('parameterFaults of keys and certificates', () => {
       sslKeystoreKey: encrypted(own.key, 'pw'),
       sslKeystoreCertificateChain: chain,
     }
-    assert.deepEqual(faultyParameters(sealed), ['sslKeystoreKey'])
+    assert.deepEqual(parameterFaults(sealed), [
+      {
+        parameter: 'sslKeystoreKey',
+        message: 'sslKeystoreKey is encrypted; it needs sslKeyPassword.',
+      },
+    ])
     assert.deepEqual(faultyParameters({ ...sealed, sslKeyPassword: 'wrong' }), ['sslKeystoreKey'])
   })
 })

@@ -49,6 +49,12 @@ describe('toProducerConfig', () => {
     },
     { values: { batchSize: 0 }, global: { 'batch.size': undefined, 'batch.num.messages': 1 } },
     { values: { deliveryTimeoutMs: 5000 }, topic: { 'message.timeout.ms': 5000 } },
+    {
+      // librdkafka refuses a linger that is not shorter.
+      values: { deliveryTimeoutMs: 10 },
+      global: { 'linger.ms': 5 },
+      topic: { 'message.timeout.ms': 10 },
+    },
     { values: { maxRequestSize: 5000 }, global: { 'message.max.bytes': 5000 } },
     { values: { maxBlockMs: 5000 }, global: { 'topic.metadata.propagation.max.ms': 5000 } },
     {
@@ -97,7 +103,11 @@ describe('toProducerConfig', () => {
       saslJaasConfig:
         'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";',
     }
-    const configs = [bestEffort(everything), bestEffort({ batchSize: 0 })]
+    const sslKeystoreKey = { path: '/p.p12', password: 'pw', sha256: 'x', certificate: undefined }
+    const configs = [
+      bestEffort(everything),
+      bestEffort({ batchSize: 0, securityProtocol: 'SSL', sslKeystoreKey }),
+    ]
     for (const name of kafkaParameterNames) {
       for (const { scope, property } of kafkaParameters[name].librdkafka) {
         assert.ok(

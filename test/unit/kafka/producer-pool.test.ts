@@ -53,6 +53,15 @@ describe('ProducerPool', () => {
     assert.equal(made.length, 2)
   })
 
+  it('tells key stores of another content apart', () => {
+    const { pool, made } = recordingPool()
+    for (const sha256 of ['1', '2', '1']) {
+      const sslKeystoreKey = { path: '/p.p12', password: 'pw', sha256, certificate: undefined }
+      pool.acquire(config({ securityProtocol: 'SSL', sslKeystoreKey }), silentLogger)
+    }
+    assert.equal(made.length, 2)
+  })
+
   it('closes with the last lease, once, and opens anew after that', async () => {
     const { pool, made } = recordingPool()
     const first = pool.acquire(config(), silentLogger)

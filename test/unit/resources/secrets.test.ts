@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { loadSecretSource } from '../../../src/resources/secrets.ts'
+import { pkcs12, selfSigned } from '../kafka/certificates.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vault-'))
 after(() => {
@@ -64,6 +66,34 @@ describe('secret source', () => {
     assert.equal(source.resolve('jaas', 'AidboxTopicDestination', 'a'), 'canary-1')
   })
 
+  it('tells another version of what has changed, and of what was written just now', () => {
+    const path = write('versions', 'canary-1')
+    const source = vault({ jaas: { path, scope: anyDestination } })
+    const noon = new Date('2026-01-24T12:00:00Z')
+    utimesSync(path, noon, noon)
+    const before = source.version('jaas')
+    assert.equal(source.version('jaas'), before)
+    utimesSync(path, noon, new Date(noon.getTime() + 1))
+    assert.notEqual(source.version('jaas'), before)
+    rmSync(path)
+    assert.match(source.version('jaas'), /ENOENT/)
+    assert.equal(source.version('unknown'), source.version('unknown'))
+    assert.doesNotMatch(before, /canary|versions/)
+  })
+
+  it('reads a file again that was written twice within one tick of the clock', async () => {
+    const path = write('twice', 'canary-1')
+    const source = vault({ jaas: { path, scope: anyDestination } })
+    const now = new Date()
+    utimesSync(path, now, now)
+    assert.equal(source.resolve('jaas', 'AidboxTopicDestination', 'a'), 'canary-1')
+    // Whoever looks within the same millisecond sees the same.
+    await delay(2)
+    writeFileSync(path, 'canary-2')
+    utimesSync(path, now, now)
+    assert.equal(source.resolve('jaas', 'AidboxTopicDestination', 'a'), 'canary-2')
+  })
+
   const scopes = [
     { name: 'another type', scope: { resource_type: 'Patient' }, id: 'a' },
     { name: 'another id', scope: { ...anyDestination, id: 'b' }, id: 'a' },
@@ -103,6 +133,48 @@ describe('secret source', () => {
     })
   }
 
+  it('opens a key store with the password of its file, and tells another content', () => {
+    const path = join(folder, 'client.p12')
+    const passwordPath = write('client.p12.password', 'canary-password\n')
+    const identity = selfSigned('client')
+    writeFileSync(path, pkcs12(identity, 'canary-password'))
+    const entry = { path: './client.p12', format: 'pkcs12', scope: anyDestination }
+    const source = vault({ client: { ...entry, password_path: passwordPath } })
+    const resolve = () => source.resolve('client', 'AidboxTopicDestination', 'a')
+    const first = resolve()
+    assert.ok(typeof first === 'object')
+    const { sha256, ...store } = first
+    assert.deepEqual(store, {
+      path,
+      password: 'canary-password',
+      certificate: identity.certificate,
+    })
+    const version = source.version('client')
+    writeFileSync(path, pkcs12(selfSigned('client'), 'canary-password'))
+    const second = resolve()
+    assert.ok(typeof second === 'object')
+    assert.notEqual(second.sha256, sha256)
+    assert.notEqual(source.version('client'), version)
+
+    writeFileSync(passwordPath, 'canary-wrong')
+    assert.throws(resolve, failure(/^The key store of the secret client cannot be opened with its/))
+    writeFileSync(path, 'canary')
+    assert.throws(resolve, failure(/^The key store of the secret client is no PKCS#12 file/))
+    rmSync(passwordPath)
+    assert.throws(
+      resolve,
+      failure(/^The password file of the secret client cannot be read \(ENOENT/),
+    )
+  })
+
+  it('opens a key store without a password', () => {
+    const path = join(folder, 'open.p12')
+    writeFileSync(path, pkcs12(selfSigned('client'), ''))
+    const source = vault({ client: { path, format: 'pkcs12', scope: anyDestination } })
+    const store = source.resolve('client', 'AidboxTopicDestination', 'a')
+    assert.ok(typeof store === 'object' && store.password === '')
+  })
+
   it('refuses every reference without a configuration', () => {
     const source = loadSecretSource()
     assert.throws(
@@ -126,6 +198,21 @@ describe('vault configuration', () => {
       name: 'no scope',
       text: '{"secret": {"jaas": {"path": "/canary"}}}',
       message: /jaas .*"scope"/,
+    },
+    {
+      name: 'an unknown format',
+      text: '{"secret": {"jaas": {"path": "/canary", "format": "jks", "scope": {"resource_type": "X"}}}}',
+      message: /jaas .*"pkcs12"/,
+    },
+    {
+      name: 'a password of a text',
+      text: '{"secret": {"jaas": {"path": "/canary", "password_path": "/canary", "scope": {"resource_type": "X"}}}}',
+      message: /jaas .*"pkcs12"/,
+    },
+    {
+      name: 'a password instead of its file',
+      text: '{"secret": {"jaas": {"path": "/canary", "format": "pkcs12", "password_path": 4711, "scope": {"resource_type": "X"}}}}',
+      message: /jaas .*"password_path"/,
     },
     {
       name: 'no type',

@@ -209,7 +209,7 @@ describe('AidboxTopicDestination: secret references', () => {
     },
   }
   const referring = withParameter(withSecret, reference)
-  const vault = (text: string): SecretSource => ({
+  const vault = (text: string): Pick<SecretSource, 'resolve'> => ({
     resolve(name, resourceType, id) {
       assert.deepEqual([name, resourceType, id], ['kafka-jaas', 'AidboxTopicDestination', 'full'])
       return text

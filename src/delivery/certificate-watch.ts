@@ -1,0 +1,57 @@
+import { validityNotices } from '../kafka/certificate-validity.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { TopicDestination } from '../resources/topic-destination.ts'
+import type { Registry } from './registry.ts'
+
+const repeatMs = 86_400_000
+const lookIntervalMs = 3_600_000
+
+/** Says in the log which certificates have ended or end soon: when a destination comes or changes, and then once a day. */
+export class CertificateWatch {
+  readonly #registry: Pick<Registry, 'destinations'>
+  readonly #logger: Logger
+  readonly #nowMs: () => number
+  readonly #looked = new Map<string, { readonly at: number; readonly as: TopicDestination }>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    registry: Pick<Registry, 'destinations'>,
+    logger: Logger,
+    nowMs: () => number = () => Date.now(),
+  ) {
+    this.#registry = registry
+    this.#logger = logger
+    this.#nowMs = nowMs
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.look()
+    }, lookIntervalMs)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** What was looked at within a day and is the same as then costs nothing. */
+  look(): void {
+    const { destinations } = this.#registry
+    for (const reference of this.#looked.keys()) {
+      if (!destinations.has(reference)) this.#looked.delete(reference)
+    }
+    const at = this.#nowMs()
+    for (const [reference, { destination }] of destinations) {
+      const before = this.#looked.get(reference)
+      if (!destination || (before?.as === destination && at - before.at < repeatMs)) continue
+      this.#looked.set(reference, { at, as: destination })
+      for (const { parameter, message } of validityNotices(destination.parameters, at)) {
+        this.#logger.warn(
+          { destination: reference, parameter, cause: message },
+          'a certificate of a destination ends soon, or is outside its time',
+        )
+      }
+    }
+  }
+}

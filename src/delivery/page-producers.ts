@@ -1,0 +1,33 @@
+import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import { toProducerConfig } from '../kafka/producer-config.ts'
+import { createPageProducer } from '../kafka/rdkafka-page-producer.ts'
+import { createTransactionalProducer } from '../kafka/rdkafka-transactional-producer.ts'
+import type { ResolvedOptions } from '../options.ts'
+import type { LaneParts } from './lane-parts.ts'
+
+type Options = Pick<
+  ResolvedOptions,
+  'transactional' | 'transactionalIdPrefix' | 'checkpointTopic' | 'logger'
+>
+
+/** Makes the producers of lanes as the options say.
+ *  @param installation known by the time a lane begins */
+export function pageProducers(
+  options: Options,
+  isServerAllowed: IsServerAllowed,
+  installation: { readonly id: string },
+): LaneParts['createProducer'] {
+  const { transactional, transactionalIdPrefix, checkpointTopic, logger } = options
+  return ({ id, parameters, kafkaTopic }, onError) => {
+    const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+    const transactionalId = transactional ? name : undefined
+    const config = toProducerConfig(parameters, 'at-least-once', transactionalId, isServerAllowed)
+    if (!transactional) return createPageProducer(config, logger, { onError })
+    const checkpoint = {
+      group: name,
+      kafkaTopic: checkpointTopic ?? kafkaTopic,
+      isOwnTopic: checkpointTopic !== undefined,
+    }
+    return createTransactionalProducer(config, logger, { onError, checkpoint })
+  }
+}
