@@ -29,5 +29,7 @@ export function principalSecret(
       'The secretRef of the principal needs a vault configuration: give --vault-config or VAULT_CONFIG, or refer to a variable with env:<name>.',
     )
   }
-  return loadSecretSource(vaultConfigPath).resolve(secretRef, secretScope, topologyName)
+  const secret = loadSecretSource(vaultConfigPath).resolve(secretRef, secretScope, topologyName)
+  if (typeof secret === 'string') return secret
+  throw new TopologyError('The secretRef of a principal names a key store; it must be a password.')
 }
