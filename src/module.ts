@@ -14,6 +14,7 @@ import { toProducerConfig } from './kafka/producer-config.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import { createPageProducer } from './kafka/rdkafka-page-producer.ts'
 import { createTransactionalProducer } from './kafka/rdkafka-transactional-producer.ts'
+import { allowedTokenEndpoints } from './kafka/token-endpoints.ts'
 import type { Logger } from './observability/logger.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { EventNotices } from './outbox/event-notices.ts'
@@ -83,6 +84,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,
+        isTokenEndpointAllowed: allowedTokenEndpoints(this.#options.allowedTokenEndpoints),
         plainSecrets,
         strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
@@ -204,7 +206,15 @@ function wireParts(
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = options
   const db = untilEnded(pool)
   const installation = { id: '' }
-  const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
+  const registry = new Registry({
+    db,
+    schema,
+    host,
+    secrets,
+    isTokenEndpointAllowed: allowedTokenEndpoints(options.allowedTokenEndpoints),
+    leaseMs: registryLeaseMs,
+    logger,
+  })
   const leasePool =
     options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
   const presence = leasePool

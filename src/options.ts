@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
+import { allowedTokenEndpoints } from './kafka/token-endpoints.ts'
 import { silentLogger, withLoggableErrors, type Logger } from './observability/logger.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
@@ -19,6 +20,9 @@ export interface ModuleOptions {
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** Token endpoints that destinations with OAUTHBEARER may name: URLs, of which each allows itself and what is below its path. Absent: none, because
+   *  this server would send a request to wherever a destination points. With `http:` secrets go there without TLS. */
+  readonly allowedTokenEndpoints?: readonly string[]
   /** What becomes of a topic whose criteria names an element that FHIR R4 does not know: `error` refuses it, `warn` stores it; for servers with
    *  elements of their own.
    *  @default 'error' */
@@ -94,7 +98,8 @@ export interface ModuleOptions {
   readonly stopTimeoutMs?: number
 }
 
-type Undefaulted = 'database' | 'baseUrl' | 'vaultConfigPath' | 'checkpointTopic'
+type Undefaulted =
+  'database' | 'baseUrl' | 'vaultConfigPath' | 'checkpointTopic' | 'allowedTokenEndpoints'
 type Defaulted = Omit<ModuleOptions, Undefaulted>
 export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 
@@ -169,6 +174,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   }
   checkRanges(resolved, ranges)
   checkChoices(resolved)
+  allowedTokenEndpoints(resolved.allowedTokenEndpoints)
   return resolved
 }
 

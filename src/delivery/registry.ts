@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirHost, FhirResource, Interaction, SqlTx } from '../host/types.ts'
+import type { IsTokenEndpointAllowed } from '../kafka/token-endpoints.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
@@ -39,6 +40,9 @@ export interface RegistryParts {
   readonly schema: OutboxSchema
   readonly host: FhirHost
   readonly secrets: SecretSource
+  /** Where a destination may have tokens fetched.
+   *  @default nowhere */
+  readonly isTokenEndpointAllowed?: IsTokenEndpointAllowed
   readonly leaseMs: number
   readonly logger: Logger
 }
@@ -277,7 +281,11 @@ export class Registry {
   #parse(resource: FhirResource): ParsedDestination {
     const refersToSecrets = JSON.stringify(resource).includes(secretReferenceUrl)
     try {
-      const destination = parseTopicDestination(resource, this.#parts.secrets)
+      const destination = parseTopicDestination(
+        resource,
+        this.#parts.secrets,
+        this.#parts.isTokenEndpointAllowed,
+      )
       return { resource, destination, fault: undefined, refersToSecrets }
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error)

@@ -1,11 +1,11 @@
 import { jaasFaults } from './jaas-faults.ts'
+import { kafkaFeatures } from './kafka-features.ts'
 import {
   kafkaParameterNames,
   kafkaParameters,
   type KafkaParameterName,
   type KafkaParameterValues,
 } from './parameter-table.ts'
-import { rdkafka } from './rdkafka-binding.ts'
 import { tlsFaults } from './tls-faults.ts'
 
 /** One reason why a destination cannot be used. `message` is a sentence without any secret. */
@@ -20,10 +20,10 @@ const hostAndPort = /^(?:\[[0-9a-fA-F:]+\]|[^\s:/[\]@]+):(\d{1,5})$/
 const caseInsensitive: ReadonlySet<KafkaParameterName> = new Set(['securityProtocol'])
 
 /** Everything that can be known to be wrong without asking the network. An empty answer means that librdkafka takes the configuration.
- *  @param features what this build of librdkafka can do; default: the loaded one */
+ *  @param features what Kafka clients can do here; default: this installation */
 export function parameterFaults(
   values: KafkaParameterValues,
-  features: readonly string[] = rdkafka.features,
+  features: readonly string[] = kafkaFeatures(),
 ): readonly ParameterFault[] {
   return [
     ...tableFaults(values),

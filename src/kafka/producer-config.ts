@@ -1,14 +1,17 @@
 import { TopicDestinationError } from '../errors.ts'
-import { parseJaas } from './jaas.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
+import { saslLogin } from './sasl/sasl-login.ts'
+import type { TokenRequest } from './tokens/token-request.ts'
 
 /** node-rdkafka's two arguments and what this module itself needs. Holds secrets in clear: never log it. */
 export interface ProducerConfig {
   readonly global: Readonly<Record<string, string | number | boolean>>
   /** Second argument of `new Producer`: node-rdkafka silently drops topic-level properties in the first. */
   readonly topic: Readonly<Record<string, string | number | boolean>>
+  /** How its clients get the tokens that they log in with; absent: they need none of this module. */
+  readonly tokens?: TokenRequest
   /** Longest wait for cluster metadata or the transaction coordinator. */
   readonly maxBlockMs: number
   readonly deliveryTimeoutMs: number
@@ -47,6 +50,7 @@ export function toProducerConfig(
       expression: `AidboxTopicDestination.parameter.where(name = '${fault.parameter}')`,
     })
   }
+  const login = saslLogin(values)
   const timeouts = timeoutsOf(values, kind)
   const maxBlockMs = values.maxBlockMs ?? 60_000
   const maxRequestSizeBytes = values.maxRequestSize ?? defaultMaxRequestSizeBytes
@@ -56,6 +60,7 @@ export function toProducerConfig(
     global: {
       ...commonProperties(values, timeouts, maxBlockMs),
       ...securityProperties(values),
+      ...login?.properties,
       ...(kind === 'best-effort'
         ? bestEffortProperties(maxBufferedBytes)
         : pageProperties(transactionalId, maxBlockMs, maxRequestSizeBytes)),
@@ -67,6 +72,7 @@ export function toProducerConfig(
       'message.timeout.ms': timeouts.deliveryMs,
       'request.timeout.ms': timeouts.ackMs,
     },
+    ...(login?.tokens ? { tokens: login.tokens } : {}),
     maxBlockMs,
     deliveryTimeoutMs: timeouts.deliveryMs,
     maxRequestSizeBytes,
@@ -183,7 +189,6 @@ function securityProperties(values: KafkaParameterValues): Properties {
   return {
     'security.protocol': protocol,
     ...(protocol.endsWith('SSL') ? tlsProperties(values) : {}),
-    ...(protocol.startsWith('SASL') ? saslProperties(values) : {}),
   }
 }
 
@@ -195,14 +200,5 @@ function tlsProperties(values: KafkaParameterValues): Properties {
     ...(key ? { 'ssl.key.pem': key, 'ssl.certificate.pem': chain.join('') } : {}),
     ...(key && values.sslKeyPassword ? { 'ssl.key.password': values.sslKeyPassword } : {}),
     ...(authorities.length > 0 ? { 'ssl.ca.pem': authorities.join('') } : {}),
-  }
-}
-
-function saslProperties(values: KafkaParameterValues): Properties {
-  const options = parseJaas(values.saslJaasConfig ?? '')[0]?.options
-  return {
-    'sasl.mechanism': values.saslMechanism ?? '',
-    'sasl.username': options?.get('username') ?? '',
-    'sasl.password': options?.get('password') ?? '',
   }
 }

@@ -8,6 +8,11 @@ import {
   type KafkaParameterName,
   type KafkaParameterValues,
 } from '../kafka/parameter-table.ts'
+import {
+  noTokenEndpoint,
+  tokenEndpointFaults,
+  type IsTokenEndpointAllowed,
+} from '../kafka/token-endpoints.ts'
 import { refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { parameterContent, type ParameterContent } from './parameter-content.ts'
@@ -35,6 +40,17 @@ export function readParameters(resource: FhirResource, secrets: SecretSource): P
 /** Semantic checks that need every value: names of topics, login entries, certificates, timeouts. */
 export function valueIssues(values: KafkaParameterValues): readonly OperationOutcomeIssue[] {
   return parameterFaults(values).map(({ parameter, message }) =>
+    refusal('value', message, valuePath(parameter)),
+  )
+}
+
+/** Whether this server would fetch tokens where the values say.
+ *  @param isAllowed default: nowhere */
+export function tokenEndpointIssues(
+  values: KafkaParameterValues,
+  isAllowed: IsTokenEndpointAllowed = noTokenEndpoint,
+): readonly OperationOutcomeIssue[] {
+  return tokenEndpointFaults(values, isAllowed).map(({ parameter, message }) =>
     refusal('value', message, valuePath(parameter)),
   )
 }
@@ -155,7 +171,7 @@ function shapeFault(
     return refusal('structure', `Write exactly one secret reference for ${name}.`, path)
   }
   const text = isMasked
-    ? `There is no stored value of ${name} that could be kept, or the brokers have changed; write the value or a secret reference.`
+    ? `There is no stored value of ${name} that could be kept, or the brokers have changed or the token endpoint; write the value or a secret reference.`
     : `The parameter ${name} needs a ${canonicalFhirType}.`
   return refusal('required', text, path)
 }

@@ -4,13 +4,15 @@ import {
   type FhirResource,
   type ResourceTypeDefinition,
 } from '../host/types.ts'
+import { kafkaClientDescription } from '../kafka/kafka-client-description.ts'
+import type { IsTokenEndpointAllowed } from '../kafka/token-endpoints.ts'
 import { profileNames } from './canonical-urls.ts'
 import { isDestinationKind } from './destination-kinds.ts'
 import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { organizationIssues } from './organization.ts'
 import { destinationProfiles } from './profile-definitions.ts'
-import { readParameters, valueIssues } from './read-parameters.ts'
+import { readParameters, tokenEndpointIssues, valueIssues } from './read-parameters.ts'
 import { destinationSearchParameters } from './search-parameters.ts'
 import { keepSecrets, maskSecrets } from './secret-parameters.ts'
 import type { SecretSource } from './secrets.ts'
@@ -20,6 +22,9 @@ import { destinationTypeName } from './type-names.ts'
 
 interface TopicDestinationTypeOptions {
   readonly secrets: SecretSource
+  /** Where a destination may have tokens fetched.
+   *  @default nowhere */
+  readonly isTokenEndpointAllowed?: IsTokenEndpointAllowed
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
@@ -38,6 +43,7 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
     definition: destinationDefinition,
     profiles: destinationProfiles,
     searchParameters: destinationSearchParameters,
+    documentation: kafkaClientDescription(),
     interactions: strictAidbox
       ? resourceInteractions.filter((each) => each !== 'update' && each !== 'patch')
       : resourceInteractions,
@@ -51,7 +57,9 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ...organizationIssues(resource),
         ...issues,
       ]
-      return found.length === 0 && values ? [...valueIssues(values)] : found.slice(0, maxIssues)
+      return found.length === 0 && values
+        ? [...valueIssues(values), ...tokenEndpointIssues(values, options.isTokenEndpointAllowed)]
+        : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,

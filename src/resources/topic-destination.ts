@@ -1,6 +1,7 @@
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
 import type { KafkaParameterValues } from '../kafka/parameter-table.ts'
+import type { IsTokenEndpointAllowed } from '../kafka/token-endpoints.ts'
 import {
   contentModes,
   destinationKinds,
@@ -11,7 +12,7 @@ import {
   type DestinationStatus,
   type LogLevel,
 } from './destination-kinds.ts'
-import { readParameters, valueIssues } from './read-parameters.ts'
+import { readParameters, tokenEndpointIssues, valueIssues } from './read-parameters.ts'
 import type { SecretSource } from './secrets.ts'
 import { destinationTypeName } from './type-names.ts'
 
@@ -37,14 +38,16 @@ export interface TopicDestination {
   readonly parameters: KafkaParameterValues
 }
 
-/** Reads a stored destination. What was valid when it was written may not be any more: a secret file is gone, a new password does not parse.
+/** Reads a stored destination. What was valid when it was written may not be any more: a secret file is gone, a new password does not parse, a token
+ *  endpoint is no longer allowed.
  *
  *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` with the expression of the element at fault */
 export function parseTopicDestination(
   resource: FhirResource,
   secrets: SecretSource,
+  isTokenEndpointAllowed?: IsTokenEndpointAllowed,
 ): TopicDestination {
-  const parameters = usableParameters(resource, secrets)
+  const parameters = usableParameters(resource, secrets, isTokenEndpointAllowed)
   const { id = '', topic } = resource
   if (typeof topic !== 'string') throw unusable('topic', 'is missing')
   return {
@@ -65,9 +68,16 @@ export function parseTopicDestination(
   }
 }
 
-function usableParameters(resource: FhirResource, secrets: SecretSource): KafkaParameterValues {
+function usableParameters(
+  resource: FhirResource,
+  secrets: SecretSource,
+  isTokenEndpointAllowed: IsTokenEndpointAllowed | undefined,
+): KafkaParameterValues {
   const { values, issues } = readParameters(resource, secrets)
-  const [fault] = issues ?? valueIssues(values)
+  const [fault] = issues ?? [
+    ...valueIssues(values),
+    ...tokenEndpointIssues(values, isTokenEndpointAllowed),
+  ]
   if (values && !fault) return values
   const expression = fault?.expression?.[0]
   throw new TopicDestinationError(

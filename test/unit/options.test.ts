@@ -41,8 +41,9 @@ describe('module options', () => {
     ['undeliverable', 'block'],
     ['criteriaElementCheck', 'off'],
     ['checkpoint', 'false'],
+    ['allowedTokenEndpoints', ['login.example.org']],
   ] as const) {
-    it(`refuse ${name} ${value} by name`, () => {
+    it(`refuse ${name} ${String(value)} by name`, () => {
       assert.throws(() => resolveOptions({ ...required, [name]: value }), {
         code: 'KTD_INVALID_OPTION',
         message: new RegExp(name),
