@@ -1,5 +1,5 @@
+import type { ParameterFault } from '../parameter-faults.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
-import type { LoginFault } from './login-module.ts'
 
 /** Classes that `saslClientCallbackHandlerClass` may name, and the mechanisms they go with. None is loaded: what they do in Java is built here,
  *  by mechanism. */
@@ -21,7 +21,7 @@ const handlers: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-export function callbackHandlerFaults(values: KafkaParameterValues): readonly LoginFault[] {
+export function callbackHandlerFaults(values: KafkaParameterValues): readonly ParameterFault[] {
   const { saslClientCallbackHandlerClass: written, saslMechanism } = values
   if (!written) return []
   const parameter = 'saslClientCallbackHandlerClass'

@@ -1,4 +1,5 @@
-import type { KafkaParameterName, KafkaParameterValues } from '../parameter-table.ts'
+import type { ParameterFault } from '../parameter-faults.ts'
+import type { KafkaParameterValues } from '../parameter-table.ts'
 import type { TokenRequest } from '../tokens/token-request.ts'
 
 export type JaasOptions = ReadonlyMap<string, string>
@@ -9,12 +10,6 @@ export interface SaslLogin {
   readonly properties: Readonly<Record<string, string | number | boolean>>
   /** How this module gets the token that librdkafka is given. Absent: librdkafka needs none, or gets it itself. */
   readonly tokens?: TokenRequest
-}
-
-/** Why a login cannot be used. `message` is a sentence without any secret. */
-export interface LoginFault {
-  readonly parameter: KafkaParameterName
-  readonly message: string
 }
 
 export interface LoginInput {
@@ -32,19 +27,19 @@ export interface LoginModule {
   /** What this installation lacks for it, and what to install; undefined when it lacks nothing. */
   missing(features: readonly string[]): string | undefined
   /** What is wrong with options and values that belong to it. */
-  faults(input: LoginInput, features: readonly string[]): readonly LoginFault[]
+  faults(input: LoginInput, features: readonly string[]): readonly ParameterFault[]
   /** Of options without faults. */
   login(input: LoginInput): SaslLogin
 }
 
-export function jaasFault(message: string): LoginFault {
+export function jaasFault(message: string): ParameterFault {
   return { parameter: 'saslJaasConfig', message }
 }
 
 /** The faults of those that are there. */
 export function jaasFaultsOf(
   ...messages: readonly (string | false | undefined)[]
-): readonly LoginFault[] {
+): readonly ParameterFault[] {
   return messages.flatMap((message) =>
     message === undefined || message === false ? [] : [jaasFault(message)],
   )

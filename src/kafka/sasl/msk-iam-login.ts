@@ -1,9 +1,9 @@
 import { missingFeature, missingMskIam } from '../kafka-features.ts'
+import type { ParameterFault } from '../parameter-faults.ts'
 import type { AwsAccessKey, AwsCredentials } from '../tokens/token-request.ts'
 import {
   jaasFaultsOf,
   type JaasOptions,
-  type LoginFault,
   type LoginInput,
   type LoginModule,
 } from './login-module.ts'
@@ -73,7 +73,7 @@ function regionOf(bootstrapServers: string, written: string | undefined): string
   return named.every((each) => each === first) ? first : undefined
 }
 
-function regionFaults({ values }: LoginInput): readonly LoginFault[] {
+function regionFaults({ values }: LoginInput): readonly ParameterFault[] {
   const { awsRegion, bootstrapServers } = values
   const found = regionOf(bootstrapServers, awsRegion)
   if (found !== undefined && region.test(found)) return []
@@ -84,7 +84,7 @@ function regionFaults({ values }: LoginInput): readonly LoginFault[] {
   return [{ parameter: 'awsRegion', message }]
 }
 
-function optionFaults({ options }: LoginInput): readonly LoginFault[] {
+function optionFaults({ options }: LoginInput): readonly ParameterFault[] {
   const arn = options.get('awsRoleArn')
   const profileName = options.get('awsProfileName')
   const keys = ['awsRoleAccessKeyId', 'awsRoleSecretAccessKey'].filter((name) => options.get(name))

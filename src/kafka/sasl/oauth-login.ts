@@ -1,10 +1,10 @@
 import { missingFeature } from '../kafka-features.ts'
+import type { ParameterFault } from '../parameter-faults.ts'
 import type { TokenRequest } from '../tokens/token-request.ts'
 import {
   jaasFaultsOf,
   missingOptions,
   type JaasOptions,
-  type LoginFault,
   type LoginInput,
   type LoginModule,
   type SaslLogin,
@@ -41,7 +41,7 @@ function isUnsecured({ options, values }: LoginInput): boolean {
   return values.saslOauthbearerTokenEndpointUrl === undefined && options.has(unsecuredSubject)
 }
 
-function unsecuredFaults({ options }: LoginInput): readonly LoginFault[] {
+function unsecuredFaults({ options }: LoginInput): readonly ParameterFault[] {
   const lifetime = options.get(unsecuredLifetime)
   return jaasFaultsOf(
     missingOptions(options, [unsecuredSubject]),
@@ -56,7 +56,7 @@ function unsecuredFaults({ options }: LoginInput): readonly LoginFault[] {
 function clientFaults(
   { options, values }: LoginInput,
   features: readonly string[],
-): readonly LoginFault[] {
+): readonly ParameterFault[] {
   if (values.saslOauthbearerTokenEndpointUrl === undefined) {
     const message = `OAUTHBEARER needs ${endpointParameter}, the URL that tokens are fetched from; to try it out without one, write the option ${unsecuredSubject} in saslJaasConfig.`
     return [{ parameter: endpointParameter, message }]

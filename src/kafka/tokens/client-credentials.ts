@@ -57,9 +57,13 @@ async function fetchToken(
  *  nothing, and would not know the `%2D` that the library's own form makes of a hyphen. */
 function basicAuthentication(clientSecret: string): oauth.ClientAuth {
   return (_server, { client_id: clientId }, _body, headers) => {
-    const credentials = [clientId, clientSecret].map(encodeURIComponent).join(':')
-    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
+    headers.set('authorization', `Basic ${credentialsOf(clientId, clientSecret)}`)
   }
+}
+
+function credentialsOf(clientId: string, clientSecret: string): string {
+  const pair = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`
+  return Buffer.from(pair).toString('base64')
 }
 
 /** The shorter of what answer and token say. */
@@ -85,15 +89,8 @@ function expiryOf(token: string): number | undefined {
   }
 }
 
-function failureOf(
-  error: unknown,
-  { endpointUrl, clientSecret }: ClientCredentialsRequest,
-): TokenFailure {
-  const reason = [clientSecret, encodeURIComponent(clientSecret)].reduce(
-    (text, secret) => text.replaceAll(secret, '…'),
-    reasonOf(error),
-  )
-  return new TokenFailure(`${tokenEndpoint(endpointUrl)} ${reason}.`)
+function failureOf(error: unknown, request: ClientCredentialsRequest): TokenFailure {
+  return new TokenFailure(`${tokenEndpoint(request.endpointUrl)} ${reasonOf(error, request)}.`)
 }
 
 /** Without a query, which could hold anything. */
@@ -102,10 +99,11 @@ function tokenEndpoint(url: string): string {
   return `The token endpoint ${origin}${pathname}`
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, request: ClientCredentialsRequest): string {
   if (error instanceof oauth.ResponseBodyError) {
     const { error: code, error_description: description } = error
-    return `refused the client: ${said(code)}${description === undefined ? '' : ` (${said(description)})`}; check clientId, clientSecret and scope`
+    const detail = description === undefined ? '' : ` (${said(description, request)})`
+    return `refused the client: ${said(code, request)}${detail}; check clientId, clientSecret and scope`
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
     return `refused the client with status ${error.status}; check clientId and clientSecret`
@@ -122,9 +120,12 @@ function reasonOf(error: unknown): string {
     : `gave an answer that is not a token response (status ${status})`
 }
 
-/** Text of another server, on one line. */
-function said(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 200)
+/** Text of another server, on one line, without what it may repeat of the request. */
+function said(text: string, { clientId, clientSecret }: ClientCredentialsRequest): string {
+  return [credentialsOf(clientId, clientSecret), clientSecret, encodeURIComponent(clientSecret)]
+    .reduce((rest, secret) => rest.replaceAll(secret, '…'), text)
+    .replaceAll(/[^\x20-\x7e…]+/g, ' ')
+    .slice(0, 200)
 }
 
 /** Why `fetch` failed: `ECONNREFUSED`, `ENOTFOUND`, a code of TLS. */

@@ -68,12 +68,16 @@ describe('login with tokens', () => {
 
   it('goes on over the end of tokens: the broker asks for a new login, and gets the next one', async (t) => {
     const endpoint = await TokenEndpoint.start(t)
-    endpoint.lifetimeSeconds = 3
+    endpoint.lifetimeSeconds = 4
     const proxy = await recordingProxy(t)
     const broker = await privateKafka(t, { advertisedSaslPort: proxy.port })
     proxy.forwardTo(broker.saslBootstrapServers)
     const kafkaTopic = await newTopic(broker.bootstrapServers)
-    const values = { ...login(kafkaTopic, endpoint), bootstrapServers: `127.0.0.1:${proxy.port}` }
+    const values = {
+      ...login(kafkaTopic, endpoint),
+      bootstrapServers: `127.0.0.1:${proxy.port}`,
+      maxBlockMs: 60_000,
+    }
     const bestEffort = idempotentProducer(t, values)
     const transactional = transactionalProducer(t, values, uniqueName('oauth'))
     await transactional.start()

@@ -77,6 +77,15 @@ describe('clientCredentialsToken', () => {
         'Zx9-hidden',
       ],
       [
+        /refused the client: invalid_client \(x{190} … …\); check/,
+        (response) => {
+          const basic = Buffer.from('fhir-server:Zx9-hidden').toString('base64')
+          const description = `${'x'.repeat(190)} Zx9-hidden ${basic}`
+          answerJson(response, 400, { error: 'invalid_client', error_description: description })
+        },
+        'Zx9-hidden',
+      ],
+      [
         /refused the client with status 401; check clientId and clientSecret/,
         (response) => response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end(),
       ],
