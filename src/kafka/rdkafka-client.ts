@@ -8,6 +8,7 @@ import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import { ClientLogin } from './tokens/client-login.ts'
+import { oidcCause } from './tokens/oidc-cause.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
 
 /** A record that Kafka has not taken. */
@@ -47,7 +48,7 @@ export class RdkafkaClient {
       config.tokens &&
       new ClientLogin(this.#producer, config.tokens, (cause) => causes.report(cause))
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const cause = fatalCause(log) ?? connectionCause(log, this.#isReady)
+      const cause = fatalCause(log) ?? oidcCause(log) ?? connectionCause(log, this.#isReady)
       if (cause !== undefined) this.#causes.report(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
