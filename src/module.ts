@@ -12,7 +12,7 @@ import { UndecidedQueue, type UndecidedEvents } from './delivery/undecided-queue
 import { TopicDestinationError } from './errors.ts'
 import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, FhirServerModule, SqlTx } from './host/types.ts'
-import { allowedServers } from './kafka/bootstrap-servers.ts'
+import { allowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import type { Logger } from './observability/logger.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
@@ -78,13 +78,12 @@ class KafkaTopicDestination implements TopicDestinationModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets, strictAidbox, criteriaElementCheck, allowedBootstrapServers } =
-      this.#options
+    const { plainSecrets, strictAidbox, criteriaElementCheck } = this.#options
     host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
     host.registerResourceType(
       topicDestinationType({
         secrets: this.#secrets,
-        isServerAllowed: allowedServers(allowedBootstrapServers),
+        ...allowedPlaces(this.#options),
         plainSecrets,
         strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
@@ -228,14 +227,15 @@ function wireParts(
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
   const db = untilEnded(pool)
   const installation = { id: '' }
-  const isServerAllowed = allowedServers(options.allowedBootstrapServers)
+  const allowed = allowedPlaces(options)
+  const { isServerAllowed } = allowed
   const registry = new Registry({
     ...options,
+    ...allowed,
     db,
     schema,
     host,
     secrets,
-    isServerAllowed,
     leaseMs: registryLeaseMs,
   })
   const leasePool =

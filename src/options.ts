@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
-import { allowedServers } from './kafka/bootstrap-servers.ts'
+import { allowedPlaces } from './kafka/allowed-places.ts'
 import { silentLogger, withLoggableErrors, type Logger } from './observability/logger.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
@@ -28,6 +28,9 @@ export interface ModuleOptions {
   /** What reads answer for a secret that stands in the resource itself: `mask` (data-absent-reason) or `echo` (as stored).
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
+  /** Token endpoints that destinations with OAUTHBEARER may name: URLs, of which each allows itself and what is below its path. Absent: none, because
+   *  this server would send a request to wherever a destination points. With `http:` secrets go there without TLS. */
+  readonly allowedTokenEndpoints?: readonly string[]
   /** What becomes of a topic whose criteria names an element that FHIR R4 does not know: `error` refuses it, `warn` stores it; for servers with
    *  elements of their own.
    *  @default 'error' */
@@ -105,7 +108,12 @@ export interface ModuleOptions {
 }
 
 type Undefaulted =
-  'database' | 'baseUrl' | 'vaultConfigPath' | 'allowedBootstrapServers' | 'checkpointTopic'
+  | 'database'
+  | 'baseUrl'
+  | 'vaultConfigPath'
+  | 'allowedBootstrapServers'
+  | 'checkpointTopic'
+  | 'allowedTokenEndpoints'
 type Defaulted = Omit<ModuleOptions, Undefaulted>
 export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 
@@ -186,7 +194,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   }
   checkRanges(resolved, ranges)
   checkChoices(resolved)
-  allowedServers(resolved.allowedBootstrapServers)
+  allowedPlaces(resolved)
   return resolved
 }
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FhirResource } from '../host/types.ts'
-import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import { secretNamesOf } from '../resources/parameter-content.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
 import type { SecretSource } from '../resources/secrets.ts'
@@ -16,11 +16,8 @@ interface StoredDestination {
   readonly secretVersions: string
 }
 
-export interface StoredDestinationsParts {
+export interface StoredDestinationsParts extends AllowedPlaces {
   readonly secrets: SecretSource
-  /** Which Kafka servers a destination may name.
-   *  @default every one */
-  readonly isServerAllowed?: IsServerAllowed
   /** How often the files of secrets are looked at. */
   readonly secretCheckIntervalMs: number
 }
@@ -72,13 +69,13 @@ export class StoredDestinations {
   }
 
   #read(resource: FhirResource): StoredDestination {
-    const { secrets, isServerAllowed } = this.#parts
+    const { secrets } = this.#parts
     const secretNames = secretNamesOf(resource)
     // First: what changes while it is read is another version the next time.
     const secretVersions = this.#versionsOf(secretNames)
     const read = { resource, secretNames, secretVersions }
     try {
-      const destination = parseTopicDestination(resource, secrets, isServerAllowed)
+      const destination = parseTopicDestination(resource, secrets, this.#parts)
       return { ...read, destination, fault: undefined }
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error)

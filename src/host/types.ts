@@ -131,6 +131,8 @@ export interface ResourceTypeDefinition {
   /** Interactions the host serves; a create keeps the id that the client sends. Any other answers 405 `method-not-allowed`, also as an
    *  entry of a bundle. */
   readonly interactions: readonly ResourceInteraction[]
+  /** What this installation can do with the type; a host may show it in its CapabilityStatement (`rest.resource.documentation`). */
+  readonly documentation?: string
   /** Called before the host writes, with the version it replaces. Issues of severity `error` refuse the write with 422.
    *  The resource is the client's body with `resourceType` and `id` set; the host has not validated it. */
   validate(

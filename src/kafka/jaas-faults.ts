@@ -1,88 +1,64 @@
 import { JaasSyntaxError, parseJaas, type JaasEntry } from './jaas.ts'
 import type { ParameterFault } from './parameter-faults.ts'
-import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
+import type { KafkaParameterValues } from './parameter-table.ts'
+import { callbackHandlerFaults } from './sasl/callback-handlers.ts'
+import { jaasFault, type LoginModule } from './sasl/login-module.ts'
+import { loginModuleOf, saslMechanisms, takesOption } from './sasl/login-modules.ts'
 
-const loginModules: Readonly<Record<string, string>> = {
-  PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
-  'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-  'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-}
-const unsupportedMechanisms: ReadonlySet<string> = new Set(['GSSAPI', 'OAUTHBEARER', 'AWS_MSK_IAM'])
-
-/** SASL: a known mechanism, and a JAAS entry that fits it. The sasl… parameters have no effect without SASL, as in Java, but a JAAS text
- *  that cannot be read and a mechanism this version lacks are told in any case. */
+/** SASL: a mechanism that this installation can do, and a JAAS entry that fits it. The sasl… parameters have no effect without SASL, as in Java, but
+ *  a JAAS text that cannot be read and a class that is not known are told in any case. */
 export function jaasFaults(
   values: KafkaParameterValues,
   features: readonly string[],
 ): readonly ParameterFault[] {
   const { saslMechanism, saslJaasConfig, securityProtocol = 'PLAINTEXT' } = values
-  const isSasl = securityProtocol.toUpperCase().startsWith('SASL')
-  const unsupported = [...mechanismFaults(saslMechanism), ...handlerFaults(values)]
-  if (unsupported.length > 0) return unsupported
+  const handlerFaults = callbackHandlerFaults(values)
+  if (handlerFaults.length > 0) return handlerFaults
+  if (!securityProtocol.toUpperCase().startsWith('SASL')) {
+    return saslJaasConfig ? textFaults(saslJaasConfig) : []
+  }
   if (saslMechanism === undefined) {
-    const message = `securityProtocol ${securityProtocol} needs saslMechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.`
-    if (isSasl) return [fault('saslMechanism', message)]
-  } else if (saslMechanism.startsWith('SCRAM') && !features.includes('sasl_scram')) {
-    const message =
-      'This build of node-rdkafka has no SCRAM; install libssl-dev and run "npm rebuild node-rdkafka".'
-    return [fault('saslMechanism', message)]
+    const message = `securityProtocol ${securityProtocol} needs saslMechanism: ${saslMechanisms.join(', ')}.`
+    return [{ parameter: 'saslMechanism', message }]
   }
+  const module = loginModuleOf(saslMechanism)
+  // A mechanism that Kafka does not know is told by the table.
+  if (!module) return []
+  const missing = module.missing(features)
+  if (missing !== undefined) return [{ parameter: 'saslMechanism', message: missing }]
   if (!saslJaasConfig) {
-    return isSasl
-      ? [fault('saslJaasConfig', `securityProtocol ${securityProtocol} needs saslJaasConfig.`)]
-      : []
+    return [jaasFault(`securityProtocol ${securityProtocol} needs saslJaasConfig.`)]
   }
-  return entryFaults(saslJaasConfig, isSasl ? saslMechanism : undefined)
+  const faults = textFaults(saslJaasConfig)
+  const [entry] = faults.length > 0 ? [] : parseJaas(saslJaasConfig)
+  return entry ? entryFaults(entry, module, values, features) : faults
 }
 
-function fault(parameter: KafkaParameterName, message: string): ParameterFault {
-  return { parameter, message }
-}
-
-function mechanismFaults(saslMechanism: string | undefined): readonly ParameterFault[] {
-  if (saslMechanism === undefined || !unsupportedMechanisms.has(saslMechanism)) return []
-  const message = `saslMechanism ${saslMechanism} is not supported yet by this version; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.`
-  return [fault('saslMechanism', message)]
-}
-
-function handlerFaults(values: KafkaParameterValues): readonly ParameterFault[] {
-  if (!values.saslClientCallbackHandlerClass) return []
-  const message =
-    'saslClientCallbackHandlerClass is not supported yet by this version; PLAIN and SCRAM need no callback handler.'
-  return [fault('saslClientCallbackHandlerClass', message)]
-}
-
-function entryFaults(text: string, mechanism: string | undefined): readonly ParameterFault[] {
-  const parameter = 'saslJaasConfig'
-  let entries: readonly JaasEntry[]
+function textFaults(text: string): readonly ParameterFault[] {
   try {
-    entries = parseJaas(text)
+    if (parseJaas(text).length === 1) return []
+    return [jaasFault('saslJaasConfig must hold exactly one login module.')]
   } catch (error) {
     if (!(error instanceof JaasSyntaxError)) throw error
-    return [fault(parameter, `saslJaasConfig cannot be read: ${error.message}.`)]
+    return [jaasFault(`saslJaasConfig cannot be read: ${error.message}.`)]
   }
-  const [entry] = entries
-  if (!entry || entries.length !== 1) {
-    return [fault(parameter, 'saslJaasConfig must hold exactly one login module.')]
-  }
-  if (mechanism === undefined) return []
-  const expected = loginModules[mechanism]
-  if (expected === undefined) return []
-  if (entry.loginModule !== expected) {
-    return [fault(parameter, `saslMechanism ${mechanism} needs the login module ${expected}.`)]
-  }
-  return optionFaults(entry)
 }
 
-function optionFaults({ options }: JaasEntry): readonly ParameterFault[] {
-  const parameter = 'saslJaasConfig'
-  if (!options.get('username') || !options.get('password')) {
-    return [fault(parameter, 'saslJaasConfig needs the options username and password.')]
+function entryFaults(
+  { loginModule, options }: JaasEntry,
+  module: LoginModule,
+  values: KafkaParameterValues,
+  features: readonly string[],
+): readonly ParameterFault[] {
+  if (loginModule !== module.className) {
+    const mechanism = values.saslMechanism ?? ''
+    return [jaasFault(`saslMechanism ${mechanism} needs the login module ${module.className}.`)]
   }
-  if (options.get('tokenauth')?.toLowerCase() === 'true') {
-    return [
-      fault(parameter, 'saslJaasConfig: delegation tokens (tokenauth) are not supported yet.'),
-    ]
-  }
-  return []
+  // Unknown names are not repeated: a slip in the text can make a name of a secret.
+  const isUnknown = [...options.keys()].some((name) => !takesOption(module, name))
+  if (!isUnknown) return module.faults({ options, values }, features)
+  const known = (module.optionNames ?? []).map((name) =>
+    typeof name === 'string' ? name : `${name.source.replace('^', '')}…`,
+  )
+  return [jaasFault(`saslJaasConfig: the options of this login module are ${known.join(', ')}.`)]
 }

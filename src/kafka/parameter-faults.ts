@@ -1,12 +1,12 @@
 import { bootstrapServers, everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
 import { jaasFaults } from './jaas-faults.ts'
+import { kafkaFeatures } from './kafka-features.ts'
 import {
   kafkaParameterNames,
   kafkaParameters,
   type KafkaParameterName,
   type KafkaParameterValues,
 } from './parameter-table.ts'
-import { rdkafka } from './rdkafka-binding.ts'
 import { tlsFaults } from './tls-faults.ts'
 
 /** One reason why a destination cannot be used. `message` is a sentence without any secret. */
@@ -20,11 +20,11 @@ const topicName = /^[a-zA-Z0-9._-]{1,249}$/
 const caseInsensitive: ReadonlySet<KafkaParameterName> = new Set(['securityProtocol'])
 
 /** Everything that can be known to be wrong without asking the network. An empty answer means that librdkafka takes the configuration.
- *  @param features what this build of librdkafka can do; default: the loaded one
+ *  @param features what Kafka clients can do here; default: this installation
  *  @param isAllowed which servers this installation lets destinations name; default: every one */
 export function parameterFaults(
   values: KafkaParameterValues,
-  features: readonly string[] = rdkafka.features,
+  features: readonly string[] = kafkaFeatures(),
   isAllowed: IsServerAllowed = everyServer,
 ): readonly ParameterFault[] {
   return [

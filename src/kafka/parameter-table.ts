@@ -19,6 +19,8 @@ export interface KafkaParameterValues {
   readonly saslMechanism?: string
   readonly saslJaasConfig?: string
   readonly saslClientCallbackHandlerClass?: string
+  readonly saslOauthbearerTokenEndpointUrl?: string
+  readonly awsRegion?: string
   readonly keyByResourceId?: boolean
 }
 
@@ -209,20 +211,32 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
       'OAUTHBEARER',
       'AWS_MSK_IAM',
     ],
-    doc: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Needed with SASL_PLAINTEXT and SASL_SSL. GSSAPI, OAUTHBEARER and AWS_MSK_IAM are not supported yet.',
+    doc: 'PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM or GSSAPI. Needed with SASL_PLAINTEXT and SASL_SSL. AWS_MSK_IAM needs the packages aws-msk-iam-sasl-signer-js and @aws-sdk/credential-providers, GSSAPI a node-rdkafka that was built with libsasl2.',
     librdkafka: [global('sasl.mechanism')],
   },
   saslJaasConfig: {
     ...text,
     ...aidbox,
     secret: true,
-    doc: 'JAAS login entry as Kafka clients take it, for example: org.apache.kafka.common.security.scram.ScramLoginModule required username="…" password="…";',
+    doc: 'JAAS login entry as Kafka clients take it, for example: org.apache.kafka.common.security.scram.ScramLoginModule required username="…" password="…"; The class names a way to log in, it is not loaded.',
     librdkafka: [global('sasl.username'), global('sasl.password')],
   },
   saslClientCallbackHandlerClass: {
     ...text,
     ...aidbox,
-    doc: 'Class name of a SASL callback handler. Only handlers of AWS MSK are known, and those are not supported yet.',
+    doc: 'Class name of a SASL callback handler, as Java clients need it for some mechanisms. Those of Kafka and of AWS MSK are known and have no effect; others are refused, as no class is loaded.',
+    librdkafka: [],
+  },
+  saslOauthbearerTokenEndpointUrl: {
+    ...text,
+    ...addition,
+    doc: 'OAUTHBEARER: URL that tokens are fetched from, with clientId, clientSecret and scope of saslJaasConfig (OAuth 2.0 client credentials). The option allowedTokenEndpoints must allow it.',
+    librdkafka: [],
+  },
+  awsRegion: {
+    ...text,
+    ...addition,
+    doc: 'AWS_MSK_IAM: region of the cluster, where the names in bootstrapServers do not tell it.',
     librdkafka: [],
   },
   keyByResourceId: {

@@ -1,16 +1,19 @@
 import { TopicDestinationError } from '../errors.ts'
 import { everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
-import { parseJaas } from './jaas.ts'
 import type { KeyStore } from './key-store.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
+import { saslLogin } from './sasl/sasl-login.ts'
+import type { TokenRequest } from './tokens/token-request.ts'
 
 /** node-rdkafka's two arguments and what this module itself needs. Holds secrets in clear: never log it. */
 export interface ProducerConfig {
   readonly global: Readonly<Record<string, string | number | boolean>>
   /** Second argument of `new Producer`: node-rdkafka silently drops topic-level properties in the first. */
   readonly topic: Readonly<Record<string, string | number | boolean>>
+  /** How its clients get the tokens that they log in with; absent: they need none of this module. */
+  readonly tokens?: TokenRequest
   /** Longest wait for cluster metadata or the transaction coordinator. */
   readonly maxBlockMs: number
   readonly deliveryTimeoutMs: number
@@ -54,6 +57,7 @@ export function toProducerConfig(
       expression: `AidboxTopicDestination.parameter.where(name = '${fault.parameter}')`,
     })
   }
+  const login = saslLogin(values)
   const timeouts = timeoutsOf(values, kind)
   const maxBlockMs = values.maxBlockMs ?? 60_000
   const maxRequestSizeBytes = values.maxRequestSize ?? defaultMaxRequestSizeBytes
@@ -63,6 +67,7 @@ export function toProducerConfig(
     global: {
       ...commonProperties(values, timeouts, maxBlockMs),
       ...securityProperties(values),
+      ...login?.properties,
       ...(kind === 'best-effort'
         ? bestEffortProperties(maxBufferedBytes, timeouts.deliveryMs)
         : pageProperties(transactionalId, maxBlockMs, maxRequestSizeBytes)),
@@ -74,6 +79,7 @@ export function toProducerConfig(
       'message.timeout.ms': timeouts.deliveryMs,
       'request.timeout.ms': timeouts.ackMs,
     },
+    ...(login?.tokens ? { tokens: login.tokens } : {}),
     maxBlockMs,
     deliveryTimeoutMs: timeouts.deliveryMs,
     maxRequestSizeBytes,
@@ -193,7 +199,6 @@ function securityProperties(values: KafkaParameterValues): Properties {
   return {
     'security.protocol': protocol,
     ...(protocol.endsWith('SSL') ? tlsProperties(values) : {}),
-    ...(protocol.startsWith('SASL') ? saslProperties(values) : {}),
   }
 }
 
@@ -223,14 +228,5 @@ function keyProperties(
     'ssl.key.pem': key,
     'ssl.certificate.pem': chain.join(''),
     ...(sslKeyPassword ? { 'ssl.key.password': sslKeyPassword } : {}),
-  }
-}
-
-function saslProperties(values: KafkaParameterValues): Properties {
-  const options = parseJaas(values.saslJaasConfig ?? '')[0]?.options
-  return {
-    'sasl.mechanism': values.saslMechanism ?? '',
-    'sasl.username': options?.get('username') ?? '',
-    'sasl.password': options?.get('password') ?? '',
   }
 }

@@ -1,8 +1,9 @@
 import type { KafkaConsumer } from 'node-rdkafka'
-import { blockingCalls } from './blocking-calls.ts'
+import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { nativeFailure } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
+import { ClientLogin } from './tokens/client-login.ts'
 
 /** Where a transactional producer keeps its checkpoint: an offset of a group that nobody consumes with. */
 export interface CheckpointPlace {
@@ -22,6 +23,7 @@ export class CheckpointConsumer {
   readonly #consumer: KafkaConsumer
   readonly #cluster: string
   readonly #place: CheckpointPlace
+  readonly #login: ClientLogin | undefined
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, place: CheckpointPlace) {
@@ -39,6 +41,8 @@ export class CheckpointConsumer {
       {},
     )
     this.#consumer.on('event.error', () => undefined)
+    // Why there is no token is told by the producer's client.
+    this.#login = config.tokens && new ClientLogin(this.#consumer, config.tokens, () => undefined)
   }
 
   /** For `sendOffsetsToTransaction`. */
@@ -52,7 +56,17 @@ export class CheckpointConsumer {
 
   /** @throws {@link NativeFailure} */
   async connect(timeoutMs: number): Promise<void> {
-    await blockingCalls.run('connect', this.#cluster, async () => {
+    try {
+      await this.#login?.begin()
+      await this.#connect(timeoutMs)
+    } catch (error) {
+      this.#login?.end()
+      throw nativeFailure(error)
+    }
+  }
+
+  async #connect(timeoutMs: number): Promise<void> {
+    await this.#call('connect', async () => {
       await new Promise<void>((resolve, reject) => {
         this.#consumer.connect({ timeout: timeoutMs }, (error) => {
           // The types promise an error; without one it is null.
@@ -66,7 +80,7 @@ export class CheckpointConsumer {
   /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.
    *  @throws {@link NativeFailure} */
   async committed(kafkaTopic: string, timeoutMs: number): Promise<number | undefined> {
-    return blockingCalls.run('request', this.#cluster, async () => {
+    return this.#call('request', async () => {
       const answers = await new Promise<readonly unknown[]>((resolve, reject) => {
         this.#consumer.committed([partitionOf(kafkaTopic)], timeoutMs, (error, partitions) => {
           if (error as unknown) reject(nativeFailure(error))
@@ -82,8 +96,15 @@ export class CheckpointConsumer {
     })
   }
 
+  async #call<Result>(kind: BlockingCallKind, call: () => Promise<Result>): Promise<Result> {
+    return blockingCalls.run(kind, this.#cluster, () =>
+      this.#login ? this.#login.during(call) : call(),
+    )
+  }
+
   /** Never rejects. */
   async disconnect(): Promise<void> {
+    this.#login?.end()
     await blockingCalls.run('local', this.#cluster, async () => {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, disconnectTimeoutMs)

@@ -7,6 +7,9 @@ import { codeOfReport, rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
+import { ClientLogin } from './tokens/client-login.ts'
+import { oidcCause } from './tokens/oidc-cause.ts'
+import { TokenFailure } from './tokens/token-failure.ts'
 
 /** A record that Kafka has not taken. */
 export interface DeliveryFailure {
@@ -33,6 +36,7 @@ export class RdkafkaClient {
   readonly #producer: Producer
   readonly #causes: CauseReporter
   readonly #cluster: string
+  readonly #login: ClientLogin | undefined
   #isReady = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
@@ -40,8 +44,11 @@ export class RdkafkaClient {
     this.#causes = causes
     this.#cluster = String(config.global['bootstrap.servers'])
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
+    this.#login =
+      config.tokens &&
+      new ClientLogin(this.#producer, config.tokens, (cause) => causes.report(cause))
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const cause = fatalCause(log) ?? connectionCause(log, this.#isReady)
+      const cause = fatalCause(log) ?? oidcCause(log) ?? connectionCause(log, this.#isReady)
       if (cause !== undefined) this.#causes.report(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
@@ -49,9 +56,20 @@ export class RdkafkaClient {
     })
   }
 
-  /** Resolves when the cluster has answered; rejects with {@link NativeFailure}, then this client is dead.
+  /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.
    *  @param isCalledOff asked when its turn has come: connects to a dead cluster can queue up for long */
   async connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
+    try {
+      await this.#login?.begin(isCalledOff)
+      await this.#connect(timeoutMs, isCalledOff)
+    } catch (error) {
+      this.#login?.end()
+      if (error instanceof TokenFailure && !isCalledOff()) this.#causes.report(error.message)
+      throw error
+    }
+  }
+
+  async #connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
     const polling = setInterval(() => {
       this.poll()
@@ -119,6 +137,7 @@ export class RdkafkaClient {
   /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.
    *  What is still queued is dropped without a report. */
   async disconnect(): Promise<void> {
+    this.#login?.end()
     if (!this.#producer.isConnected()) return
     this.#isReady = false
     await blockingCalls.run('local', this.#cluster, async () => {
@@ -136,14 +155,16 @@ export class RdkafkaClient {
     kind: BlockingCallKind,
     start: (done: (error: unknown) => void) => void,
   ): Promise<void> {
-    await blockingCalls.run(kind, this.#cluster, async () => {
-      await new Promise<void>((resolve, reject) => {
+    const call = (): Promise<void> =>
+      new Promise((resolve, reject) => {
         start((error) => {
           if (error) reject(nativeFailure(error))
           else resolve()
         })
       })
-    })
+    await blockingCalls.run(kind, this.#cluster, () =>
+      this.#login ? this.#login.during(call) : call(),
+    )
   }
 }
 

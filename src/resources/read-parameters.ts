@@ -1,7 +1,7 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import { isTopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
-import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import { validityNotices } from '../kafka/certificate-validity.ts'
 import type { KeyStore } from '../kafka/key-store.ts'
 import { parameterFaults } from '../kafka/parameter-faults.ts'
@@ -11,6 +11,7 @@ import {
   type KafkaParameterName,
   type KafkaParameterValues,
 } from '../kafka/parameter-table.ts'
+import { noTokenEndpoint, tokenEndpointFaults } from '../kafka/token-endpoints.ts'
 import { refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { parameterContent, type ParameterContent } from './parameter-content.ts'
@@ -41,11 +42,12 @@ export function readParameters(
 /** Semantic checks that need every value: names of topics, servers, login entries, certificates, timeouts. */
 export function valueIssues(
   values: KafkaParameterValues,
-  isAllowed?: IsServerAllowed,
+  { isServerAllowed, isTokenEndpointAllowed = noTokenEndpoint }: AllowedPlaces = {},
 ): readonly OperationOutcomeIssue[] {
-  return parameterFaults(values, undefined, isAllowed).map(({ parameter, message }) =>
-    refusal('value', message, valuePath(parameter)),
-  )
+  return [
+    ...parameterFaults(values, undefined, isServerAllowed),
+    ...tokenEndpointFaults(values, isTokenEndpointAllowed),
+  ].map(({ parameter, message }) => refusal('value', message, valuePath(parameter)))
 }
 
 /** What a write of these certificates is refused for or, when they end soon, warned of. */
@@ -181,7 +183,7 @@ function shapeFault(
     return refusal('structure', `Write exactly one secret reference for ${name}.`, path)
   }
   const text = isMasked
-    ? `There is no stored value of ${name} that could be kept, or the brokers have changed; write the value or a secret reference.`
+    ? `There is no stored value of ${name} that could be kept, or the brokers have changed or the token endpoint; write the value or a secret reference.`
     : `The parameter ${name} needs a ${canonicalFhirType}.`
   return refusal('required', text, path)
 }

@@ -9,7 +9,12 @@ export function maskSecrets(resource: FhirResource): FhirResource {
 }
 
 /** They decide who is shown the secrets. */
-const receiverParameters = ['bootstrapServers', 'securityProtocol', 'sslTruststoreCertificates']
+const receiverParameters = [
+  'bootstrapServers',
+  'securityProtocol',
+  'sslTruststoreCertificates',
+  'saslOauthbearerTokenEndpointUrl',
+]
 
 /** A destination as it is stored: a secret that came back masked gets the value that is stored already.
  *

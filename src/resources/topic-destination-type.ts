@@ -4,7 +4,8 @@ import {
   type FhirResource,
   type ResourceTypeDefinition,
 } from '../host/types.ts'
-import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import type { AllowedPlaces } from '../kafka/allowed-places.ts'
+import { kafkaClientDescription } from '../kafka/kafka-client-description.ts'
 import { profileNames } from './canonical-urls.ts'
 import { isDestinationKind } from './destination-kinds.ts'
 import { maxIssues, refusal } from './issue.ts'
@@ -19,11 +20,8 @@ import { structureIssues } from './structure-check.ts'
 import { destinationDefinition } from './type-definitions.ts'
 import { destinationTypeName } from './type-names.ts'
 
-interface TopicDestinationTypeOptions {
+interface TopicDestinationTypeOptions extends AllowedPlaces {
   readonly secrets: Pick<SecretSource, 'resolve'>
-  /** Which Kafka servers a destination may name.
-   *  @default every one */
-  readonly isServerAllowed?: IsServerAllowed
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
@@ -37,17 +35,12 @@ interface TopicDestinationTypeOptions {
 
 /** AidboxTopicDestination as a host registers it. Whether the topic exists is checked in the transaction of the write, not here. */
 export function topicDestinationType(options: TopicDestinationTypeOptions): ResourceTypeDefinition {
-  const {
-    secrets,
-    isServerAllowed,
-    plainSecrets = 'mask',
-    strictAidbox = false,
-    sqlTransactions = true,
-  } = options
+  const { secrets, plainSecrets = 'mask', strictAidbox = false, sqlTransactions = true } = options
   return {
     definition: destinationDefinition,
     profiles: destinationProfiles,
     searchParameters: destinationSearchParameters,
+    documentation: kafkaClientDescription(),
     interactions: strictAidbox
       ? resourceInteractions.filter((each) => each !== 'update' && each !== 'patch')
       : resourceInteractions,
@@ -62,7 +55,7 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ...issues,
       ]
       return found.length === 0 && values
-        ? [...valueIssues(values, isServerAllowed), ...validityIssues(values)]
+        ? [...valueIssues(values, options), ...validityIssues(values)]
         : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,

@@ -1,6 +1,6 @@
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirResource } from '../host/types.ts'
-import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import type { KafkaParameterValues } from '../kafka/parameter-table.ts'
 import {
   contentModes,
@@ -39,15 +39,15 @@ export interface TopicDestination {
 }
 
 /** Reads a stored destination. What was valid when it was written may not be any more: a secret file is gone, a new password does not parse,
- *  a server is no longer allowed.
+ *  a server or a token endpoint is no longer allowed.
  *
  *  @throws {@link TopicDestinationError} `KTD_INVALID_PARAMETER` with the expression of the element at fault */
 export function parseTopicDestination(
   resource: FhirResource,
   secrets: Pick<SecretSource, 'resolve'>,
-  isAllowed?: IsServerAllowed,
+  allowed: AllowedPlaces = {},
 ): TopicDestination {
-  const parameters = usableParameters(resource, secrets, isAllowed)
+  const parameters = usableParameters(resource, secrets, allowed)
   const { id = '', topic } = resource
   if (typeof topic !== 'string') throw unusable('topic', 'is missing')
   return {
@@ -71,10 +71,10 @@ export function parseTopicDestination(
 function usableParameters(
   resource: FhirResource,
   secrets: Pick<SecretSource, 'resolve'>,
-  isAllowed: IsServerAllowed | undefined,
+  allowed: AllowedPlaces,
 ): KafkaParameterValues {
   const { values, issues } = readParameters(resource, secrets)
-  const [fault] = issues ?? valueIssues(values, isAllowed)
+  const [fault] = issues ?? valueIssues(values, allowed)
   if (values && !fault) return values
   const expression = fault?.expression?.[0]
   throw new TopicDestinationError(

@@ -27,6 +27,9 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       cloudEventsHeaders: settings.cloudEventsHeaders,
       transactionalIdPrefix: settings.transactionalIdPrefix,
       stopTimeoutMs: settings.stopTimeoutMs,
+      ...(settings.allowedTokenEndpoints === undefined
+        ? {}
+        : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
       logger,
       secretCheckIntervalMs: settings.secretCheckIntervalMs,
       ...(settings.vaultConfigPath === undefined

@@ -43,6 +43,7 @@ export interface ServerSettings {
   readonly secretCheckIntervalMs: number
   readonly allowedBootstrapServers: string | undefined
   readonly plainSecrets: 'mask' | 'echo'
+  readonly allowedTokenEndpoints: string | undefined
   readonly criteriaElementCheck: 'error' | 'warn'
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
@@ -154,6 +155,11 @@ const variables = {
     default: 'mask',
     allowed: ['mask', 'echo'],
     doc: 'What reads answer for a secret that stands in the resource itself: `mask` or `echo`.',
+  },
+  allowedTokenEndpoints: {
+    name: 'ALLOWED_TOKEN_ENDPOINTS',
+    kind: 'text',
+    doc: 'Token endpoints that destinations with OAUTHBEARER may name, separated by commas: URLs, of which each allows itself and what is below its path. Default: none.',
   },
   criteriaElementCheck: {
     name: 'CRITERIA_ELEMENT_CHECK',

@@ -11,6 +11,7 @@ import {
 } from '../../src/server/create-server.ts'
 import { FhirClient } from '../helpers/fhir-client.ts'
 import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../helpers/kafka.ts'
+import { TokenEndpoint } from '../helpers/token-endpoint.ts'
 import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { destinationResource, type TestResource } from '../helpers/topic-resources.ts'
 import { readNotifications, type Notification } from './notification.ts'
@@ -29,6 +30,8 @@ export class ContractServer {
   readonly database: TestDatabase
   /** Folder of the files that the vault configuration names. */
   readonly vaultFolder: string
+  /** The only one that the modules of all servers ask. */
+  readonly tokenEndpoint: TokenEndpoint
   /** What the modules of all servers have logged. */
   readonly log: LogLine[] = []
   readonly #servers: ReferenceServer[] = []
@@ -36,17 +39,24 @@ export class ContractServer {
   #fhir: FhirClient | undefined
   #url = ''
 
-  private constructor(kafka: KafkaAddresses, database: TestDatabase, vaultFolder: string) {
+  private constructor(
+    kafka: KafkaAddresses,
+    database: TestDatabase,
+    vaultFolder: string,
+    tokenEndpoint: TokenEndpoint,
+  ) {
     this.kafka = kafka
     this.database = database
     this.vaultFolder = vaultFolder
+    this.tokenEndpoint = tokenEndpoint
   }
 
   static async start(t: CleanUp): Promise<ContractServer> {
-    const [kafka, database, vaultFolder] = await Promise.all([
+    const [kafka, database, vaultFolder, tokenEndpoint] = await Promise.all([
       testKafka(),
       testDatabase({ name: t.name }),
       mkdtemp(join(tmpdir(), 'contract-vault-')),
+      TokenEndpoint.start({ name: t.name }),
     ])
     const secret = Object.fromEntries(
       Object.entries(vaultScopes).map(([name, scope]) => [
@@ -59,7 +69,7 @@ export class ContractServer {
       ]),
     )
     await writeFile(join(vaultFolder, 'vault.json'), JSON.stringify({ secret }))
-    const contract = new ContractServer(kafka, database, vaultFolder)
+    const contract = new ContractServer(kafka, database, vaultFolder, tokenEndpoint)
     const server = await contract.startServer()
     contract.#url = server.url
     contract.#fhir = new FhirClient(server.url)
@@ -88,6 +98,7 @@ export class ContractServer {
         database: databaseUrl,
         baseUrl: server.url,
         vaultConfigPath: join(this.vaultFolder, 'vault.json'),
+        allowedTokenEndpoints: [this.tokenEndpoint.url],
         registryLeaseMs,
         logger: recordingLogger(this.log),
         ...moduleOptions,
@@ -108,6 +119,7 @@ export class ContractServer {
   async stop(): Promise<void> {
     await this.forget()
     for (const server of this.#servers) await server.close()
+    await this.tokenEndpoint.stop()
     await rm(this.vaultFolder, { recursive: true })
   }
 

@@ -63,17 +63,24 @@ export const parameterRows = {
     verdict: 'same',
   },
   'parameter-saslMechanism': {
-    statement: 'saslMechanism chooses how to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.',
+    statement:
+      'saslMechanism chooses how to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, saslMechanism',
     verdict: 'same',
   },
-  'parameter-saslMechanism-others': {
+  'parameter-saslMechanism-msk': {
     statement:
       'A destination for AWS MSK logs in with AWS_MSK_IAM, its login module and its callback handler.',
     source: 'Kafka AidboxTopicDestination, AWS MSK Kafka with IAM',
+    verdict: 'same',
+  },
+  'parameter-saslMechanism-gssapi': {
+    statement: 'saslMechanism GSSAPI logs in with Kerberos.',
+    source: 'Kafka AidboxTopicDestination, Available Parameters, saslMechanism',
     verdict: 'different',
-    here: 'AWS_MSK_IAM, OAUTHBEARER and GSSAPI answer 422.',
-    because: 'not built yet',
+    here: 'saslMechanism GSSAPI answers 422 where node-rdkafka was built without libsasl2, and a destination cannot name a keytab.',
+    because:
+      'the library is taken from the machine that builds it; files of the server are its operator’s',
   },
   'parameter-saslJaasConfig': {
     statement: 'saslJaasConfig holds the login in the form of JAAS files.',
@@ -84,8 +91,8 @@ export const parameterRows = {
     statement: 'saslClientCallbackHandlerClass names a Java class.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, saslClientCallbackHandlerClass',
     verdict: 'different',
-    here: 'saslClientCallbackHandlerClass answers 422.',
-    because: 'PLAIN and SCRAM need no handler, and there is no Java here',
+    here: 'saslClientCallbackHandlerClass takes the handlers of Kafka and of AWS MSK, which have no effect; others answer 422.',
+    because: 'there is no Java here',
   },
   'parameter-keyByResourceId': {
     statement:
@@ -138,5 +145,12 @@ export const parameterRows = {
     verdict: 'different',
     here: 'sslTruststoreCertificates, sslKeystoreCertificateChain and sslKeyPassword (secret) are parameters too.',
     because: 'mutual TLS needs them',
+  },
+  'parameter-own-login': {
+    statement: 'There is no parameter for where the tokens of OAUTHBEARER come from.',
+    source: 'Kafka AidboxTopicDestination, Available Parameters',
+    verdict: 'different',
+    here: 'saslOauthbearerTokenEndpointUrl and awsRegion are parameters too; `allowedTokenEndpoints` says which URLs this server asks.',
+    because: 'in Java they are settings of the login, not of the client',
   },
 } as const

@@ -8,6 +8,7 @@ import type { ContractServer, DestinationOptions, Kind, NamedParameter } from '.
 import { readNotifications } from './notification.ts'
 import type { parameterRows } from './parameter-rows.ts'
 import type { RowTest } from './row-test.ts'
+import { maskedReason } from './secret-vault.ts'
 
 const anyPatient = { resource: 'Patient' }
 const patient = (id: string, more: object = {}) => ({ resourceType: 'Patient', id, ...more })
@@ -142,7 +143,44 @@ async function assertTypesTaken(
   }
 }
 
+/** A login with tokens of the endpoint that the server asks. */
+function tokenLogin(
+  { kafka, tokenEndpoint }: ContractServer,
+  clientSecret = tokenEndpoint.clientSecret,
+): readonly NamedParameter[] {
+  const options = `clientId="${tokenEndpoint.clientId}" clientSecret="${clientSecret}"`
+  const loginModule = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule'
+  return [
+    text('bootstrapServers', kafka.saslBootstrapServers),
+    text('securityProtocol', 'SASL_PLAINTEXT'),
+    text('saslMechanism', 'OAUTHBEARER'),
+    text('saslJaasConfig', `${loginModule} required ${options};`),
+    text('saslOauthbearerTokenEndpointUrl', tokenEndpoint.url),
+  ]
+}
+
+function parametersOf(resource: {
+  readonly [element: string]: unknown
+}): readonly NamedParameter[] {
+  return resource['parameter'] as readonly NamedParameter[]
+}
+
+function maskedLogin(destination: { readonly [element: string]: unknown }): {
+  readonly parameter: unknown
+} {
+  const parameter = parametersOf(destination).map((entry) =>
+    entry.name === 'saslJaasConfig'
+      ? { name: entry.name, _valueString: { extension: [maskedReason] } }
+      : entry,
+  )
+  return { parameter }
+}
+
 const mskExample = [
+  text(
+    'bootstrapServers',
+    'b-1.demo.abc123.c2.kafka.us-east-1.amazonaws.com:9098,b-2.demo.abc123.c2.kafka.us-east-1.amazonaws.com:9098',
+  ),
   text('securityProtocol', 'SASL_SSL'),
   text('saslMechanism', 'AWS_MSK_IAM'),
   text('saslJaasConfig', 'software.amazon.msk.auth.iam.IAMLoginModule required;'),
@@ -254,15 +292,30 @@ export const parameterTests: Record<keyof typeof parameterRows, RowTest> = {
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) {
       await assertDelivers(contract, login(contract, mechanism), 'kafka-best-effort')
     }
+    await assertDelivers(contract, tokenLogin(contract))
     await assertParametersRefused(contract, [['saslMechanism', text('saslMechanism', 'SCRAM')]])
   },
 
-  'parameter-saslMechanism-others': async (contract) => {
-    await assertParametersRefused(contract, [
-      ['saslMechanism', ...mskExample],
-      ['saslMechanism', text('saslMechanism', 'OAUTHBEARER')],
-      ['saslMechanism', text('saslMechanism', 'GSSAPI')],
-    ])
+  'parameter-saslMechanism-msk': async (contract) => {
+    const { fhir } = contract
+    const { destination } = await contract.follow(anyPatient, { parameter: mskExample })
+    const stored = await fhir.ok('GET', `/AidboxTopicDestination/${destination.id}`)
+    assert.deepEqual(parametersOf(stored), parametersOf(maskedLogin(destination)))
+    const ownName = text('bootstrapServers', 'kafka.example.org:9098')
+    await assertParametersRefused(contract, [['awsRegion', ...mskExample.slice(1), ownName]])
+  },
+
+  'parameter-saslMechanism-gssapi': async (contract) => {
+    const kerberos = (options: string) => [
+      text('securityProtocol', 'SASL_SSL'),
+      text('saslMechanism', 'GSSAPI'),
+      text('saslJaasConfig', `com.sun.security.auth.module.Krb5LoginModule required ${options};`),
+    ]
+    if (rdkafka.features.includes('sasl_gssapi')) {
+      const keytab = 'useKeyTab=true keyTab="/etc/kafka.keytab" principal="fhir@EXAMPLE.ORG"'
+      await contract.follow(anyPatient, { parameter: kerberos('principal="fhir@EXAMPLE.ORG"') })
+      await assertParametersRefused(contract, [['saslJaasConfig', ...kerberos(keytab)]])
+    } else await assertParametersRefused(contract, [['saslMechanism', ...kerberos('')]])
   },
 
   'parameter-saslJaasConfig': async (contract) => {
@@ -274,13 +327,12 @@ export const parameterTests: Record<keyof typeof parameterRows, RowTest> = {
     ])
   },
 
-  'parameter-saslClientCallbackHandlerClass': (contract) =>
-    assertParametersRefused(contract, [
-      [
-        'saslClientCallbackHandlerClass',
-        text('saslClientCallbackHandlerClass', 'org.example.Handler'),
-      ],
-    ]),
+  'parameter-saslClientCallbackHandlerClass': async (contract) => {
+    const name = 'saslClientCallbackHandlerClass'
+    const usual = 'org.apache.kafka.common.security.authenticator.SaslClientCallbackHandler'
+    await assertDelivers(contract, [...login(contract, 'PLAIN'), text(name, usual)])
+    await assertParametersRefused(contract, [[name, text(name, 'org.example.Handler')]])
+  },
 
   'parameter-keyByResourceId': async (contract) => {
     const { read } = await contract.follow(anyPatient, { partitions: 3 })
@@ -414,6 +466,34 @@ export const parameterTests: Record<keyof typeof parameterRows, RowTest> = {
       text('sslKeystoreKey', await certificate(contract, 'client.encrypted.key')),
       text('sslKeystoreCertificateChain', await certificate(contract, 'client.crt')),
       text('sslKeyPassword', certificatePassword),
+    ])
+  },
+
+  'parameter-own-login': async (contract) => {
+    const { fhir, tokenEndpoint } = contract
+    for (const kind of ['kafka-at-least-once', 'kafka-best-effort'] as const) {
+      const secret = uniqueName('canary')
+      const { id, read } = await contract.follow(anyPatient, {
+        kind,
+        parameter: tokenLogin(contract, secret),
+      })
+      const patientId = uniqueName('p')
+      await fhir.put(patient(patientId))
+      const isTold = (error: string) => /token endpoint .* refused the client/.test(error)
+      const { errors } = await fhir.untilStatus(id, (status) => status.errors.some(isTold))
+      tokenEndpoint.clientSecret = secret
+      assert.equal((await read(1))[0]?.focus, `Patient/${patientId}`)
+      assert.ok(!JSON.stringify([errors, contract.log]).includes(secret))
+      await contract.forget()
+    }
+    const others = tokenLogin(contract).filter(
+      ({ name }) => name !== 'saslOauthbearerTokenEndpointUrl',
+    )
+    const elsewhere = text('saslOauthbearerTokenEndpointUrl', 'https://login.example.org/token')
+    await assertParametersRefused(contract, [
+      ['saslOauthbearerTokenEndpointUrl', ...others],
+      ['saslOauthbearerTokenEndpointUrl', ...others, elsewhere],
+      ['awsRegion', ...mskExample, text('awsRegion', 'nowhere')],
     ])
   },
 }

@@ -76,7 +76,7 @@ export const secretRows = {
     statement: 'A destination is replaced as a whole, with its secrets.',
     source: 'Topic-based subscriptions, Updating a TopicDestination',
     verdict: 'stricter',
-    here: 'When the brokers change, a masked secret is asked for again (422).',
+    here: 'When the brokers or the token endpoint change, a masked secret is asked for again (422).',
     because: 'it would be shown to whoever the new address belongs to',
   },
 } as const

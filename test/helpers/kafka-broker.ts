@@ -51,6 +51,8 @@ export interface KafkaBroker extends KafkaAddresses {
 export interface KafkaBrokerOptions {
   /** Settings on top of the ones in kafka-broker/properties.ts. */
   readonly settings?: Readonly<Record<string, string>>
+  /** What clients of the SASL listener are told instead of its port: that of a proxy. */
+  readonly advertisedSaslPort?: number
   /** Leave the class archive behind that later starts use, if there is none yet. Costs some seconds at the end. */
   readonly writesClassArchive?: boolean
 }
@@ -118,10 +120,16 @@ class Broker implements KafkaBroker {
     const dataDirectory = join(this.#directory, 'data')
     await cp(this.#installation.dataTemplate, dataDirectory, { recursive: true })
     const { certificates } = this.#installation
-    const { settings = {} } = this.#options
+    const { settings = {}, advertisedSaslPort } = this.#options
     await writeFile(
       join(this.#directory, 'server.properties'),
-      brokerProperties({ dataDirectory, ports: this.#ports, certificates, settings }),
+      brokerProperties({
+        dataDirectory,
+        ports: this.#ports,
+        certificates,
+        settings,
+        ...(advertisedSaslPort === undefined ? {} : { advertisedSaslPort }),
+      }),
     )
   }
 

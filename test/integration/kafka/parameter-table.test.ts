@@ -20,6 +20,7 @@ import {
   uniqueName,
 } from '../../helpers/kafka.ts'
 import { recordBatches } from '../../helpers/record-batches.ts'
+import { TokenEndpoint } from '../../helpers/token-endpoint.ts'
 import { javaPartition, murmur2Vectors } from './murmur2-vectors.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
@@ -308,6 +309,30 @@ const proofs: Readonly<Record<KafkaParameterName, (t: TestContext) => Promise<vo
     const values = { ...required, ...login, saslClientCallbackHandlerClass: 'com.example.Handler' }
     const [fault] = parameterFaults(values)
     assert.equal(fault?.parameter, 'saslClientCallbackHandlerClass')
+    return Promise.resolve()
+  },
+
+  async saslOauthbearerTokenEndpointUrl(t) {
+    const endpoint = await TokenEndpoint.start(t)
+    await delivers(t, {
+      ...login,
+      saslMechanism: 'OAUTHBEARER',
+      saslJaasConfig: `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="${endpoint.clientId}" clientSecret="${endpoint.clientSecret}";`,
+      saslOauthbearerTokenEndpointUrl: endpoint.url,
+    })
+    assert.equal(endpoint.calls.length, 1)
+  },
+
+  awsRegion() {
+    const { tokens } = bestEffort({
+      bootstrapServers: 'b-1.kafka.example.org:9098',
+      securityProtocol: 'SASL_SSL',
+      saslMechanism: 'AWS_MSK_IAM',
+      saslJaasConfig: 'software.amazon.msk.auth.iam.IAMLoginModule required;',
+      awsRegion: 'eu-north-1',
+    })
+    assert.ok(tokens && 'region' in tokens)
+    assert.equal(tokens.region, 'eu-north-1')
     return Promise.resolve()
   },
 

@@ -10,6 +10,7 @@ const patient = (family: string) => ({ resourceType: 'Patient', name: [{ family 
 interface ServedType {
   readonly type: string
   readonly supportedProfile?: readonly string[]
+  readonly documentation?: string
   readonly interaction: readonly { readonly code: string }[]
   readonly searchParam: readonly { readonly name: string }[]
   readonly operation: readonly { readonly name: string }[]
@@ -116,6 +117,7 @@ describe('the HTTP API, as existing clients use it', () => {
     assert.equal(new Set(rest.resource.map(({ type }) => type)).size, rest.resource.length)
     const own = byType.get('AidboxTopicDestination')
     assert.equal(own?.supportedProfile?.length, 4)
+    assert.match(own.documentation ?? '', /^Kafka client: librdkafka .* saslMechanism: PLAIN, /)
     assert.deepEqual(own.interaction.map(({ code }) => code).toSorted(), [
       'create',
       'delete',

@@ -170,7 +170,7 @@ describe('toProducerConfig', () => {
   })
 
   it('refuses what cannot be used, and names the parameter', () => {
-    assert.throws(() => bestEffort({ saslMechanism: 'OAUTHBEARER' }), {
+    assert.throws(() => bestEffort({ securityProtocol: 'SASL_SSL' }), {
       code: 'KTD_INVALID_PARAMETER',
       expression: "AidboxTopicDestination.parameter.where(name = 'saslMechanism')",
     })

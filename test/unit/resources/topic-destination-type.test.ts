@@ -17,7 +17,10 @@ import {
 const accepted = fixture<AcceptedCase>('accepted-destinations.json')
 const refused = fixture<RefusedCase>('refused-destinations.json')
 const secrets = loadSecretSource()
-const type = topicDestinationType({ secrets })
+const type = topicDestinationType({
+  secrets,
+  isTokenEndpointAllowed: (url) => url === 'https://login.example.net/token',
+})
 
 const maskedReason = {
   url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason',
@@ -149,6 +152,7 @@ describe('AidboxTopicDestination: secrets in the resource', () => {
   for (const changed of [
     { name: 'bootstrapServers', valueString: 'broker.example.net:9092' },
     { name: 'securityProtocol', valueString: 'SASL_SSL' },
+    { name: 'saslOauthbearerTokenEndpointUrl', valueString: 'https://login.example.net/token' },
   ]) {
     it(`are asked for again when ${changed.name} changes: they would be shown to somebody else`, () => {
       const [issue, ...more] = issuesOf(type, withParameter(masked, changed), withSecret)

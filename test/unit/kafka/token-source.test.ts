@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ClientLogin } from '../../../src/kafka/tokens/client-login.ts'
+import type { LoginToken } from '../../../src/kafka/tokens/login-token.ts'
+import { TokenFailure } from '../../../src/kafka/tokens/token-failure.ts'
+import type { TokenRequest } from '../../../src/kafka/tokens/token-request.ts'
+import { TokenSource, type TokenListener } from '../../../src/kafka/tokens/token-source.ts'
+import { TokenSources } from '../../../src/kafka/tokens/token-sources.ts'
+
+const never = (): boolean => false
+
+/** Timers and clock go by `tick` alone. Answers: a lifetime in milliseconds, or the words of a failure. */
+function scriptedSource(t: TestContext, answers: readonly (number | string)[]) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000 })
+  const askedAtMs: number[] = []
+  const signals: AbortSignal[] = []
+  const source = new TokenSource({
+    random: () => 1,
+    fetchToken: (signal) => {
+      const answer = answers[askedAtMs.length]
+      askedAtMs.push(Date.now() - 1_000_000)
+      signals.push(signal)
+      if (typeof answer === 'number') {
+        return Promise.resolve({ text: `t${askedAtMs.length}`, expiresAtMs: Date.now() + answer })
+      }
+      return Promise.reject(answer === undefined ? new Error('Zx9') : new TokenFailure(answer))
+    },
+  })
+  return {
+    source,
+    askedAtMs,
+    signals,
+    tick: async (ms: number): Promise<void> => {
+      t.mock.timers.tick(ms)
+      await nextTurn()
+    },
+  }
+}
+
+function listener(): TokenListener & { readonly heard: string[] } {
+  const heard: string[] = []
+  return {
+    heard,
+    onToken: ({ text }) => heard.push(text),
+    onFailure: (message) => heard.push(message),
+  }
+}
+
+describe('TokenSource', () => {
+  it('fetches the next token when 80 % of the lifetime are over', async (t) => {
+    const { source, askedAtMs, tick } = scriptedSource(t, [10_000, 5000, 60_000])
+    const own = listener()
+    source.add(own)
+    await nextTurn()
+    assert.equal((await source.current(1000, never)).text, 't1')
+    await tick(7999)
+    assert.deepEqual(askedAtMs, [0])
+    await tick(1)
+    await tick(4000)
+    assert.deepEqual(askedAtMs, [0, 8000, 12_000])
+    assert.deepEqual(own.heard, ['t1', 't2', 't3'])
+    source.remove(own)
+  })
+
+  it('tries again with back-off, keeps the token it has, and tells why', async (t) => {
+    const { source, askedAtMs, tick } = scriptedSource(t, [
+      10_000,
+      'a',
+      'b',
+      'c',
+      'd',
+      'e',
+      'f',
+      10_000,
+    ])
+    const own = listener()
+    source.add(own)
+    await nextTurn()
+    await tick(8000)
+    assert.equal((await source.current(0, never)).text, 't1')
+    await tick(1000)
+    await tick(2000)
+    await assert.rejects(source.current(1000, never), { name: 'TokenFailure', message: 'c' })
+    for (const ms of [4000, 8000, 10_000, 10_000]) await tick(ms)
+    assert.deepEqual(askedAtMs, [0, 8000, 9000, 11_000, 15_000, 23_000, 33_000, 43_000])
+    assert.deepEqual(own.heard, ['t1', 'a', 'b', 'c', 'd', 'e', 'f', 't8'])
+    assert.equal((await source.current(0, never)).text, 't8')
+    source.remove(own)
+  })
+
+  it('refuses a token that has expired already, and tells nothing of an error that nobody expected', async (t) => {
+    const { source, tick } = scriptedSource(t, [0])
+    const own = listener()
+    source.add(own)
+    await nextTurn()
+    await tick(1000)
+    assert.match(own.heard[0] ?? '', /has expired already; check the clocks/)
+    assert.equal(own.heard[1], 'The login token could not be fetched.')
+    source.remove(own)
+  })
+
+  it('ends with the last listener: its fetch is aborted, nothing is fetched any more', async (t) => {
+    const { source, askedAtMs, signals, tick } = scriptedSource(t, [1000, 1000, 1000])
+    const [one, other] = [listener(), listener()]
+    source.add(one)
+    source.add(other)
+    await nextTurn()
+    source.remove(one)
+    await tick(800)
+    assert.deepEqual(askedAtMs, [0, 800])
+    assert.deepEqual([one.heard, other.heard], [['t1'], ['t1', 't2']])
+    source.remove(other)
+    await tick(100_000)
+    assert.deepEqual(askedAtMs, [0, 800])
+    assert.ok(signals.every(({ aborted }) => aborted))
+    await assert.rejects(source.current(1000, never), TokenFailure)
+  })
+
+  it('does not wait for ever for a token', async () => {
+    const source = new TokenSource({ fetchToken: () => new Promise(() => undefined) })
+    const own = listener()
+    source.add(own)
+    await assert.rejects(source.current(10, never), /did not come in time/)
+    const calledOff = new AbortController()
+    const waiting = source.current(60_000, () => calledOff.signal.aborted)
+    calledOff.abort()
+    await assert.rejects(waiting, TokenFailure)
+    source.remove(own)
+  })
+})
+
+const request: TokenRequest = { kind: 'unsecured', subject: 'alice', lifetimeSeconds: 60 }
+
+describe('TokenSources', () => {
+  it('has one source for the same request, until its last client is gone', () => {
+    let created = 0
+    const sources = new TokenSources(() => {
+      created++
+      return new TokenSource({ fetchToken: () => new Promise(() => undefined) })
+    })
+    const [one, other, third] = [listener(), listener(), listener()]
+    const first = sources.add(request, one)
+    assert.equal(sources.add({ ...request }, other), first)
+    assert.notEqual(sources.add({ ...request, subject: 'bob' }, third), first)
+    assert.equal(created, 2)
+    sources.remove(request, one)
+    assert.ok(first.isUsed)
+    sources.remove(request, other)
+    assert.equal(first.isUsed, false)
+    assert.notEqual(sources.add(request, one), first)
+    sources.remove(request, one)
+    sources.remove({ ...request, subject: 'bob' }, third)
+  })
+})
+
+describe('ClientLogin', () => {
+  it('sets tokens between begin and end, and never while a call is under way', async () => {
+    const listeners: TokenListener[] = []
+    class Scripted extends TokenSource {
+      override add(added: TokenListener): void {
+        listeners.push(added)
+      }
+      override current(): Promise<LoginToken> {
+        return Promise.resolve(token('first'))
+      }
+    }
+    const token = (text: string): LoginToken => ({ text, expiresAtMs: Number.POSITIVE_INFINITY })
+    const sources = new TokenSources(
+      () => new Scripted({ fetchToken: () => Promise.resolve(token('')) }),
+    )
+    const set: string[] = []
+    const failures: string[] = []
+    const login = new ClientLogin(
+      { setOauthBearerToken: (text) => set.push(text) },
+      request,
+      (message) => failures.push(message),
+      sources,
+    )
+    await login.begin()
+    const [source] = listeners
+    assert.deepEqual(set, ['first'])
+    const answer = login.during(async () => {
+      source?.onToken(token('overtaken'))
+      await login.during(() => Promise.resolve())
+      source?.onToken(token('second'))
+      assert.deepEqual(set, ['first'])
+      return 7
+    })
+    assert.equal(await answer, 7)
+    assert.deepEqual(set, ['first', 'second'])
+    await assert.rejects(login.during(() => Promise.reject(new Error('failed'))))
+    source?.onToken(token('third'))
+    source?.onFailure('why')
+    login.end()
+    login.end()
+    source?.onToken(token('disconnecting'))
+    await login.during(() => Promise.resolve())
+    assert.deepEqual(set, ['first', 'second', 'third'])
+    assert.deepEqual(failures, ['why'])
+  })
+})
