@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { encrypted, selfSigned } from '../unit/kafka/certificates.ts'
 import { FhirClient, type FhirAnswer } from '../helpers/fhir-client.ts'
 import { newTopic, testKafka, uniqueName, type KafkaAddresses } from '../helpers/kafka.ts'
@@ -10,6 +11,7 @@ import { testDatabase } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
 
+const crashingServer = fileURLToPath(new URL('crashing-server.ts', import.meta.url))
 const kinds = ['kafka-at-least-once', 'kafka-best-effort'] as const
 type Kind = (typeof kinds)[number]
 type Parameter = Readonly<Record<string, unknown>> & { readonly name: string }
@@ -356,7 +358,7 @@ describe('secrets and content of resources', () => {
   })
 
   it('are not in what a crash leaves behind, or in anything that can be inspected', async (t) => {
-    const server = await WatchedServer.start(t, 'test/e2e/crashing-server.ts')
+    const server = await WatchedServer.start(t, crashingServer)
     await createDestinations(server)
     await server.fhir.put({
       resourceType: 'Patient',
