@@ -1,5 +1,5 @@
 import type { KafkaAddresses } from '../../test/helpers/kafka-broker.ts'
-import { newTopic, uniqueName } from '../../test/helpers/kafka.ts'
+import { uniqueName } from '../../test/helpers/kafka.ts'
 import type { KafkaCauseName } from '../../src/kafka/kafka-causes.ts'
 import type { KafkaParameterValues } from '../../src/kafka/parameter-table.ts'
 import { toProducerConfig } from '../../src/kafka/producer-config.ts'
@@ -11,7 +11,7 @@ import { benchRecords } from './records.ts'
 
 interface Trouble {
   readonly name: KafkaCauseName
-  readonly values: (kafka: KafkaAddresses) => Promise<KafkaParameterValues> | KafkaParameterValues
+  readonly values: (kafka: KafkaAddresses) => KafkaParameterValues
 }
 
 const aimSeconds = 5
@@ -44,13 +44,6 @@ const troubles: readonly Trouble[] = [
     name: 'topic-unknown',
     values: ({ bootstrapServers }) => ({ kafkaTopic: uniqueName('none'), bootstrapServers }),
   },
-  {
-    name: 'records-not-acknowledged',
-    values: async ({ bootstrapServers }) => ({
-      kafkaTopic: await newTopic(bootstrapServers, { config: { 'min.insync.replicas': '2' } }),
-      bootstrapServers,
-    }),
-  },
 ]
 
 /** Seconds until a producer that is made for the trouble names its cause. */
@@ -63,7 +56,7 @@ export async function benchNaming(
     for (const kind of ['best-effort', 'at-least-once'] as const) {
       const seconds: number[] = []
       for (let round = 0; round < rounds; round++) {
-        seconds.push((await untilNamed(kind, await values(kafka), name)) / 1000)
+        seconds.push((await untilNamed(kind, values(kafka), name)) / 1000)
       }
       const figure = { suite: 'kafka', name: `named-${name}-${kind}`, unit: 's', values: seconds }
       figures.push(absoluteFigure({ ...figure, target: aimSeconds }))

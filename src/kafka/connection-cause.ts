@@ -30,16 +30,10 @@ export function causeOfLogLine(
   isConnected: boolean,
   context: CauseContext = {},
 ): KafkaCause | undefined {
-  switch (log.fac) {
-    case 'FAIL':
-      return isConnected && log.severity > 4 ? undefined : connectionCause(log.message)
-    case 'FATAL':
-      return causeOfText(/Fatal error: (?:Broker|Local): ([^:]+)/.exec(log.message)?.[1], context)
-    case 'GETPID':
-      return causeOfText(/PID from broker .*?: Broker: ([^:]+)/.exec(log.message)?.[1], context)
-    default:
-      return undefined
-  }
+  const { fac, severity, message } = log
+  if (fac === 'FATAL') return fatalCause(message, context)
+  if (fac !== 'FAIL' || (isConnected && severity > 4)) return undefined
+  return connectionCause(message)
 }
 
 function connectionCause(message: string): KafkaCause {
@@ -50,8 +44,9 @@ function connectionCause(message: string): KafkaCause {
   return causeOfLog(text, name === coordinator ? coordinatorAddress(text) : name)
 }
 
-/** Why librdkafka gave a producer up, or cannot begin with it. What it purges then says only that it was purged. */
-function causeOfText(text: string | undefined, context: CauseContext): KafkaCause | undefined {
+/** Why librdkafka gave a producer up. What it purges then says only that it was purged. */
+function fatalCause(message: string, context: CauseContext): KafkaCause | undefined {
+  const text = /Fatal error: (?:Broker|Local): ([^:]+)/.exec(message)?.[1]
   if (text === undefined) return undefined
   return causeOfCode(codeOfReport(text.toLowerCase()), text, context)
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   Admin,
   AclOperations,
@@ -23,7 +24,12 @@ export async function allow(
   ...rights: readonly Right[]
 ): Promise<void> {
   const creations = rights.map((right) => aclOf(right, principal))
-  await withAdmin(bootstrapServers, (admin) => admin.createAcls({ creations }))
+  const last = creations.at(-1)
+  await withAdmin(bootstrapServers, async (admin) => {
+    await admin.createAcls({ creations })
+    // The controller has them; the broker that decides follows a little later.
+    while (last && (await admin.describeAcls({ filter: last })).length === 0) await delay(10)
+  })
 }
 
 export async function allowAlice(

@@ -59,7 +59,7 @@ describe('causeOfLogLine', () => {
     assert.equal(causeOfLogLine(log, true), undefined)
   })
 
-  it('names what a producer was given up for, and what keeps it from beginning', () => {
+  it('names what a producer was given up for', () => {
     const fatal = {
       severity: 0,
       fac: 'FATAL',
@@ -67,13 +67,6 @@ describe('causeOfLogLine', () => {
         '[thrd:main]: Fatal error: Broker: Cluster authorization failed: Failed to acquire idempotence PID from broker b:9092/1: Broker: Cluster authorization failed',
     }
     assert.equal(causeOfLogLine(fatal, true)?.name, 'cluster-forbidden')
-    const retried = {
-      severity: 4,
-      fac: 'GETPID',
-      message:
-        '[thrd:main]: Failed to acquire transactional PID from broker TxnCoordinator/1: Broker: Coordinator not available: retrying',
-    }
-    assert.equal(causeOfLogLine(retried, true)?.name, 'coordinator-unavailable')
   })
 
   it('ignores what is no failure', () => {
