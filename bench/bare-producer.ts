@@ -34,14 +34,16 @@ export function prepareRecords(records: readonly ConsumedRecord[]): PreparedReco
 }
 
 /** node-rdkafka alone, with the settings that matter as the module has them.
- *  @param name transactional.id and group */
+ *  @param name transactional.id and group
+ *  @param settings on top, of librdkafka */
 export async function connectBareProducer(
   bootstrapServers: string,
   name: string,
   kind: BareProducerKind = 'transactional',
+  settings: rdkafka.ProducerGlobalConfig = {},
 ): Promise<BareProducer> {
-  if (kind === 'idempotent') return connectIdempotent(bootstrapServers)
-  const producer = await connect(bootstrapServers, { 'transactional.id': name })
+  if (kind === 'idempotent') return connectIdempotent(bootstrapServers, settings)
+  const producer = await connect(bootstrapServers, { ...settings, 'transactional.id': name })
   await rdkafkaCall((done) => producer.initTransactions(timeoutMs, done))
   const group = kind === 'transactional' ? undefined : await connectGroup(bootstrapServers, name)
   let transactions = 0
@@ -70,8 +72,11 @@ export async function connectBareProducer(
   }
 }
 
-async function connectIdempotent(bootstrapServers: string): Promise<BareProducer> {
-  const producer = await connect(bootstrapServers, { 'enable.idempotence': true })
+async function connectIdempotent(
+  bootstrapServers: string,
+  settings: rdkafka.ProducerGlobalConfig,
+): Promise<BareProducer> {
+  const producer = await connect(bootstrapServers, { ...settings, 'enable.idempotence': true })
   return {
     async send(kafkaTopic, records) {
       for (const record of records) {

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { benchCapture } from './capture.ts'
 import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
+import { benchKafka } from './kafka/suite.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
 import { benchOutbox, outboxGroups } from './outbox/suite.ts'
@@ -16,7 +17,7 @@ const quick = args.includes('--quick')
 const json = args.includes('--json')
 const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const suites = [...defaultSuites, ...outboxSuites, 'triggers']
+const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka']
 const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
@@ -96,5 +97,10 @@ if (asked.includes('triggers')) {
   const figures = await benchTriggers(quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
   await keep(figures, 'triggers.jsonl', true)
+}
+if (asked.includes('kafka')) {
+  const figures = await benchKafka(quick)
+  print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
+  await keep(figures, 'kafka.jsonl', true)
 }
 process.exit(0)

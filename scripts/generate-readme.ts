@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
 import { commands } from '../src/cli/run-command.ts'
 import { errorCodes } from '../src/errors.ts'
+import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka-causes.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { markdownTable } from '../src/markdown-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
@@ -29,6 +30,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
     'differences',
     'notification',
   ],
+  'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
   'docs/topology.md': ['topology-commands', 'topology-checks'],
 }
@@ -63,6 +65,15 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     markdownTable(
       ['code', 'meaning'],
       Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+    ),
+  'kafka-causes': () =>
+    markdownTable(
+      ['message', 'parameter', 'what to do'],
+      (Object.keys(kafkaCauses) as KafkaCauseName[]).map((name) => [
+        causeNamed(name, causePlaceholders).message,
+        `\`${kafkaCauses[name].parameter}\``,
+        kafkaCauses[name].remedy,
+      ]),
     ),
   differences: () =>
     markdownTable(
@@ -100,6 +111,14 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       Object.entries(topologyChecks).map(([id, doc]) => [`\`${id}\``, doc]),
     ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
+}
+
+/** What differs from case to case. */
+const causePlaceholders = {
+  broker: '‹host:port›',
+  kafkaTopic: '‹topic›',
+  transactionalId: '‹id›',
+  detail: '‹detail›',
 }
 
 function outParameters({ parameter = [] }: OperationDefinition): string {

@@ -58,6 +58,13 @@ export interface ModuleOptions {
    *  topics with patient data, and a destination may change its Kafka topic at a crash without sending twice. Create it on every cluster,
    *  with one partition; nothing is ever written to it. */
   readonly checkpointTopic?: string
+  /** Whether a destination is looked at by connecting to Kafka when it is written, beside what a write with `_preflight=true` asks for: `off`;
+   *  `warn` logs what it finds, and the write does not wait for it; `require` refuses the write with 422.
+   *  @default 'off' */
+  readonly preflight?: 'off' | 'warn' | 'require'
+  /** Most time that one preflight takes, in milliseconds; it then answers with what it knows.
+   *  @default 10000  Minimum 1000. */
+  readonly preflightTimeoutMs?: number
   /** What happens to an event that Kafka can never take, because it is too large: `set-aside` as a dead letter, with its number, while its neighbours
    *  go on; or `wait`, it and everything behind it, until maxRequestSize or the topic's limit is raised.
    *  @default 'set-aside' */
@@ -128,6 +135,8 @@ const defaults: Required<Defaulted> = {
   transactionalIdPrefix: 'fhir-topic-destination',
   transactional: true,
   checkpoint: true,
+  preflight: 'off',
+  preflightTimeoutMs: 10_000,
   undeliverable: 'set-aside',
   maxUndecidedPerTopic: 10_000,
   registryLeaseMs: 500,
@@ -148,6 +157,7 @@ const plainPageLingerMs = 5
 
 const ranges = {
   secretCheckIntervalMs: [50, 3_600_000],
+  preflightTimeoutMs: [1000, 60_000],
   maxUndecidedPerTopic: [0, 1_000_000],
   registryLeaseMs: [50, 60_000],
   pollIntervalMs: [10, 60_000],
@@ -168,6 +178,7 @@ const choices = {
   cloudEventsHeaders: [true, false],
   transactional: [true, false],
   checkpoint: [true, false],
+  preflight: ['off', 'warn', 'require'],
   undeliverable: ['set-aside', 'wait'],
   leadership: ['session', 'lease'],
 } as const satisfies { [Name in keyof Defaulted]?: readonly Required<Defaulted>[Name][] }

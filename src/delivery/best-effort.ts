@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { SqlTx } from '../host/types.ts'
 import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import type { KafkaCause } from '../kafka/kafka-causes.ts'
 import { toProducerConfig } from '../kafka/producer-config.ts'
 import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
@@ -9,6 +10,7 @@ import type { Logger } from '../observability/logger.ts'
 import { OnceAMinute } from '../observability/once-a-minute.ts'
 import { flushBestEffortCounters, readDeliveryStatus } from '../outbox/counters.ts'
 import type { NewEvent } from '../outbox/enqueue.ts'
+import { maxErrors } from '../outbox/error-list.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { logDelivery } from './delivery-log.ts'
@@ -68,7 +70,8 @@ interface Outlet {
   /** Of those lost. */
   undecided: number
   inProcess: number
-  lastError: { message: string; timestamp: Date } | undefined
+  /** Times by message, the newest last. */
+  readonly errors: Map<string, Date>
 }
 
 /** Sends what was committed, from memory. A crash loses what is in memory; a dead broker never slows a write.
@@ -167,7 +170,9 @@ export class BestEffortDelivery {
       lost: outlet.lost,
       undecided: outlet.undecided,
       inProcess: outlet.inProcess,
-      ...(outlet.lastError === undefined ? {} : { lastError: outlet.lastError }),
+      lastErrors: [...outlet.errors]
+        .map(([message, timestamp]) => ({ message, timestamp }))
+        .toReversed(),
     }))
     try {
       await flushBestEffortCounters(db, schema, nodeId, rows)
@@ -202,7 +207,7 @@ export class BestEffortDelivery {
       lost: 0,
       undecided: 0,
       inProcess: 0,
-      lastError: undefined,
+      errors: new Map(),
     }
     this.#outlets.set(destinationId, outlet)
     void this.#number(outlet)
@@ -238,10 +243,13 @@ export class BestEffortDelivery {
     void lease?.release(before?.parameters.deliveryTimeoutMs ?? 120_000)
   }
 
-  #lease(outlet: Outlet, { parameters }: TopicDestination): ProducerLease | undefined {
+  #lease(outlet: Outlet, { parameters, kafkaTopic }: TopicDestination): ProducerLease | undefined {
     const { pool, logger, isServerAllowed } = this.#parts
-    const onError = (cause: string): void => {
-      this.#noteError(outlet, cause)
+    const onError = (message: string, cause: KafkaCause): void => {
+      // The producer may be shared with destinations that write to other topics.
+      if (cause.kafkaTopic === undefined || cause.kafkaTopic === kafkaTopic) {
+        this.#noteError(outlet, message)
+      }
     }
     try {
       const config = toProducerConfig(parameters, 'best-effort', undefined, isServerAllowed)
@@ -304,10 +312,10 @@ export class BestEffortDelivery {
 
   #noteError(outlet: Outlet, message: string, undecidedTopic?: string): void {
     if (undecidedTopic !== undefined) this.#tellUndecided(outlet, undecidedTopic, message)
-    else if (outlet.lastError?.message !== message) {
+    else if (!outlet.errors.has(message)) {
       this.#parts.logger.warn({ destination: outlet.reference, cause: message }, 'best effort')
     }
-    outlet.lastError = { message, timestamp: new Date() }
+    keepError(outlet, message)
   }
 
   /** It may happen with every write, so the log tells it once a minute for a topic. */
@@ -319,4 +327,12 @@ export class BestEffortDelivery {
       'the criteria of a topic could not be decided; best effort drops its events',
     )
   }
+}
+
+/** The newest last; of those that are there already the time is renewed. */
+function keepError({ errors }: Outlet, message: string): void {
+  errors.delete(message)
+  errors.set(message, new Date())
+  const [oldest] = errors.keys()
+  if (errors.size > maxErrors && oldest !== undefined) errors.delete(oldest)
 }

@@ -13,6 +13,8 @@ export interface CheckpointParts {
   readonly isWanted: boolean
   /** Writes down whether checkpoints are kept, and why not. Answers whether it could; never rejects. */
   readonly record: (isKept: boolean, reason: string | undefined) => Promise<boolean>
+  /** Told of a refusal that is new. */
+  readonly onRefusal: (cause: string) => void
   readonly logger: Logger
 }
 
@@ -94,6 +96,7 @@ export class Checkpoint {
     if (this.#recorded !== false) {
       const { destination, logger } = this.#parts
       logger.warn({ destination, cause: message }, 'no checkpoint: a crash can send events twice')
+      this.#parts.onRefusal(message)
     }
     await this.#record(false, message)
   }

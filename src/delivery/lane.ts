@@ -67,6 +67,7 @@ export class Lane {
       isWanted: parts.checkpoint,
       record: (areKept, reason) =>
         this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
+      onRefusal: (cause) => void this.#recordFailure(0, cause),
       logger: parts.logger,
     })
   }

@@ -5,21 +5,18 @@ import { createTransactionalProducer } from '../kafka/rdkafka-transactional-prod
 import type { ResolvedOptions } from '../options.ts'
 import type { LaneParts } from './lane-parts.ts'
 
-type Options = Pick<
-  ResolvedOptions,
-  'transactional' | 'transactionalIdPrefix' | 'checkpointTopic' | 'logger'
->
+type Options = Pick<ResolvedOptions, 'transactional' | 'checkpointTopic' | 'logger'>
 
 /** Makes the producers of lanes as the options say.
- *  @param installation known by the time a lane begins */
+ *  @param transactionalIdOf a destination with an id; asked when a lane begins */
 export function pageProducers(
   options: Options,
   isServerAllowed: IsServerAllowed,
-  installation: { readonly id: string },
+  transactionalIdOf: (id: string) => string,
 ): LaneParts['createProducer'] {
-  const { transactional, transactionalIdPrefix, checkpointTopic, logger } = options
+  const { transactional, checkpointTopic, logger } = options
   return ({ id, parameters, kafkaTopic }, onError) => {
-    const name = `${transactionalIdPrefix}-${installation.id}-${id}`
+    const name = transactionalIdOf(id)
     const transactionalId = transactional ? name : undefined
     const config = toProducerConfig(parameters, 'at-least-once', transactionalId, isServerAllowed)
     if (!transactional) return createPageProducer(config, logger, { onError })

@@ -124,6 +124,12 @@ export const resourceInteractions = [
 ] as const
 export type ResourceInteraction = (typeof resourceInteractions)[number]
 
+/** What a request for a write says beside its body. */
+export interface WriteRequest {
+  /** Parameters of the URL by name; a name that occurs several times has all values. */
+  readonly query: Readonly<Record<string, string | readonly string[] | undefined>>
+}
+
 export interface ResourceTypeDefinition {
   readonly definition: StructureDefinition
   readonly profiles: readonly StructureDefinition[]
@@ -139,6 +145,14 @@ export interface ResourceTypeDefinition {
     resource: FhirResource,
     previous?: FhirResource,
   ): OperationOutcomeIssue[] | Promise<OperationOutcomeIssue[]>
+  /** Called before the transaction of a create, an update or a patch is opened, when the caller is known to be allowed to write: it may take
+   *  seconds, and nothing may be locked meanwhile. `resource` is as for `validate`, of a patch what it would make of the current version. Issues
+   *  of severity `error` refuse the write with 422. A host may leave it out: what it looks at is checked in no other place, and nothing that
+   *  is stored depends on it. */
+  beforeWrite?(
+    resource: FhirResource,
+    request: WriteRequest,
+  ): Promise<readonly OperationOutcomeIssue[]>
   /** What to store instead of the client's body. Called after `validate` succeeded; absent: the body as it is. */
   toStored?(resource: FhirResource, previous?: FhirResource): FhirResource
   /** What to answer instead of the stored resource (reads, searches, history, the answer to a write); absent: as stored. */

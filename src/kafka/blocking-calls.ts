@@ -1,3 +1,6 @@
+import { isUnanswered } from './kafka-error.ts'
+import { nativeFailure } from './native-failure.ts'
+
 /** `connect` may take seconds while a cluster is away; `request` waits for an answer of the cluster, `local` does not. */
 export type BlockingCallKind = 'connect' | 'request' | 'local'
 
@@ -8,7 +11,7 @@ interface Waiting {
 }
 
 /** Lets at most `maxCalls` blocking librdkafka calls run at a time, and only one of them that may be slow: a connect, or a request to a
- *  cluster whose last answer was a failure.
+ *  cluster that did not answer the last one.
  *
  *  Such a call holds one of libuv's four threads, which file access, DNS look-up and with it every new database connection share: four
  *  connects to a dead broker would stop the whole server for as long as they last. A dead cluster must not hold up the commits of a
@@ -16,13 +19,16 @@ interface Waiting {
  *  connects must not wait behind twenty that never will. */
 export class BlockingCalls {
   readonly #maxCalls: number
+  readonly #isSilence: (error: unknown) => boolean
   readonly #waiting: Waiting[] = []
   readonly #failing = new Set<string>()
   #running = 0
   #slow = 0
 
-  constructor(maxCalls: number) {
+  /** @param isSilence whether a failure means that the cluster did not answer; what it refuses it refuses at once */
+  constructor(maxCalls: number, isSilence: (error: unknown) => boolean = () => true) {
     this.#maxCalls = maxCalls
+    this.#isSilence = isSilence
   }
 
   async run<Result>(
@@ -39,7 +45,7 @@ export class BlockingCalls {
       if (kind !== 'local') this.#failing.delete(cluster)
       return result
     } catch (error) {
-      if (kind !== 'local') this.#failing.add(cluster)
+      if (kind !== 'local' && this.#isSilence(error)) this.#failing.add(cluster)
       throw error
     } finally {
       this.#running--
@@ -79,4 +85,6 @@ export class BlockingCalls {
 }
 
 /** The process has one thread pool, so it has one of these. */
-export const blockingCalls: BlockingCalls = new BlockingCalls(2)
+export const blockingCalls: BlockingCalls = new BlockingCalls(2, (error) =>
+  isUnanswered(nativeFailure(error).code),
+)

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CauseReporter } from './connection-cause.ts'
+import type { CauseReporter } from './cause-reporter.ts'
 import { describeKafkaCode, isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'

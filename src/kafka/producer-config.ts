@@ -39,7 +39,7 @@ const maxSocketTimeoutMs = 300_000
 const maxAckTimeoutMs = 900_000
 const maxPropagationMs = 3_600_000
 /** A missing topic aborts a transaction after this; the next attempt looks again. */
-const transactionPropagationMs = 5000
+const transactionPropagationMs = 2000
 
 /** Maps the parameters of a destination to librdkafka. Defaults are Java's where librdkafka has others.
  *  @param transactionalId of at least once; absent: pages are sent without transactions

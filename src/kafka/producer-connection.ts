@@ -1,4 +1,4 @@
-import type { CauseReporter } from './connection-cause.ts'
+import type { CauseReporter } from './cause-reporter.ts'
 import { describeKafkaCode, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'

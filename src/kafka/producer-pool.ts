@@ -59,8 +59,8 @@ export class ProducerPool {
 
   #open(key: string, config: ProducerConfig, logger: Logger): Shared {
     const listeners = new Set<ProducerOptions>()
-    const onError = (message: string): void => {
-      for (const listener of listeners) listener.onError?.(message)
+    const onError: ProducerOptions['onError'] = (message, cause) => {
+      for (const listener of listeners) listener.onError?.(message, cause)
     }
     const shared = { producer: this.#create(config, logger, { onError }), listeners }
     this.#shared.set(key, shared)

@@ -1,5 +1,6 @@
 import type { KafkaConsumer } from 'node-rdkafka'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
+import { connectionKey, connectionSettingsOf } from './connection-key.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { nativeFailure } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
@@ -13,26 +14,22 @@ export interface CheckpointPlace {
   readonly isOwnTopic: boolean
 }
 
-/** Settings of the connection, which consumer and producer share. */
-const sharedSettings =
-  /^(?:client\.id|bootstrap\.servers|security\.|sasl\.|ssl\.|socket\.|reconnect\.)/
 const disconnectTimeoutMs = 3000
 
 /** A consumer that never subscribes. The producer needs it to name the group; beside that it reads the group's committed offset. */
 export class CheckpointConsumer {
   readonly #consumer: KafkaConsumer
-  readonly #cluster: string
+  readonly #connectionKey: string
   readonly #place: CheckpointPlace
   readonly #login: ClientLogin | undefined
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, place: CheckpointPlace) {
     this.#place = place
-    this.#cluster = String(config.global['bootstrap.servers'])
-    const shared = Object.entries(config.global).filter(([name]) => sharedSettings.test(name))
+    this.#connectionKey = connectionKey(config)
     this.#consumer = new rdkafka.KafkaConsumer(
       {
-        ...Object.fromEntries(shared),
+        ...connectionSettingsOf(config),
         'group.id': place.group,
         'enable.auto.commit': false,
         // Waits for an open transaction; else the offset before it would be the answer.
@@ -97,7 +94,7 @@ export class CheckpointConsumer {
   }
 
   async #call<Result>(kind: BlockingCallKind, call: () => Promise<Result>): Promise<Result> {
-    return blockingCalls.run(kind, this.#cluster, () =>
+    return blockingCalls.run(kind, this.#connectionKey, () =>
       this.#login ? this.#login.during(call) : call(),
     )
   }
@@ -105,7 +102,7 @@ export class CheckpointConsumer {
   /** Never rejects. */
   async disconnect(): Promise<void> {
     this.#login?.end()
-    await blockingCalls.run('local', this.#cluster, async () => {
+    await blockingCalls.run('local', this.#connectionKey, async () => {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, disconnectTimeoutMs)
         this.#consumer.disconnect(() => {

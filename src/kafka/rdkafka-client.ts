@@ -1,12 +1,26 @@
-import type { DeliveryReport, LibrdKafkaError, MessageHeader, Producer } from 'node-rdkafka'
+import type {
+  DeliveryReport,
+  LibrdKafkaError,
+  MessageHeader,
+  Metadata,
+  Producer,
+} from 'node-rdkafka'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
-import { connectionCause, type CauseReporter, type RdkafkaLog } from './connection-cause.ts'
-import { describeKafkaCode } from './kafka-error.ts'
+import type { CauseReporter } from './cause-reporter.ts'
+import {
+  causeOfLogLine,
+  causeOfThrottle,
+  type RdkafkaLog,
+  type RdkafkaThrottle,
+} from './connection-cause.ts'
+import { connectionKey } from './connection-key.ts'
+import type { KafkaCause } from './kafka-causes.ts'
 import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
-import { codeOfReport, rdkafka } from './rdkafka-binding.ts'
+import { rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
+import { exactTlsCause } from './tls-probe.ts'
 import { ClientLogin } from './tokens/client-login.ts'
 import { oidcCause } from './tokens/oidc-cause.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
@@ -35,25 +49,39 @@ const pollWhileConnectingMs = 50
 export class RdkafkaClient {
   readonly #producer: Producer
   readonly #causes: CauseReporter
-  readonly #cluster: string
+  readonly #connectionKey: string
   readonly #login: ClientLogin | undefined
   #isReady = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, causes: CauseReporter, onDelivery: OnDelivery) {
     this.#causes = causes
-    this.#cluster = String(config.global['bootstrap.servers'])
+    this.#connectionKey = connectionKey(config)
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
     this.#login =
       config.tokens &&
-      new ClientLogin(this.#producer, config.tokens, (cause) => causes.report(cause))
+      new ClientLogin(this.#producer, config.tokens, (message) =>
+        causes.report({ name: undefined, message }),
+      )
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const cause = fatalCause(log) ?? oidcCause(log) ?? connectionCause(log, this.#isReady)
-      if (cause !== undefined) this.#causes.report(cause)
+      const tokenCause = oidcCause(log)
+      const cause =
+        tokenCause === undefined
+          ? causeOfLogLine(log, this.#isReady, { transactionalId: config.transactionalId })
+          : { name: undefined, message: tokenCause }
+      if (cause) void this.#report(cause, config)
+    })
+    this.#producer.on('event.throttle', (throttle: RdkafkaThrottle) => {
+      const cause = causeOfThrottle(throttle)
+      if (cause) this.#causes.inform(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
       onDelivery(report.opaque, error ? deliveryFailure(error, report) : undefined)
     })
+  }
+
+  async #report(cause: KafkaCause, config: ProducerConfig): Promise<void> {
+    this.#causes.report(await exactTlsCause(cause, config).catch(() => cause))
   }
 
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.
@@ -64,7 +92,8 @@ export class RdkafkaClient {
       await this.#connect(timeoutMs, isCalledOff)
     } catch (error) {
       this.#login?.end()
-      if (error instanceof TokenFailure && !isCalledOff()) this.#causes.report(error.message)
+      if (error instanceof TokenFailure && !isCalledOff())
+        this.#causes.report({ name: undefined, message: error.message })
       throw error
     }
   }
@@ -134,13 +163,27 @@ export class RdkafkaClient {
     })
   }
 
+  /** What the cluster says about a topic. One that is not there, or that the principal may not see, is absent.
+   *  @throws {@link NativeFailure} */
+  async topicMetadata(kafkaTopic: string, timeoutMs: number): Promise<Metadata> {
+    let metadata: Metadata | undefined
+    await this.#call('request', (done) => {
+      this.#producer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, (error, answer) => {
+        metadata = answer
+        done(error)
+      })
+    })
+    if (!metadata) throw nativeFailure('no answer')
+    return metadata
+  }
+
   /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.
    *  What is still queued is dropped without a report. */
   async disconnect(): Promise<void> {
     this.#login?.end()
     if (!this.#producer.isConnected()) return
     this.#isReady = false
-    await blockingCalls.run('local', this.#cluster, async () => {
+    await blockingCalls.run('local', this.#connectionKey, async () => {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, disconnectTimeoutMs)
         this.#producer.disconnect(flushTimeoutMs, () => {
@@ -162,7 +205,7 @@ export class RdkafkaClient {
           else resolve()
         })
       })
-    await blockingCalls.run(kind, this.#cluster, () =>
+    await blockingCalls.run(kind, this.#connectionKey, () =>
       this.#login ? this.#login.during(call) : call(),
     )
   }
@@ -175,11 +218,4 @@ function deliveryFailure(error: LibrdKafkaError, report: DeliveryReport): Delive
     valueBytes: report.size,
     kafkaTopic: report.topic,
   }
-}
-
-/** Why librdkafka gave a producer up. The records it purges then say only that they were purged. */
-function fatalCause({ fac, message }: RdkafkaLog): string | undefined {
-  if (fac !== 'FATAL') return undefined
-  const text = /Fatal error: (?:Broker|Local): ([^:]+)/.exec(message)?.[1]
-  return text === undefined ? undefined : describeKafkaCode(codeOfReport(text.toLowerCase()), text)
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
-import { CauseReporter } from './connection-cause.ts'
+import { CauseReporter } from './cause-reporter.ts'
+import { causeOfCode } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
@@ -8,6 +9,7 @@ import { nativeFailure } from './native-failure.ts'
 import { RdkafkaClient, type DeliveryFailure } from './rdkafka-client.ts'
 import { recordBytes, tooLargeFailure } from './record-size.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
+import { causeOfStall, TopicProgress } from './stalled-topics.ts'
 
 /** Connects by itself, for as long as it takes. @param config made with kind `best-effort` */
 export function createIdempotentProducer(
@@ -31,12 +33,16 @@ interface Pending {
   readonly kafkaTopic: string
   readonly takenAtMs: number
   readonly settled: (error?: KafkaError) => void
+  /** Of its topic, since it was handed to librdkafka. */
+  progress?: TopicProgress
 }
 
 /** One connected client and what it owes a report for. */
 interface Session {
   readonly client: RdkafkaClient
   readonly inFlight: Set<Pending>
+  /** By Kafka topic. */
+  readonly progress: Map<string, TopicProgress>
 }
 
 /** Records pass *waiting* (in order, here) and *in flight* (in librdkafka); together they never hold more than `maxBufferedBytes`. They wait
@@ -61,7 +67,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   constructor(config: ProducerConfig, logger: Logger, { onError }: ProducerOptions) {
     this.#config = config
     this.#logger = logger
-    this.#causes = new CauseReporter((message) => onError?.(message))
+    this.#causes = new CauseReporter((cause) => onError?.(cause.message, cause))
     void this.#connect()
     this.#schedule(idlePollMs)
   }
@@ -129,12 +135,12 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
         )
         if (this.#isStopped()) return await client.disconnect()
         this.#logger.debug({}, 'connected to Kafka')
-        this.#session = { client, inFlight }
+        this.#session = { client, inFlight, progress: new Map() }
         return this.#drain()
       } catch (error) {
         if (this.#isStopped()) return
         const { code, text } = nativeFailure(error)
-        if (this.#causes.last === undefined) this.#causes.report(describeKafkaCode(code, text))
+        if (this.#causes.last === undefined) this.#causes.report(causeOfCode(code, text))
         await this.#backOff(failures)
       }
     }
@@ -163,6 +169,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     // The object this producer gave to produce(); Set.delete says whether it was.
     const pending = opaque as Pending
     if (!inFlight.delete(pending)) return
+    pending.progress?.noteSettled(performance.now(), !failure)
     if (!failure) {
       this.#causes.forget()
       return this.#settle(pending)
@@ -171,7 +178,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     const isPurged =
       error.code === kafkaCodes.purgedInQueue || error.code === kafkaCodes.purgedInFlight
     const cause = isPurged ? failedForGood : describeKafkaCode(error.code, error.text, pending)
-    this.#settle(pending, this.#lost(cause, error.code))
+    this.#settle(pending, this.#lost(cause, error.code, pending.progress?.cause))
   }
 
   #drain(): void {
@@ -185,6 +192,8 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     try {
       session.client.produce(record, pending)
       session.inFlight.add(pending)
+      pending.progress = progressOf(session, pending.kafkaTopic)
+      pending.progress.noteHandedOver(performance.now())
       this.#waiting.delete(pending)
       return true
     } catch (error) {
@@ -203,7 +212,9 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   /** An idempotent producer that lost count of its sequence numbers is dead for ever. What it had is lost, what waits goes to the next. */
   #replace(session: Session): void {
     this.#session = undefined
-    if (this.#causes.last === undefined) this.#causes.report(failedForGood)
+    if (this.#causes.last === undefined) {
+      this.#causes.report({ name: undefined, message: failedForGood })
+    }
     const ending = this.#end(session, () => this.#lost(failedForGood, kafkaCodes.fatal))
     this.#ended = Promise.all([this.#ended, ending])
     void this.#connectLater()
@@ -211,9 +222,25 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
 
   #tick(): void {
     this.#session?.client.poll()
+    if (this.#session) this.#askAboutStalled(this.#session)
     this.#expire()
     this.#drain()
     this.#schedule(this.#outstanding > 0 ? busyPollMs : idlePollMs)
+  }
+
+  #askAboutStalled(session: Session): void {
+    const nowMs = performance.now()
+    for (const progress of session.progress.values()) {
+      if (progress.isToBeAskedAbout(nowMs)) void this.#explainStall(session, progress)
+    }
+  }
+
+  async #explainStall({ client }: Session, progress: TopicProgress): Promise<void> {
+    const cause = await causeOfStall(client, progress.kafkaTopic, this.#causes)
+    const isOld = this.#session?.client !== client || !progress.isStalled(performance.now())
+    if (!cause || isOld) return
+    progress.cause = cause.message
+    this.#causes.inform(cause)
   }
 
   #schedule(delayMs: number): void {
@@ -251,10 +278,10 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   }
 
   /** Names the trouble of the connection as well, when there is one. */
-  #lost(message: string, kafkaCode: number | undefined): KafkaFailure {
+  #lost(message: string, kafkaCode: number | undefined, topicCause?: string): KafkaFailure {
     const isPoison =
       kafkaCode === kafkaCodes.messageTooLarge || kafkaCode === kafkaCodes.invalidRecord
-    const { last } = this.#causes
+    const last = topicCause === message ? undefined : (topicCause ?? this.#causes.last)
     return new KafkaFailure(
       isPoison ? 'poison' : 'retriable',
       last === undefined || isPoison ? message : `${message} ${last}`,
@@ -273,4 +300,10 @@ function settlement(): { promise: Promise<void>; resolve: () => void } {
     resolve = settle
   })
   return { promise, resolve }
+}
+
+function progressOf({ progress }: Session, kafkaTopic: string): TopicProgress {
+  let known = progress.get(kafkaTopic)
+  if (!known) progress.set(kafkaTopic, (known = new TopicProgress(kafkaTopic)))
+  return known
 }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
-import { CauseReporter } from './connection-cause.ts'
+import { CauseReporter } from './cause-reporter.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeError, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
@@ -10,6 +10,7 @@ import { closedFailure, connectClient } from './producer-connection.ts'
 import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 import { refuseTooLarge } from './record-size.ts'
+import { causeOfStall, watched } from './stalled-topics.ts'
 import { abortedFailure, refusedFailure } from './transaction-failure.ts'
 
 /** @param config made with kind `at-least-once` and no transactional.id */
@@ -51,7 +52,7 @@ class RdkafkaPageProducer implements PageProducer {
   constructor(config: ProducerConfig, logger: Logger, { onError }: ProducerOptions) {
     this.#config = config
     this.#logger = logger
-    this.#causes = new CauseReporter((message) => onError?.(message))
+    this.#causes = new CauseReporter((cause) => onError?.(cause.message, cause))
   }
 
   async start(): Promise<void> {
@@ -73,7 +74,10 @@ class RdkafkaPageProducer implements PageProducer {
       // A record that is handed over cannot be taken back.
       await beforeCommit?.()
       try {
-        await this.#send(client, records)
+        await watched(
+          () => this.#send(client, records),
+          () => void this.#explainStall(client, records),
+        )
         this.#causes.forget()
       } catch (error) {
         await this.#disconnect()
@@ -125,6 +129,11 @@ class RdkafkaPageProducer implements PageProducer {
     const client = this.#client
     this.#client = undefined
     await client?.disconnect()
+  }
+
+  async #explainStall(client: RdkafkaClient, [first]: readonly KafkaRecord[]): Promise<void> {
+    const cause = first && (await causeOfStall(client, first.kafkaTopic, this.#causes))
+    if (cause && this.#client === client) this.#causes.report(cause)
   }
 
   async #send(client: RdkafkaClient, records: readonly KafkaRecord[]): Promise<void> {

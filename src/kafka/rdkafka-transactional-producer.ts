@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
-import { CauseReporter } from './connection-cause.ts'
-import { kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { CauseReporter } from './cause-reporter.ts'
+import type { KafkaCause } from './kafka-causes.ts'
+import { isUnanswered, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, PageProducer } from './producer.ts'
@@ -11,18 +12,18 @@ import { CheckpointGroup } from './checkpoint-group.ts'
 import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
 import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import { refuseTooLarge } from './record-size.ts'
+import { causeOfStall, watched } from './stalled-topics.ts'
 import { TransactionCalls } from './transaction-calls.ts'
 import {
   abortedFailure,
   isPoisonSuspected,
-  isUnanswered,
   refusedFailure,
   transactionVerdict,
 } from './transaction-failure.ts'
 
 export interface ProducerOptions {
   /** Gets causes seen outside a call, in words, the same at most once a minute. */
-  readonly onError?: (message: string) => void
+  readonly onError?: (message: string, cause: KafkaCause) => void
   /** Where checkpoints are kept; absent: there are none. */
   readonly checkpoint?: CheckpointPlace
 }
@@ -57,6 +58,8 @@ class RdkafkaTransactionalProducer implements PageProducer {
   readonly #calls: TransactionCalls
   readonly #group: CheckpointGroup
   readonly #failed: DeliveryFailure[] = []
+  /** Records of the open transaction whose report has not come. */
+  #unreported = 0
   #client: RdkafkaClient | undefined
   #dead: string | undefined = 'It was not started.'
   readonly #turns = new Turns()
@@ -67,7 +70,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     this.checkpointTopic = checkpoint?.kafkaTopic
     this.#config = config
     this.#logger = logger
-    this.#causes = new CauseReporter((message) => onError?.(message))
+    this.#causes = new CauseReporter((cause) => onError?.(cause.message, cause))
     this.#calls = new TransactionCalls(config, this.#causes)
     this.#group = new CheckpointGroup(config, checkpoint, this.#causes)
   }
@@ -78,6 +81,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
         config: this.#config,
         causes: this.#causes,
         onDelivery: (_opaque, failure) => {
+          this.#unreported--
           if (failure) this.#failed.push(failure)
         },
         isCalledOff: () => this.#closing !== undefined,
@@ -85,7 +89,13 @@ class RdkafkaTransactionalProducer implements PageProducer {
       this.#calls.use(this.#client)
       this.#poll()
       try {
-        await this.#calls.run('initTransactions', this.#config.maxBlockMs)
+        await watched(
+          () => this.#calls.run('initTransactions', this.#config.maxBlockMs),
+          () => {
+            this.#calls.reportMissingCoordinator('initTransactions')
+          },
+        )
+        this.#causes.forget()
       } catch (error) {
         throw this.#calls.failureOf('initTransactions', nativeFailure(error))
       }
@@ -151,7 +161,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
 
   async #transaction(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {
     try {
-      await this.#attempt(records, beforeCommit)
+      await watched(
+        () => this.#attempt(records, beforeCommit),
+        () => void this.#explainStall(records),
+      )
     } catch (error) {
       const isOver =
         error instanceof KafkaFailure && (error.kind === 'fatal' || error.kind === 'fenced')
@@ -160,8 +173,20 @@ class RdkafkaTransactionalProducer implements PageProducer {
     }
   }
 
+  async #explainStall([first]: readonly KafkaRecord[]): Promise<void> {
+    const client = this.#client
+    if (!client || !first) return
+    if (this.#unreported <= 0) {
+      this.#calls.reportMissingCoordinator('commitTransaction')
+      return
+    }
+    const cause = await causeOfStall(client, first.kafkaTopic, this.#causes)
+    if (cause && this.#unreported > 0) this.#causes.report(cause)
+  }
+
   async #attempt(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {
     this.#failed.length = 0
+    this.#unreported = 0
     await this.#begin()
     const deadlineMs = performance.now() + this.#config.transactionTimeoutMs
     for (const [index, record] of records.entries()) {
@@ -254,6 +279,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   #isProduced(record: KafkaRecord): boolean {
     try {
       this.#client?.produce(record)
+      this.#unreported++
       return true
     } catch (error) {
       if (nativeFailure(error).code !== kafkaCodes.queueFull) throw error
@@ -289,9 +315,8 @@ class RdkafkaTransactionalProducer implements PageProducer {
   /** That nothing was acknowledged in time says little; why the broker cannot be reached says it. */
   #withCause(aborted: KafkaFailure): KafkaFailure {
     const { kind, kafkaCode, message } = aborted
-    const { last } = this.#causes
-    if (last === undefined || !isUnanswered(kafkaCode)) return aborted
-    return new KafkaFailure(kind, `${message} ${last}`, { kafkaCode })
+    if (this.#causes.last === undefined || !isUnanswered(kafkaCode)) return aborted
+    return new KafkaFailure(kind, `${message} ${this.#causes.last}`, { kafkaCode })
   }
 
   #unlessDead(aborted: KafkaFailure, refusal: NativeFailure | undefined): KafkaFailure {

@@ -1,4 +1,5 @@
-import type { CauseReporter } from './connection-cause.ts'
+import type { CauseReporter } from './cause-reporter.ts'
+import { causeNamed } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
@@ -15,11 +16,21 @@ const sliceMs: Readonly<Record<TransactionCall | 'sendCheckpoint', number>> = {
   abortTransaction: 300,
 }
 
+/** What an unanswered call waits for, in the words of Kafka's clients. */
+const awaited: Readonly<Record<TransactionCall, string>> = {
+  initTransactions: 'InitProducerId',
+  beginTransaction: 'beginTransaction',
+  commitTransaction: 'commitTransaction',
+  abortTransaction: 'abortTransaction',
+}
+
 /** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
 export class TransactionCalls {
   readonly #config: ProducerConfig
   readonly #causes: CauseReporter
   #client: RdkafkaClient | undefined
+  /** What was reported while a call was under way. */
+  #missingCoordinator: string | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
 
   constructor(config: ProducerConfig, causes: CauseReporter) {
@@ -44,6 +55,16 @@ export class TransactionCalls {
   /** @throws {@link NativeFailure} of the last slice */
   async run(name: TransactionCall, budgetMs: number): Promise<void> {
     await this.#resumed(budgetMs, async () => this.#client?.transaction(name, sliceMs[name]))
+  }
+
+  /** A call under way is not answered, although nothing else is wrong. */
+  reportMissingCoordinator(name: TransactionCall): void {
+    const { last } = this.#causes
+    // What the log has said is more exact.
+    if (last !== undefined && last !== this.#missingCoordinator) return
+    const cause = causeNamed('coordinator-unavailable', { detail: `Awaiting ${awaited[name]}` })
+    this.#missingCoordinator = cause.message
+    this.#causes.report(cause)
   }
 
   /** Adds a checkpoint to the open transaction.
@@ -84,11 +105,17 @@ export class TransactionCalls {
     }
   }
 
+  /** Once: what was said while the call was under way is not said in other words. */
   #timeoutCause(name: TransactionCall): string {
-    const broker = this.#causes.last === undefined ? '' : ` ${this.#causes.last}`
-    if (name !== 'initTransactions') {
-      return `Timeout expired after ${this.#config.transactionTimeoutMs}ms while awaiting ${name}.${broker}`
-    }
-    return `Timeout expired after ${this.#config.maxBlockMs}ms while awaiting InitProducerId: the transaction coordinator did not answer. On a cluster of fewer than three brokers transaction.state.log.replication.factor must not exceed their number.${broker}`
+    const { last } = this.#causes
+    if (last !== undefined && last === this.#missingCoordinator) return last
+    const { maxBlockMs, transactionTimeoutMs } = this.#config
+    const budgetMs = name === 'initTransactions' ? maxBlockMs : transactionTimeoutMs
+    const detail = `Timeout expired after ${budgetMs}ms while awaiting ${awaited[name]}`
+    const sentence =
+      name === 'initTransactions'
+        ? causeNamed('coordinator-unavailable', { detail }).message
+        : `${detail}.`
+    return last === undefined ? sentence : `${sentence} ${last}`
   }
 }

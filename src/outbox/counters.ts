@@ -1,5 +1,5 @@
 import { uncountedEvents } from './backlog-count.ts'
-import { prependError } from './error-list.ts'
+import { newestErrors } from './error-list.ts'
 import type { DestinationKind } from './destinations.ts'
 import { literal, type OutboxSchema, type Queryable } from './schema.ts'
 import { heldDestinations } from './destination-locks.ts'
@@ -54,7 +54,9 @@ export interface BestEffortCounts {
    *  @default 0 */
   readonly undecided?: number
   readonly inProcess: number
-  readonly lastError?: DeliveryError
+  /** Newest first.
+   *  @default [] */
+  readonly lastErrors?: readonly DeliveryError[]
 }
 
 interface StatusRow {
@@ -95,9 +97,7 @@ export async function readDeliveryStatus(
               (select count(*) from (${ownQueues(schema)}) q join ${schema.undecidedEvent} u using (topic_id))
             else n.undecided end as undecided,
             coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
-            (select coalesce(jsonb_agg(e order by (e->>'timestamp')::timestamptz desc), '[]')
-               from (select e from jsonb_array_elements(d.last_errors || n.errors || u.errors) e
-                      order by (e->>'timestamp')::timestamptz desc limit 5) newest) as errors
+            ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
        from ${schema.destination} d
        left join ${schema.undecidedCounter} c on c.destination_id = d.id,
             lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o, lateral (${undecidedErrors(schema)}) u
@@ -108,7 +108,7 @@ export async function readDeliveryStatus(
   return row && toStatus(row)
 }
 
-/** Writes absolute counts of the process `nodeId` (a new name at each start). Call it each second. */
+/** Writes absolute counts and the errors of the process `nodeId` (a new name at each start). Call it each second. */
 export async function flushBestEffortCounters(
   db: Queryable,
   schema: OutboxSchema,
@@ -117,31 +117,27 @@ export async function flushBestEffortCounters(
 ): Promise<void> {
   if (counts.length === 0) return
   const rows = counts.map(
-    ({ destinationId, delivered, lost, undecided = 0, inProcess, lastError }) => ({
+    ({ destinationId, delivered, lost, undecided = 0, inProcess, lastErrors = [] }) => ({
       destination_id: destinationId,
       delivered,
       lost,
       undecided,
       in_process: inProcess,
-      message: lastError?.message ?? null,
-      at: lastError?.timestamp.toISOString() ?? null,
+      last_errors: lastErrors,
     }),
   )
   // The join drops counts of destinations that were deleted meanwhile.
   await db.query(
     `with r as (
        select * from jsonb_to_recordset($2::jsonb)
-         as r (destination_id int, delivered bigint, lost bigint, undecided bigint, in_process bigint, message text, at timestamptz)),
+         as r (destination_id int, delivered bigint, lost bigint, undecided bigint, in_process bigint, last_errors jsonb)),
      held as materialized (${heldDestinations(schema, 'select destination_id from r')})
      insert into ${schema.bestEffortCounter} as c (destination_id, node_id, delivered, lost, undecided, in_process, last_errors)
-     select r.destination_id, $1, r.delivered, r.lost, r.undecided, r.in_process,
-            case when r.message is null then '[]'::jsonb
-                 else jsonb_build_array(jsonb_build_object('message', r.message, 'timestamp', r.at)) end
+     select r.destination_id, $1, r.delivered, r.lost, r.undecided, r.in_process, r.last_errors
        from r join held d on d.id = r.destination_id order by r.destination_id
      on conflict (destination_id, node_id) do update
-       set delivered = excluded.delivered, lost = excluded.lost, undecided = excluded.undecided, in_process = excluded.in_process, seen_at = clock_timestamp(),
-           last_errors = case when excluded.last_errors = '[]' then c.last_errors
-             else ${prependError('c.last_errors', "(excluded.last_errors->0->>'message')", "(excluded.last_errors->0->'timestamp')")} end`,
+       set delivered = excluded.delivered, lost = excluded.lost, undecided = excluded.undecided, in_process = excluded.in_process,
+           last_errors = excluded.last_errors, seen_at = clock_timestamp()`,
     [nodeId, JSON.stringify(rows)],
   )
 }

@@ -1,6 +1,7 @@
 import type { Bundle } from '@medplum/fhirtypes'
 import type { ResourceTypeDefinition } from '../host/types.ts'
 import { isJsonObject, objectsIn } from '../resources/json-shapes.ts'
+import { assertBeforeWrite } from '../rest/before-write.ts'
 import { processBundle } from '../rest/bundles/bundle.ts'
 import { parseJsonBody } from '../rest/request-body.ts'
 import type { RequestBody } from '../rest/rest-request.ts'
@@ -46,7 +47,7 @@ export function answerOwnBundle(
     onFailure,
   }: { readonly basePath: string; readonly onFailure: (error: unknown) => void },
 ): Promise<Bundle> {
-  const { types, store, authorize, principal } = context
+  const { types, store, authorize, principal, isWithinTransaction } = context
   // isOwnBundle has looked at the form.
   return processBundle(request.body as Bundle, {
     types: {
@@ -60,6 +61,9 @@ export function answerOwnBundle(
     ...(authorize
       ? { authorize: async (interaction, type) => authorize(principal, interaction, type) }
       : {}),
+    ...(isWithinTransaction
+      ? {}
+      : { beforeWrite: async (write) => assertBeforeWrite(types.get(write.resourceType), write) }),
     route: async (entry, options) => routeOwnTypes(entry, context, options),
     onFailure,
   })

@@ -206,6 +206,7 @@ export class OwnTypesHost implements FhirHost {
       types: this.#types,
       operations: this.#operations,
       store: this.#store(clientBaseUrl, transaction),
+      isWithinTransaction: transaction !== undefined,
       principal,
       ...(this.#options.authorize ? { authorize: this.#options.authorize } : {}),
     }

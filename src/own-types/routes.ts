@@ -1,5 +1,6 @@
 import { notFound } from '@medplum/core'
 import type { FhirHost, Operation, Principal, ResourceTypeDefinition } from '../host/types.ts'
+import { assertBeforeWrite } from '../rest/before-write.ts'
 import { methodNotAllowed } from '../rest/outcomes.ts'
 import { answerOperation } from '../rest/operations.ts'
 import { isId } from '../rest/resource-id.ts'
@@ -23,18 +24,20 @@ export interface RouteContext {
   readonly store: OwnTypesStore
   readonly principal?: Principal | undefined
   readonly authorize?: FhirHost['authorize']
+  /** The host has a transaction open. */
+  readonly isWithinTransaction: boolean
 }
 
 /** Answers a request for one of the module's own types, or an entry of a bundle. What has no route answers 405 when its path has
  *  routes of other methods, else 404.
- *  @param batch false: an entry of a transaction
+ *  @param options of an entry of a bundle: `batch` is false in a transaction
  *  @throws OperationOutcomeError */
 export async function routeOwnTypes(
   request: RestRequest,
   context: RouteContext,
-  { batch = true }: { readonly batch?: boolean } = {},
+  options?: { readonly batch?: boolean },
 ): Promise<RoutedResponse> {
-  const found = resolve(request, context, !batch)
+  const found = resolve(request, context, options?.batch === false)
   if (!found) return { response: [notFound], interaction: 'operation' }
   const { routes, call } = found
   const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -48,6 +51,18 @@ export async function routeOwnTypes(
   const { type, id } = call
   const reference = id === undefined ? type : `${type}/${id}`
   await context.authorize?.(context.principal, route.action ?? route.interaction, reference)
+  // Of a bundle's entries it was asked before a transaction was opened.
+  if (!options && !context.isWithinTransaction) {
+    const { definition, store } = call
+    await assertBeforeWrite(definition, {
+      interaction: route.interaction,
+      resourceType: type,
+      id,
+      body: request.body,
+      query: request.query,
+      read: (resourceId) => store.resources.read(type, resourceId),
+    })
+  }
   return { response: await route.handle(call), interaction: route.interaction }
 }
 

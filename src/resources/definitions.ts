@@ -1,4 +1,5 @@
 import type { OperationDefinition, SearchParameter, StructureDefinition } from '@medplum/fhirtypes'
+import { preflightOperationDefinition } from './preflight-operation-definition.ts'
 import { destinationProfiles } from './profile-definitions.ts'
 import { destinationSearchParameters, topicSearchParameters } from './search-parameters.ts'
 import {
@@ -17,6 +18,7 @@ export const definitions: readonly (StructureDefinition | SearchParameter | Oper
     ...topicSearchParameters,
     ...destinationSearchParameters,
     statusOperationDefinition,
+    preflightOperationDefinition,
     explainOperationDefinition,
     dryRunOperationDefinition,
   ]

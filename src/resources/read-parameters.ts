@@ -135,7 +135,8 @@ class ParameterReader {
   }
 }
 
-function valuePath(name: KafkaParameterName): string {
+/** FHIRPath of a parameter's value. */
+export function valuePath(name: KafkaParameterName): string {
   return `${parameterPath}.where(name='${name}').value`
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   Admin,
   AclOperations,
@@ -6,25 +7,46 @@ import {
   ResourceTypes,
 } from '@platformatic/kafka'
 
-/** Something that `User:alice` of the test broker may do. */
+/** Something that a principal of the test broker may do. */
 export interface Right {
   readonly operation: 'READ' | 'WRITE' | 'DESCRIBE'
   readonly resourceType: 'TOPIC' | 'GROUP' | 'TRANSACTIONAL_ID'
   readonly resourceName: string
+  /** `PREFIXED`: every resource whose name begins with it.
+   *  @default 'LITERAL' */
+  readonly pattern?: 'LITERAL' | 'PREFIXED'
+}
+
+/** @param principal `User:alice`, `User:CN=…` */
+export async function allow(
+  bootstrapServers: string,
+  principal: string,
+  ...rights: readonly Right[]
+): Promise<void> {
+  const creations = rights.map((right) => aclOf(right, principal))
+  const last = creations.at(-1)
+  await withAdmin(bootstrapServers, async (admin) => {
+    await admin.createAcls({ creations })
+    // The controller has them; the broker that decides follows a little later.
+    const isKnown = async (): Promise<boolean> =>
+      last === undefined || (await admin.describeAcls({ filter: last })).length > 0
+    while (!(await isKnown())) await delay(10)
+  })
 }
 
 export async function allowAlice(
   bootstrapServers: string,
   ...rights: readonly Right[]
 ): Promise<void> {
-  await withAdmin(bootstrapServers, (admin) => admin.createAcls({ creations: rights.map(aclOf) }))
+  await allow(bootstrapServers, alice, ...rights)
 }
 
 export async function forbidAlice(
   bootstrapServers: string,
   ...rights: readonly Right[]
 ): Promise<void> {
-  await withAdmin(bootstrapServers, (admin) => admin.deleteAcls({ filters: rights.map(aclOf) }))
+  const filters = rights.map((right) => aclOf(right, alice))
+  await withAdmin(bootstrapServers, (admin) => admin.deleteAcls({ filters }))
 }
 
 async function withAdmin(
@@ -39,12 +61,17 @@ async function withAdmin(
   }
 }
 
-function aclOf({ operation, resourceType, resourceName }: Right) {
+const alice = 'User:alice'
+
+function aclOf(
+  { operation, resourceType, resourceName, pattern = 'LITERAL' }: Right,
+  principal: string,
+) {
   return {
     resourceType: ResourceTypes[resourceType],
     resourceName,
-    resourcePatternType: ResourcePatternTypes.LITERAL,
-    principal: 'User:alice',
+    resourcePatternType: ResourcePatternTypes[pattern],
+    principal,
     host: '*',
     operation: AclOperations[operation],
     permissionType: AclPermissionTypes.ALLOW,

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ResourceInteraction } from '../../host/types.ts'
+import type { ComingWrite } from '../before-write.ts'
 import type { RestRequest, RoutedResponse } from '../routing.ts'
 import type { ResourceStore } from '../storage/resource-store.ts'
 
@@ -26,6 +27,8 @@ export interface BundleContext {
   /** Throws an OperationOutcomeError of 401 or 403 when the caller may not do it. Asked before a condition is searched: what it finds is
    *  an answer already. Absent: routes alone decide. */
   readonly authorize?: (interaction: string, resourceType: string) => Promise<void>
+  /** Asked about each write of a registered type, before a transaction is opened. */
+  readonly beforeWrite?: (write: ComingWrite) => Promise<void>
   /** Told of an error that the client hears nothing of but a 500 in one entry. */
   readonly onFailure: (error: unknown) => void
 }

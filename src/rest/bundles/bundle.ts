@@ -1,12 +1,14 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { Bundle, BundleEntry } from '@medplum/fhirtypes'
 import type { BundleContext } from './bundle-context.ts'
-import { parseEntry, type ParsedEntry } from './bundle-entry.ts'
+import { isCreate, parseEntry, type ParsedEntry } from './bundle-entry.ts'
 import { processEntries, type EntriesContext } from './bundle-entries.ts'
 import { entryError, failedEntry, locateInResource } from './bundle-outcomes.ts'
 import type { Placeholders } from './bundle-references.ts'
 import { isRetryable } from '../database-errors.ts'
 import { errorOutcome, outcomeOfError, statusOf } from '../outcomes.ts'
+import { parseQuery } from '../request-url.ts'
+import type { RestMethod } from '../routing.ts'
 
 /** Processes a batch or a transaction (https://hl7.org/fhir/R4/http.html#transaction); the answers are in the order of the entries.
  *
@@ -37,6 +39,7 @@ async function processTransaction(
   assertDistinctFullUrls(parsed)
   const entriesContext = contextOf(context, false)
   const serializable = parsed.some(({ condition }) => condition !== undefined)
+  for (const entry of parsed) await askBeforeWrite(entry, context)
   try {
     // Runs again after a serialisation failure, so that whatever an attempt finds out belongs to it alone.
     return await context.store.withTransaction(
@@ -80,12 +83,14 @@ async function processBatch(
 async function processOne(
   parsed: ParsedEntry,
   placeholders: Placeholders,
-  { store }: BundleContext,
+  context: BundleContext,
   entriesContext: EntriesContext,
 ): Promise<BundleEntry> {
+  const { store } = context
   const { condition, index } = parsed
   const run = async () => processEntries([parsed], placeholders, entriesContext)
   try {
+    await askBeforeWrite(parsed, context)
     const answers = condition
       ? await store.withTransaction(run, { serializable: true })
       : await run()
@@ -94,6 +99,36 @@ async function processOne(
     for (const [fullUrl, reference] of placeholderOf(parsed)) placeholders.set(fullUrl, reference)
     throw located(error, [parsed], entriesContext)
   }
+}
+
+/** @throws OperationOutcomeError that names the entry */
+async function askBeforeWrite(
+  { index, method, segments, search, body }: ParsedEntry,
+  { beforeWrite, authorize, types, store }: BundleContext,
+): Promise<void> {
+  const [resourceType = '', id] = segments
+  const interaction = interactionOf(method, segments)
+  // Of types that keep ids, which are those of modules.
+  if (!beforeWrite || !interaction || !types.keepsId(resourceType)) return
+  if (!types.interactionsOf(resourceType).includes(interaction)) return
+  try {
+    await authorize?.(interaction, id === undefined ? resourceType : `${resourceType}/${id}`)
+    const query = parseQuery(search)
+    const read = (resourceId: string) => store.resources.read(resourceType, resourceId)
+    await beforeWrite({ interaction, resourceType, id, body, query, read })
+  } catch (error) {
+    if (!(error instanceof OperationOutcomeError) || statusOf(error.outcome) >= 500) throw error
+    throw new OperationOutcomeError(locateInResource(error.outcome, index, resourceType))
+  }
+}
+
+function interactionOf(
+  method: RestMethod,
+  segments: readonly string[],
+): 'create' | 'update' | 'patch' | undefined {
+  if (isCreate({ method, segments })) return 'create'
+  if (segments.length > 2) return undefined
+  return method === 'PUT' ? 'update' : method === 'PATCH' ? 'patch' : undefined
 }
 
 function contextOf(

@@ -22,6 +22,8 @@ const withoutEffect = new Set([
   '_summary',
   '_elements',
   '_fields',
+  // Of a write, which it leaves without a condition.
+  '_preflight',
   'mode',
 ])
 

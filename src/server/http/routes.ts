@@ -9,10 +9,12 @@ import {
 } from '@medplum/fhir-router'
 import type { Bundle } from '@medplum/fhirtypes'
 import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
+import { assertBeforeWrite, type ComingWrite } from '../../rest/before-write.ts'
 import { processBundle } from '../../rest/bundles/bundle.ts'
 import type { BundleContext } from '../../rest/bundles/bundle-context.ts'
 import { badRequestError, errorOutcome, methodNotAllowed } from '../../rest/outcomes.ts'
 import { completedBody } from '../../rest/resource-body.ts'
+import { asJson } from '../../rest/resource-shapes.ts'
 import { isId } from '../../rest/resource-id.ts'
 import { hasCriteria, parseSearch } from '../../rest/search/parse-search.ts'
 import { searchByGet, searchByPost } from '../search/search-routes.ts'
@@ -86,6 +88,7 @@ function bundleRoute(
       basePath,
       route: async (entry, options) =>
         dispatch(router, types, toFhirRequest(entry), repository, options),
+      beforeWrite: (write) => assertBeforeWrite(types.registered.get(write.resourceType), write),
       onFailure,
     })
     return [allOk, bundle]
@@ -171,8 +174,31 @@ function guarded(
       interaction === 'create' || interaction === 'update'
         ? completedBody(request.body, resourceType, id)
         : (request.body as unknown)
+    // Of a bundle's entries it was asked before a transaction was opened.
+    if (!options) {
+      await assertBeforeWrite(
+        types.registered.get(resourceType),
+        comingWrite(interaction, { ...request, body }, repository),
+      )
+    }
     return handler({ ...request, body }, repository, router, options)
   })
+}
+
+function comingWrite(
+  interaction: ResourceInteraction,
+  { params, body, query }: FhirRequest,
+  repository: FhirRepository,
+): ComingWrite {
+  const { resourceType = '', id } = params
+  return {
+    interaction,
+    resourceType,
+    id,
+    body: body as unknown,
+    query,
+    read: async (resourceId) => asJson(await repository.readResource(resourceType, resourceId)),
+  }
 }
 
 /** 404 for a type that the server does not have. */

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CauseReporter, connectionCause } from '../../../src/kafka/connection-cause.ts'
+import { CauseReporter } from '../../../src/kafka/cause-reporter.ts'
+import { causeOfLogLine, causeOfThrottle } from '../../../src/kafka/connection-cause.ts'
+import type { KafkaCause } from '../../../src/kafka/kafka-causes.ts'
 
 function fail(message: string, severity = 3): { severity: number; fac: string; message: string } {
   return { severity, fac: 'FAIL', message }
 }
 
-describe('connectionCause', () => {
+describe('causeOfLogLine', () => {
   // Lines as librdkafka 2.12.0 writes them.
   const lines: readonly (readonly [line: string, sentence: string])[] = [
     [
@@ -41,7 +43,7 @@ describe('connectionCause', () => {
   ]
   for (const [line, sentence] of lines) {
     it(sentence, () => {
-      assert.equal(connectionCause(fail(line), true), sentence)
+      assert.equal(causeOfLogLine(fail(line), true)?.message, sentence)
     })
   }
 
@@ -51,14 +53,34 @@ describe('connectionCause', () => {
       6,
     )
     assert.match(
-      connectionCause(log, false) ?? '',
+      causeOfLogLine(log, false)?.message ?? '',
       /b:1 closed the connection; check that securityProtocol/,
     )
-    assert.equal(connectionCause(log, true), undefined)
+    assert.equal(causeOfLogLine(log, true), undefined)
+  })
+
+  it('names what a producer was given up for', () => {
+    const fatal = {
+      severity: 0,
+      fac: 'FATAL',
+      message:
+        '[thrd:main]: Fatal error: Broker: Cluster authorization failed: Failed to acquire idempotence PID from broker b:9092/1: Broker: Cluster authorization failed',
+    }
+    assert.equal(causeOfLogLine(fatal, true)?.name, 'cluster-forbidden')
   })
 
   it('ignores what is no failure', () => {
-    assert.equal(connectionCause({ severity: 4, fac: 'CONFWARN', message: 'x' }, false), undefined)
+    assert.equal(causeOfLogLine({ severity: 4, fac: 'CONFWARN', message: 'x' }, false), undefined)
+  })
+})
+
+describe('causeOfThrottle', () => {
+  it('names the broker while it throttles', () => {
+    const brokerName = 'sasl_ssl://b:9093/1'
+    const message =
+      'Kafka broker b:9093 slows this producer down by a quota. Nothing is lost by that; records wait.'
+    assert.equal(causeOfThrottle({ throttleTime: 12, brokerName })?.message, message)
+    assert.equal(causeOfThrottle({ throttleTime: 0, brokerName }), undefined)
   })
 })
 
@@ -67,18 +89,20 @@ describe('CauseReporter', () => {
     let nowMs = 0
     const reported: string[] = []
     const causes = new CauseReporter(
-      (message) => reported.push(message),
+      ({ message }) => reported.push(message),
       () => nowMs,
     )
-    causes.report('a')
+    const cause = (message: string): KafkaCause => ({ name: undefined, message })
+    causes.report(cause('a'))
     nowMs = 59_999
-    causes.report('a')
-    causes.report('b')
+    causes.report(cause('a'))
+    causes.report(cause('b'))
     assert.deepEqual(reported, ['a', 'b'])
     nowMs = 60_000
-    causes.report('a')
-    causes.report('b')
-    assert.deepEqual(reported, ['a', 'b', 'a'])
+    causes.report(cause('a'))
+    causes.report(cause('b'))
+    causes.inform(cause('c'))
+    assert.deepEqual(reported, ['a', 'b', 'a', 'c'])
     assert.equal(causes.last, 'b')
     causes.forget()
     assert.equal(causes.last, undefined)

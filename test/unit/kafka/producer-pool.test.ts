@@ -14,7 +14,10 @@ function recordingPool(): { pool: ProducerPool; made: Made[] } {
   const made: Made[] = []
   const pool = new ProducerPool((_config, _logger, options) => {
     const closedWithMs: number[] = []
-    made.push({ fail: (message) => options?.onError?.(message), closedWithMs })
+    made.push({
+      fail: (message) => options?.onError?.(message, { name: undefined, message: message }),
+      closedWithMs,
+    })
     return {
       send: () => undefined,
       close: (timeoutMs) => {

@@ -1,0 +1,272 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { silentLogger } from '../../observability/logger.ts'
+import { CauseReporter } from '../cause-reporter.ts'
+import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
+import { isKafkaError, kafkaCodes } from '../kafka-error.ts'
+import { nativeFailure } from '../native-failure.ts'
+import type { KafkaParameterValues } from '../parameter-table.ts'
+import { toProducerConfig, type ProducerConfig, type ProducerKind } from '../producer-config.ts'
+import type { PageProducer } from '../producer.ts'
+import { RdkafkaClient } from '../rdkafka-client.ts'
+import { createTransactionalProducer } from '../rdkafka-transactional-producer.ts'
+import { causeOnTheWay } from './broker-network.ts'
+import { Findings, type PreflightFinding } from './findings.ts'
+import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
+
+/** A destination as it would connect. */
+export interface PreflightSubject {
+  readonly values: KafkaParameterValues
+  readonly kind: ProducerKind
+  /** At least once with transactions. The preflight adds `-preflight` to `name`, so that it fences nobody. */
+  readonly transactions?: {
+    /** Transactional id and consumer group. */
+    readonly name: string
+    /** Whether an offset is to be kept, and on which topic of its own. */
+    readonly checkpoint: { readonly topic: string | undefined } | undefined
+  }
+}
+
+export interface PreflightLimits {
+  readonly timeoutMs: number
+  /** Ends it early. */
+  readonly signal?: AbortSignal
+}
+
+const connectWithinMs = 3000
+const answerWithinMs = 2000
+const maxBrokers = 10
+/** What an unanswered transactional call may take beyond its time, its end included. */
+const lastSliceMs = 2000
+/** It passes, or the call that it keeps waiting says what is to be done. */
+const toldByCall: ReadonlySet<KafkaCauseName> = new Set([
+  'coordinator-loading',
+  'transactional-id-forbidden',
+])
+const transactionLog = '__transaction_state'
+
+/** Everything that is wrong with a destination as far as it shows without sending: each broker's name, connection and certificate, the login, the topic, the
+ *  rights, replicas and limits. No record is written and no producer fenced. At the deadline it answers with what it knows. Never rejects.
+ *  @param subject its values have no {@link parameterFaults} */
+export async function preflight(
+  subject: PreflightSubject,
+  { timeoutMs, signal }: PreflightLimits,
+): Promise<readonly PreflightFinding[]> {
+  const run = new Preflight(subject, performance.now() + timeoutMs, signal)
+  const calledOff = new AbortController()
+  const deadline = delay(timeoutMs, undefined, { signal: calledOff.signal }).catch(() => undefined)
+  await Promise.race([run.all(), deadline])
+  calledOff.abort()
+  return run.conclude(timeoutMs)
+}
+
+class Preflight {
+  readonly #subject: PreflightSubject
+  readonly #config: ProducerConfig
+  readonly #deadlineMs: number
+  readonly #signal: AbortSignal | undefined
+  readonly #findings = new Findings()
+  readonly #reachable = new Set<string>()
+  /** The login has succeeded. */
+  #isConnected = false
+  /** The topic is there, and the principal may know it. */
+  #isVisible = false
+  /** Fewest replicas in sync of a partition. */
+  #inSync = 0
+  #isConcluded = false
+
+  constructor(subject: PreflightSubject, deadlineMs: number, signal: AbortSignal | undefined) {
+    this.#subject = subject
+    this.#deadlineMs = deadlineMs
+    this.#signal = signal
+    const config = toProducerConfig(subject.values, 'best-effort')
+    // A producer id would need rights that say nothing of this topic.
+    this.#config = { ...config, global: { ...config.global, 'enable.idempotence': false } }
+  }
+
+  conclude(timeoutMs: number): readonly PreflightFinding[] {
+    this.#isConcluded = true
+    return this.#findings.conclude(timeoutMs)
+  }
+
+  async all(): Promise<void> {
+    const { bootstrapServers, kafkaTopic } = this.#subject.values
+    const brokers = bootstrapServers.split(',').map((server) => server.trim())
+    await this.#findings.step('the way to the brokers', () => this.#lookAtWays(brokers))
+    await this.#findings.step('the login and the topic', () => this.#withClient())
+    await this.#findings.step('the right to write and the limits of the topic', () =>
+      this.#lookAtLimits(kafkaTopic),
+    )
+    if (this.#subject.transactions) {
+      await this.#findings.step('transactions and the checkpoint', () => this.#lookAtTransactions())
+    }
+  }
+
+  #isOver(): boolean {
+    return (
+      this.#isConcluded || this.#signal?.aborted === true || performance.now() >= this.#deadlineMs
+    )
+  }
+
+  async #lookAtWays(brokers: readonly string[]): Promise<void> {
+    const unseen = brokers.filter(
+      (broker) => !this.#findings.isAbout(broker) && !this.#reachable.has(broker),
+    )
+    await Promise.all(
+      unseen.slice(0, maxBrokers).map(async (broker) => {
+        const cause = await causeOnTheWay(broker, this.#config)
+        if (cause) this.#findings.add('error', cause)
+        else this.#reachable.add(broker)
+      }),
+    )
+  }
+
+  async #withClient(): Promise<void> {
+    if (this.#isOver() || this.#reachable.size === 0) return
+    const causes = new CauseReporter((cause) => {
+      this.#noteConnection(cause)
+    })
+    let client: RdkafkaClient | undefined
+    try {
+      client = new RdkafkaClient(this.#config, causes, () => undefined)
+      await client.connect(connectWithinMs, () => this.#isOver())
+      this.#isConnected = true
+      await this.#lookAtTopic(client)
+    } catch (error) {
+      const { code, text } = nativeFailure(error)
+      if (causes.last === undefined) this.#findings.add('error', causeOfCode(code, text))
+    } finally {
+      await client?.disconnect()
+    }
+  }
+
+  /** The way to a broker has been looked at already, in more exact words. */
+  #noteConnection(cause: KafkaCause): void {
+    if (cause.name !== undefined && toldByCall.has(cause.name)) return
+    if (cause.name === 'throttled') this.#findings.add('information', cause)
+    else if (cause.broker === undefined || !this.#findings.isAbout(cause.broker)) {
+      this.#findings.add('error', cause)
+    }
+  }
+
+  async #lookAtTopic(client: RdkafkaClient): Promise<void> {
+    const { kafkaTopic } = this.#subject.values
+    const { topics, brokers } = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    // Bootstrap servers answer with the addresses that records go to.
+    const advertised = brokers.map(
+      ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    )
+    await this.#lookAtWays(advertised)
+    const partitions = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
+    this.#isVisible = partitions.length > 0
+    if (partitions.some(({ leader }) => leader < 0)) {
+      this.#findings.add('error', causeNamed('leader-unavailable', { kafkaTopic }))
+    }
+    this.#inSync = Math.min(...partitions.map(({ isrs }) => isrs.length))
+    const replicated = [kafkaTopic, ...(this.#subject.transactions ? [transactionLog] : [])]
+    for (const topic of replicated) await this.#lookAtReplicas(client, topic, brokers.length)
+  }
+
+  /** One copy may be meant; it must be known. What the principal may not see is not judged. */
+  async #lookAtReplicas(client: RdkafkaClient, kafkaTopic: string, brokers: number): Promise<void> {
+    if (brokers < 2) return
+    const { topics } = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    const partitions = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
+    if (partitions.some(({ replicas }) => replicas.length === 1)) {
+      this.#findings.add('warning', causeNamed('single-copy', { kafkaTopic }))
+    }
+  }
+
+  async #lookAtLimits(kafkaTopic: string): Promise<void> {
+    const [broker] = this.#reachable
+    if (this.#isOver() || broker === undefined || !this.#isConnected) return
+    const limits = await readTopicLimits(broker, kafkaTopic, this.#config, answerWithinMs)
+    if (!this.#isVisible) {
+      this.#findings.add('error', causeOfAbsence(limits, kafkaTopic))
+      return
+    }
+    if (!limits) {
+      this.#findings.remark(
+        'Not checked: the right to write to the topic, max.message.bytes and min.insync.replicas. That needs the package @platformatic/kafka and a login with PLAIN, SCRAM or TLS.',
+      )
+      return
+    }
+    const { mayWrite, maxMessageBytes, minInSyncReplicas = 0 } = limits
+    if (minInSyncReplicas > this.#inSync) {
+      this.#findings.add('error', causeNamed('too-few-replicas', { kafkaTopic }))
+    }
+    if (mayWrite === false) {
+      this.#findings.add('error', causeNamed('topic-forbidden', { kafkaTopic }))
+    }
+    const { maxRequestSizeBytes } = this.#config
+    if (maxMessageBytes === undefined) {
+      this.#findings.remark(
+        'Not checked: max.message.bytes of the topic. The Kafka principal may not read it (DescribeConfigs on the topic).',
+      )
+    } else if (maxMessageBytes < maxRequestSizeBytes) {
+      const detail = `${maxRequestSizeBytes} and ${maxMessageBytes} bytes`
+      this.#findings.add('warning', causeNamed('topic-limit-smaller', { kafkaTopic, detail }))
+    }
+  }
+
+  async #lookAtTransactions(): Promise<void> {
+    const { values, transactions } = this.#subject
+    if (this.#isOver() || !this.#isConnected || !transactions) return
+    const name = `${transactions.name}-preflight`
+    const leftMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()))
+    const config = toProducerConfig(
+      // It ends before the deadline, and says why.
+      {
+        ...values,
+        maxBlockMs: Math.min(values.maxBlockMs ?? leftMs, Math.max(1, leftMs - lastSliceMs)),
+      },
+      'at-least-once',
+      name,
+    )
+    const checkpoint = transactions.checkpoint && {
+      group: name,
+      kafkaTopic: transactions.checkpoint.topic ?? values.kafkaTopic,
+      isOwnTopic: transactions.checkpoint.topic !== undefined,
+    }
+    const producer = createTransactionalProducer(config, silentLogger, {
+      onError: (_message, cause) => {
+        this.#noteConnection(cause)
+      },
+      ...(checkpoint ? { checkpoint } : {}),
+    })
+    try {
+      await this.#tryTransactions(producer, transactions.name, checkpoint !== undefined)
+    } finally {
+      await producer.close(0)
+    }
+  }
+
+  async #tryTransactions(
+    producer: PageProducer,
+    prefix: string,
+    hasCheckpoint: boolean,
+  ): Promise<void> {
+    try {
+      await producer.start()
+      if (hasCheckpoint && this.#isVisible) await producer.probeCheckpoint()
+    } catch (error) {
+      if (!isKafkaError(error)) throw error
+      // Another preflight with the same id: it may use it, so this one may.
+      if (error.kind === 'fenced') return
+      const { name } = causeOfCode(error.kafkaCode, error.message)
+      const isRight = name === 'transactional-id-forbidden' || error.kind === 'no-checkpoint'
+      const advice = isRight
+        ? ` The preflight uses a name of its own; grant the right for the prefix "${prefix}".`
+        : ''
+      const severity = error.kind === 'no-checkpoint' ? 'warning' : 'error'
+      this.#findings.add(severity, { name, message: `${error.message}${advice}` })
+    }
+  }
+}
+
+function causeOfAbsence(limits: TopicLimits | undefined, kafkaTopic: string): KafkaCause {
+  if (!limits) return causeNamed('topic-invisible', { kafkaTopic })
+  return causeNamed(
+    limits.errorCode === kafkaCodes.topicAuthorization ? 'topic-forbidden' : 'topic-unknown',
+    { kafkaTopic },
+  )
+}

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { before, describe, it, type TestContext } from 'node:test'
+import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { allow } from '../../helpers/kafka-acls.ts'
+import { putScramUsers, setProducerQuota, signedIdentity } from '../../helpers/kafka-principals.ts'
+import {
+  createTopic,
+  newTopic,
+  privateKafka,
+  testKafka,
+  uniqueName,
+  type KafkaAddresses,
+} from '../../helpers/kafka.ts'
+import { withholdingProxy } from '../../helpers/withholding-proxy.ts'
+import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
+import { record } from './records.ts'
+
+const kinds = ['best effort', 'at least once'] as const
+type Kind = (typeof kinds)[number]
+
+/** What a producer of the kind says and does. */
+interface Sending {
+  readonly causes: Causes
+  /** Resolves when Kafka has the record. A failed attempt of at least once is repeated with a new producer where it must be. */
+  readonly delivered: Promise<void>
+}
+
+/** Sends one record, and goes on as delivery does until Kafka has it or the test ends. */
+function sending(t: TestContext, kind: Kind, values: KafkaParameterValues): Sending {
+  const causes = new Causes()
+  const one = record(values.kafkaTopic, 'a')
+  if (kind === 'best effort') {
+    const delivered = sent(idempotentProducer(t, values, causes), one)
+    delivered.catch(() => undefined)
+    return { causes, delivered }
+  }
+  const ended = new AbortController()
+  t.after(() => {
+    ended.abort()
+  })
+  const name = uniqueName('causes')
+  const deliver = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const producer = transactionalProducer(t, values, name, causes)
+      try {
+        await producer.start()
+        for (;;) {
+          try {
+            await producer.sendPage([one])
+            return
+          } catch (error) {
+            causes.onError(messageOf(error))
+            if ((error as { kind?: string }).kind !== 'retriable') throw error
+          }
+        }
+      } catch (error) {
+        causes.onError(messageOf(error))
+        await producer.close(0)
+      }
+    }
+  }
+  const delivered = deliver()
+  delivered.catch(() => undefined)
+  return { causes, delivered }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+describe('causes', () => {
+  let kafka: KafkaAddresses
+  before(async () => {
+    kafka = await testKafka()
+  })
+
+  for (const kind of kinds) {
+    it(`${kind}: a topic that is missing is named while records wait, and they go when it is there`, async (t) => {
+      const { bootstrapServers } = kafka
+      const kafkaTopic = uniqueName('missing')
+      const { causes, delivered } = sending(t, kind, { kafkaTopic, bootstrapServers })
+      await causes.until(new RegExp(`^Unknown topic: Kafka topic "${kafkaTopic}"`))
+      await createTopic(bootstrapServers, kafkaTopic)
+      await delivered
+    })
+
+    it(`${kind}: a quota is told as what it is`, async (t) => {
+      const { bootstrapServers, saslBootstrapServers } = kafka
+      const kafkaTopic = await newTopic(bootstrapServers)
+      const user = uniqueName('slow')
+      await putScramUsers(bootstrapServers, { [user]: 'word' })
+      const rights = (['WRITE', 'DESCRIBE'] as const).flatMap((operation) => [
+        { operation, resourceType: 'TOPIC', resourceName: kafkaTopic } as const,
+        { operation, resourceType: 'TRANSACTIONAL_ID', resourceName: kafkaTopic } as const,
+      ])
+      await allow(bootstrapServers, `User:${user}`, ...rights)
+      await setProducerQuota(bootstrapServers, user, 1000)
+      const values: KafkaParameterValues = {
+        kafkaTopic,
+        bootstrapServers: saslBootstrapServers,
+        securityProtocol: 'SASL_PLAINTEXT',
+        saslMechanism: 'SCRAM-SHA-256',
+        saslJaasConfig: `org.apache.kafka.common.security.scram.ScramLoginModule required username="${user}" password="word";`,
+      }
+      const causes = new Causes()
+      const large = record(kafkaTopic, 'a', Buffer.alloc(20_000, 'x'))
+      if (kind === 'best effort') await sent(idempotentProducer(t, values, causes), large)
+      else {
+        const producer = transactionalProducer(t, values, kafkaTopic, causes)
+        await producer.start()
+        await producer.sendPage([large])
+      }
+      await causes.until(/slows this producer down by a quota\. Nothing is lost/)
+    })
+  }
+
+  it('records that are not acknowledged are told while they wait, and go when the broker acknowledges again', async (t) => {
+    const proxy = await withholdingProxy(t)
+    const others = ['SASL', 'MTLS', 'SASLSSL'].map((listener) => `${listener}://127.0.0.1:9`)
+    const advertised = [`PLAINTEXT://127.0.0.1:${proxy.port}`, ...others].join(',')
+    const broker = await privateKafka(t, { settings: { 'advertised.listeners': advertised } })
+    proxy.target = Number(broker.bootstrapServers.split(':')[1])
+    const bootstrapServers = `127.0.0.1:${proxy.port}`
+    const kafkaTopic = await newTopic(bootstrapServers)
+    proxy.withhold()
+    const all = kinds.map((kind) => sending(t, kind, { kafkaTopic, bootstrapServers }))
+    for (const { causes } of all) {
+      await causes.until(/does not acknowledge records.*\(1 of 1 replicas in sync\).*min\.insync/)
+    }
+    proxy.release()
+    for (const { delivered } of all) await delivered
+  })
+
+  it('whose listener is of another kind is told', async (t) => {
+    const kafkaTopic = 'any'
+    const tls = {
+      securityProtocol: 'SSL',
+      sslTruststoreCertificates: readFileSync(join(kafka.certificates, 'test-ca.crt'), 'utf8'),
+    }
+    const login = (mechanism: string): Partial<KafkaParameterValues> => ({
+      securityProtocol: 'SASL_PLAINTEXT',
+      saslMechanism: mechanism,
+      saslJaasConfig: `org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="${kafka.users['alice']}";`,
+    })
+    const mixUps = [
+      { at: kafka.bootstrapServers, values: tls, says: /does not speak TLS on this port/ },
+      {
+        at: kafka.mtlsBootstrapServers,
+        values: {},
+        says: /closed the connection|does not speak plain Kafka on this port/,
+      },
+      { at: kafka.saslBootstrapServers, values: {}, says: /closed the connection/ },
+      {
+        at: kafka.bootstrapServers,
+        values: login('PLAIN'),
+        says: /closed the connection|does not offer this saslMechanism/,
+      },
+    ]
+    await Promise.all(
+      mixUps.map(async ({ at, values, says }) => {
+        const causes = new Causes()
+        idempotentProducer(t, { kafkaTopic, bootstrapServers: at, ...values }, causes)
+        await causes.until(says)
+      }),
+    )
+  })
+
+  it('that need a broker of their own: certificates and a missing coordinator', async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'broker-certificates-'))
+    t.after(() => rm(directory, { recursive: true }))
+    const keystore = async (
+      name: string,
+      options: { isExpired?: boolean; alternativeName: string },
+    ): Promise<string> => {
+      const { key, certificate } = signedIdentity(kafka.certificates, name, options)
+      const path = join(directory, `${name}.pem`)
+      await writeFile(path, `${key}${certificate}`)
+      return path
+    }
+    const expired = { isExpired: true, alternativeName: 'IP:127.0.0.1' }
+    const broker = await privateKafka(t, {
+      settings: {
+        'transaction.state.log.replication.factor': '3',
+        'listener.name.saslssl.ssl.keystore.location': await keystore('expired', expired),
+        'listener.name.mtls.ssl.keystore.location': await keystore('another', {
+          alternativeName: 'DNS:another.example.org',
+        }),
+      },
+    })
+    const ca = readFileSync(join(kafka.certificates, 'test-ca.crt'), 'utf8')
+    const values: KafkaParameterValues = {
+      kafkaTopic: 'any',
+      bootstrapServers: broker.saslSslBootstrapServers,
+      securityProtocol: 'SASL_SSL',
+      sslTruststoreCertificates: ca,
+      saslMechanism: 'PLAIN',
+      saslJaasConfig:
+        'org.apache.kafka.common.security.plain.PlainLoginModule required username="a" password="b";',
+    }
+    const { bootstrapServers, mtlsBootstrapServers } = broker
+    const coordinator = new Causes()
+    const waiting = { kafkaTopic: 'any', bootstrapServers, maxBlockMs: 60_000 }
+    const producer = transactionalProducer(t, waiting, 'waiting', coordinator)
+    const failing = assert.rejects(producer.start(), /transaction\.state\.log\.replication\.factor/)
+    for (const kind of kinds) {
+      const { causes } = sending(t, kind, values)
+      await causes.until(/certificate of Kafka broker .* has expired/)
+      const another = { ...values, bootstrapServers: mtlsBootstrapServers, securityProtocol: 'SSL' }
+      const other = sending(t, kind, another)
+      await other.causes.until(/certificate of Kafka broker .* is not for this host name/)
+    }
+    const said = await coordinator.until(/transaction\.state\.log\.replication\.factor/)
+    assert.match(said, /^Awaiting InitProducerId: /)
+    await producer.close(0)
+    await failing
+  })
+
+  it('transaction.max.timeout.ms of the broker is smaller than a transaction may take', async (t) => {
+    const settings = { 'transaction.max.timeout.ms': '30000' }
+    const { bootstrapServers } = await privateKafka(t, { settings })
+    const producer = transactionalProducer(t, { kafkaTopic: 'any', bootstrapServers }, 'long')
+    await assert.rejects(producer.start(), {
+      kind: 'fatal',
+      kafkaCode: 50,
+      message: /larger than the broker allows \(transaction\.max\.timeout\.ms\)/,
+    })
+  })
+})

@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { allow, type Right } from '../../helpers/kafka-acls.ts'
+import { putScramUsers, signedIdentity } from '../../helpers/kafka-principals.ts'
+import { createTopic, testKafka, uniqueName, type KafkaAddresses } from '../../helpers/kafka.ts'
+import { destinationResource } from '../../helpers/topic-resources.ts'
+import {
+  patient,
+  patientsTopic,
+  startNodes,
+  untilStatus,
+  type Node,
+  type Status,
+} from '../delivery/nodes.ts'
+
+type Kind = 'kafka-at-least-once' | 'kafka-best-effort'
+type Parameters = Readonly<Record<string, string>>
+
+/** Credentials of one destination. */
+interface Login {
+  readonly parameters: Parameters
+  /** `User:…`, to whom rights are given. */
+  readonly principal: string
+  /** What $status says while they are wrong. */
+  readonly cause?: RegExp
+  /** Puts it right at the broker; absent where that cannot be done. */
+  readonly mend?: () => Promise<void>
+}
+
+/** One way to connect. A further one, such as a mechanism of SASL, is a row more. */
+interface Mode {
+  readonly name: string
+  readonly address: (kafka: KafkaAddresses) => string
+  readonly logins: {
+    readonly right: (kafka: KafkaAddresses) => Login | Promise<Login>
+    readonly wrong?: (kafka: KafkaAddresses) => Login | Promise<Login>
+    readonly expired?: (kafka: KafkaAddresses) => Login | Promise<Login>
+  }
+  /** False: nothing is forbidden to whoever connects. */
+  readonly hasRights: boolean
+}
+
+const modules = {
+  PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
+  'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
+  'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
+} as const
+type Mechanism = keyof typeof modules
+type ScramMechanism = Exclude<Mechanism, 'PLAIN'>
+
+const refusedLogin = /refused the login/
+const password = 'matrix-secret'
+const deadlineMs = 90_000
+
+function file({ certificates }: KafkaAddresses, name: string): string {
+  return readFileSync(join(certificates, name), 'utf8')
+}
+
+function sasl(mechanism: Mechanism, user: string, word: string): Parameters {
+  return {
+    saslMechanism: mechanism,
+    saslJaasConfig: `${modules[mechanism]} required username="${user}" password="${word}";`,
+  }
+}
+
+function plainLogins(): Mode['logins'] {
+  const principal = 'User:alice'
+  return {
+    right: ({ users }) => ({ parameters: sasl('PLAIN', 'alice', users['alice'] ?? ''), principal }),
+    wrong: () => ({ parameters: sasl('PLAIN', 'alice', 'wrong'), principal, cause: refusedLogin }),
+  }
+}
+
+/** Passwords of SCRAM do not expire; instead a user is not there (any more). */
+function scramLogins(mechanism: ScramMechanism): Mode['logins'] {
+  const login = (user: string): Login => ({
+    parameters: sasl(mechanism, user, password),
+    principal: `User:${user}`,
+  })
+  const put = async (
+    { bootstrapServers }: KafkaAddresses,
+    user: string,
+    word = password,
+  ): Promise<void> => putScramUsers(bootstrapServers, { [user]: word })
+  return {
+    right: async (kafka) => {
+      const user = uniqueName('right')
+      await put(kafka, user)
+      return login(user)
+    },
+    wrong: async (kafka) => {
+      const user = uniqueName('wrong')
+      await put(kafka, user, 'another word')
+      return { ...login(user), cause: refusedLogin, mend: () => put(kafka, user) }
+    },
+    expired: (kafka) => {
+      const user = uniqueName('gone')
+      return { ...login(user), cause: refusedLogin, mend: () => put(kafka, user) }
+    },
+  }
+}
+
+const certificateLogins: Mode['logins'] = {
+  right: (kafka) => certificateLogin(signedIdentity(kafka.certificates, 'matrix'), 'matrix'),
+  wrong: (kafka) => ({
+    ...certificateLogin(
+      { key: file(kafka, 'rogue.key'), certificate: file(kafka, 'rogue.crt') },
+      'mtls-client',
+    ),
+    cause: /refused the client certificate \(/,
+  }),
+  expired: (kafka) => ({
+    ...certificateLogin(
+      signedIdentity(kafka.certificates, 'matrix', { isExpired: true }),
+      'matrix',
+    ),
+    cause: /refused the client certificate, which is valid from .* to /,
+  }),
+}
+
+function certificateLogin(
+  { key, certificate }: { key: string; certificate: string },
+  commonName: string,
+): Login {
+  return {
+    parameters: { sslKeystoreKey: key, sslKeystoreCertificateChain: certificate },
+    principal: `User:CN=${commonName}`,
+  }
+}
+
+const modes: readonly (Mode & { readonly protocol: string })[] = [
+  {
+    name: 'PLAINTEXT',
+    protocol: 'PLAINTEXT',
+    address: ({ bootstrapServers }) => bootstrapServers,
+    logins: { right: () => ({ parameters: {}, principal: 'User:ANONYMOUS' }) },
+    hasRights: false,
+  },
+  {
+    name: 'mutual TLS',
+    protocol: 'SSL',
+    address: ({ mtlsBootstrapServers }) => mtlsBootstrapServers,
+    logins: certificateLogins,
+    hasRights: true,
+  },
+  ...(Object.keys(modules) as Mechanism[]).flatMap((mechanism) => {
+    const logins = mechanism === 'PLAIN' ? plainLogins() : scramLogins(mechanism)
+    return [
+      {
+        name: mechanism,
+        protocol: 'SASL_PLAINTEXT',
+        address: ({ saslBootstrapServers }: KafkaAddresses) => saslBootstrapServers,
+        logins,
+        hasRights: true,
+      },
+      {
+        name: `${mechanism} over TLS`,
+        protocol: 'SASL_SSL',
+        address: ({ saslSslBootstrapServers }: KafkaAddresses) => saslSslBootstrapServers,
+        logins,
+        hasRights: true,
+      },
+    ]
+  }),
+]
+
+const kinds: readonly Kind[] = ['kafka-at-least-once', 'kafka-best-effort']
+type Credentials = keyof Mode['logins']
+type TopicState = 'present' | 'missing' | 'forbidden'
+
+interface Row {
+  readonly mode: (typeof modes)[number]
+  readonly kind: Kind
+  readonly credentials: Credentials
+  readonly topic: TopicState
+}
+
+/** Every topic with the right credentials, every credentials with a topic that is there. */
+const rows: readonly Row[] = modes.flatMap((mode) =>
+  kinds.flatMap((kind) => {
+    const topics: TopicState[] = mode.hasRights
+      ? ['present', 'missing', 'forbidden']
+      : ['present', 'missing']
+    const others = (['wrong', 'expired'] as const).filter((one) => mode.logins[one])
+    return [
+      ...topics.map((topic): Row => ({ mode, kind, credentials: 'right', topic })),
+      ...others.map((credentials): Row => ({ mode, kind, credentials, topic: 'present' })),
+    ]
+  }),
+)
+
+const topicCauses: Readonly<Record<Exclude<TopicState, 'present'>, RegExp>> = {
+  missing: /^Unknown topic: Kafka topic "/,
+  forbidden: /^Topic authorization failed: /,
+}
+
+/** A row whose destination is stored. */
+interface Laid {
+  readonly id: string
+  readonly cause: RegExp | undefined
+  readonly mend: (() => Promise<void>) | undefined
+}
+
+/** Each destination comes up, fails and recovers for itself, all in one node. */
+describe('every way to connect', () => {
+  const title = 'names the cause once, and goes on when it is put right at the broker'
+  it(title, { concurrency: rows.length }, async (t) => {
+    const kafka = await testKafka()
+    const transactionalIdPrefix = uniqueName('matrix')
+    const plan = new Plan(kafka, transactionalIdPrefix)
+    for (const row of rows) await plan.add(row)
+    const [{ first: node }] = await Promise.all([
+      startNodes(t, 1, { transactionalIdPrefix }),
+      plan.lay(),
+    ])
+    await node.host.put(patientsTopic, ...plan.destinations)
+    const writtenAtMs = performance.now()
+    // What best effort has lost does not come again: there is always something new to deliver.
+    const writing = new AbortController()
+    const writer = writeOn(node, writing.signal)
+    try {
+      await Promise.all(rows.map((row) => t.test(nameOf(row), (each) => play(each, row))))
+    } finally {
+      writing.abort()
+      await writer
+    }
+
+    async function play(each: TestContext, row: Row): Promise<void> {
+      const { id, cause, mend } = plan.laid.get(row) ?? assert.fail('the row was not laid')
+      const named = (errors: readonly string[]): readonly string[] =>
+        errors.filter((text) => cause?.test(text))
+      if (cause) {
+        await untilStatus(node, id, ({ errors }) => named(errors).length > 0, deadlineMs)
+        each.diagnostic(`named after ${Math.round(performance.now() - writtenAtMs)} ms`)
+        await mend?.()
+      }
+      const isOver = ({ messagesDelivered }: Status): boolean => Number(messagesDelivered) > 0
+      const status = await untilStatus(
+        node,
+        id,
+        (told) => (cause && !mend ? true : isOver(told)),
+        deadlineMs,
+      )
+      assert.equal(named(status.errors).length, cause ? 1 : 0, status.errors.join(' | '))
+      // Other destinations of the same producer have trouble with their topics.
+      const ofTopics = Object.values(topicCauses)
+      const foreign = status.errors.filter(
+        (text) => ofTopics.some((pattern) => pattern.test(text)) && !cause?.test(text),
+      )
+      assert.deepEqual(foreign, [])
+    }
+  })
+})
+
+function nameOf({ mode, kind, credentials, topic }: Row): string {
+  return `${mode.name}, ${kind}: ${credentials} credentials, topic ${topic}`
+}
+
+async function writeOn({ host }: Node, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await host.put(patient(uniqueName('p')))
+    await delay(500, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+/** What is needed for the rows at the broker, made together. */
+class Plan {
+  readonly laid = new Map<Row, Laid>()
+  readonly destinations: ReturnType<typeof destinationResource>[] = []
+  readonly #kafka: KafkaAddresses
+  readonly #prefix: string
+  readonly #rights = new Map<string, Right[]>()
+  readonly #topics: string[] = []
+  /** Rows with the right credentials of a mode share them, and with them a producer of best effort. */
+  readonly #right = new Map<Mode, Login>()
+
+  constructor(kafka: KafkaAddresses, transactionalIdPrefix: string) {
+    this.#kafka = kafka
+    this.#prefix = transactionalIdPrefix
+  }
+
+  async add(row: Row): Promise<void> {
+    const { mode, kind, credentials, topic } = row
+    const login = await this.#loginOf(row)
+    const { principal } = login
+    const kafkaTopic = uniqueName('matrix')
+    const { bootstrapServers } = this.#kafka
+    if (topic !== 'missing') this.#topics.push(kafkaTopic)
+    if (topic === 'forbidden') {
+      const rights = writesTo(kafkaTopic)
+      this.#note(row, topicCauses[topic], () => allow(bootstrapServers, principal, ...rights))
+    } else {
+      this.#grant(principal, ...writesTo(kafkaTopic))
+      if (topic === 'missing') {
+        this.#note(row, topicCauses[topic], () => createTopic(bootstrapServers, kafkaTopic))
+      } else this.#note(row, credentials === 'right' ? undefined : login.cause, login.mend)
+    }
+    const isTls = mode.protocol.endsWith('SSL')
+    const parameters: Parameters = {
+      securityProtocol: mode.protocol,
+      ...(isTls ? { sslTruststoreCertificates: file(this.#kafka, 'test-ca.crt') } : {}),
+      ...login.parameters,
+    }
+    const made = destinationResource(
+      this.#idOf(row),
+      kind,
+      'patients',
+      kafkaTopic,
+      mode.address(this.#kafka),
+    )
+    this.destinations.push({
+      ...made,
+      parameter: [
+        ...(made['parameter'] as object[]),
+        ...Object.entries(parameters).map(([name, valueString]) => ({ name, valueString })),
+        // A connect that fails takes as long, and they fail one after the other.
+        { name: 'maxBlockMs', valueInteger: 1000 },
+      ],
+    })
+  }
+
+  async lay(): Promise<void> {
+    const { bootstrapServers } = this.#kafka
+    for (const [principal, rights] of this.#rights) {
+      await allow(bootstrapServers, principal, ...rights, ...ofTransactions(this.#prefix))
+    }
+    for (const topic of this.#topics) await createTopic(bootstrapServers, topic)
+  }
+
+  async #loginOf({ mode, credentials }: Row): Promise<Login> {
+    const made = credentials === 'right' ? this.#right.get(mode) : undefined
+    if (made) return made
+    const make = mode.logins[credentials] ?? assert.fail('the mode has no such credentials')
+    const login = await make(this.#kafka)
+    if (credentials === 'right') this.#right.set(mode, login)
+    return login
+  }
+
+  #grant(principal: string, ...rights: readonly Right[]): void {
+    this.#rights.set(principal, [...(this.#rights.get(principal) ?? []), ...rights])
+  }
+
+  #note(row: Row, cause: RegExp | undefined, mend: (() => Promise<void>) | undefined): void {
+    this.laid.set(row, { id: this.#idOf(row), cause, mend })
+  }
+
+  #idOf(row: Row): string {
+    return `row-${rows.indexOf(row)}`
+  }
+}
+
+function writesTo(resourceName: string): readonly Right[] {
+  return (['WRITE', 'DESCRIBE', 'READ'] as const).map((operation) => ({
+    operation,
+    resourceType: 'TOPIC',
+    resourceName,
+  }))
+}
+
+function ofTransactions(prefix: string): readonly Right[] {
+  const pattern = 'PREFIXED' as const
+  return [
+    { operation: 'WRITE', resourceType: 'TRANSACTIONAL_ID', resourceName: prefix, pattern },
+    { operation: 'DESCRIBE', resourceType: 'TRANSACTIONAL_ID', resourceName: prefix, pattern },
+    { operation: 'READ', resourceType: 'GROUP', resourceName: prefix, pattern },
+  ]
+}
