@@ -43,6 +43,7 @@ export const kafkaCodes = {
   purgedInFlight: -151,
   purgedInQueue: -152,
   state: -172,
+  coordinatorAwaited: -180,
   queueFull: -184,
   timedOut: -185,
   allBrokersDown: -187,
@@ -50,6 +51,19 @@ export const kafkaCodes = {
   recordTimedOut: -192,
   transport: -195,
 } as const
+
+const unansweredCodes: ReadonlySet<number | undefined> = new Set<number>([
+  kafkaCodes.coordinatorAwaited,
+  kafkaCodes.timedOut,
+  kafkaCodes.recordTimedOut,
+  kafkaCodes.transport,
+  kafkaCodes.allBrokersDown,
+])
+
+/** Whether the cluster just did not answer. */
+export function isUnanswered(code: number | undefined): boolean {
+  return unansweredCodes.has(code)
+}
 
 export interface KafkaErrorContext {
   readonly kafkaTopic?: string | undefined

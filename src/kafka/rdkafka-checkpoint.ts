@@ -50,17 +50,18 @@ export class CheckpointConsumer {
     return partitionOf(this.#place.kafkaTopic)
   }
 
-  /** @throws {@link NativeFailure} */
-  async connect(timeoutMs: number): Promise<void> {
-    await blockingCalls.run('connect', this.#cluster, async () => {
-      await new Promise<void>((resolve, reject) => {
+  /** @param calledOff ends the wait for its turn
+   *  @throws {@link NativeFailure} */
+  async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
+    const call = (): Promise<void> =>
+      new Promise((resolve, reject) => {
         this.#consumer.connect({ timeout: timeoutMs }, (error) => {
           // The types promise an error; without one it is null.
           if (error as unknown) reject(nativeFailure(error))
           else resolve()
         })
       })
-    })
+    await blockingCalls.run('connect', this.#cluster, call, calledOff)
   }
 
   /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.

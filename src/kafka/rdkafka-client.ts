@@ -50,17 +50,20 @@ export class RdkafkaClient {
   }
 
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure}, then this client is dead.
-   *  @param isCalledOff asked when its turn has come: connects to a dead cluster can queue up for long */
-  async connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
+   *  @param calledOff ends the wait for its turn: connects to a dead cluster can queue up for long */
+  async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
     const polling = setInterval(() => {
       this.poll()
     }, pollWhileConnectingMs)
     try {
-      await this.#call('connect', (done) => {
-        if (isCalledOff()) return done(new Error('The connect was called off.'))
-        this.#producer.connect({ timeout: timeoutMs }, done)
-      })
+      await this.#call(
+        'connect',
+        (done) => {
+          this.#producer.connect({ timeout: timeoutMs }, done)
+        },
+        calledOff,
+      )
       this.#isReady = true
       this.#causes.forget()
     } finally {
@@ -135,15 +138,16 @@ export class RdkafkaClient {
   async #call(
     kind: BlockingCallKind,
     start: (done: (error: unknown) => void) => void,
+    calledOff?: AbortSignal,
   ): Promise<void> {
-    await blockingCalls.run(kind, this.#cluster, async () => {
-      await new Promise<void>((resolve, reject) => {
+    const call = (): Promise<void> =>
+      new Promise((resolve, reject) => {
         start((error) => {
           if (error) reject(nativeFailure(error))
           else resolve()
         })
       })
-    })
+    await blockingCalls.run(kind, this.#cluster, call, calledOff)
   }
 }
 

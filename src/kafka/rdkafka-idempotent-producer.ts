@@ -124,9 +124,8 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
         const client = new RdkafkaClient(this.#config, this.#causes, (opaque, failure) => {
           this.#report(inFlight, opaque, failure)
         })
-        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs), () =>
-          this.#isStopped(),
-        )
+        const timeoutMs = Math.min(this.#config.maxBlockMs, connectTimeoutMs)
+        await client.connect(timeoutMs, this.#stop.signal)
         if (this.#isStopped()) return await client.disconnect()
         this.#logger.debug({}, 'connected to Kafka')
         this.#session = { client, inFlight }

@@ -44,6 +44,7 @@ class RdkafkaPageProducer implements PageProducer {
   readonly #causes: CauseReporter
   #client: RdkafkaClient | undefined
   readonly #turns = new Turns()
+  readonly #calledOff = new AbortController()
   #closing: Promise<void> | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
   #polling: NodeJS.Timeout | undefined
@@ -92,6 +93,7 @@ class RdkafkaPageProducer implements PageProducer {
 
   async close(timeoutMs: number): Promise<void> {
     this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + timeoutMs)
+    this.#calledOff.abort(new Error('The connect was called off.'))
     this.#closing ??= this.#close()
     await this.#closing
   }
@@ -116,7 +118,7 @@ class RdkafkaPageProducer implements PageProducer {
       config: this.#config,
       causes: this.#causes,
       onDelivery: settle,
-      isCalledOff: () => this.#closing !== undefined,
+      calledOff: this.#calledOff.signal,
     })
     return this.#client
   }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
 import { CauseReporter } from './connection-cause.ts'
-import { kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { isUnanswered, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, PageProducer } from './producer.ts'
@@ -15,7 +15,6 @@ import { TransactionCalls } from './transaction-calls.ts'
 import {
   abortedFailure,
   isPoisonSuspected,
-  isUnanswered,
   refusedFailure,
   transactionVerdict,
 } from './transaction-failure.ts'
@@ -60,6 +59,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   #client: RdkafkaClient | undefined
   #dead: string | undefined = 'It was not started.'
   readonly #turns = new Turns()
+  readonly #calledOff = new AbortController()
   #closing: Promise<void> | undefined
   #polling: NodeJS.Timeout | undefined
 
@@ -69,7 +69,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     this.#logger = logger
     this.#causes = new CauseReporter((message) => onError?.(message))
     this.#calls = new TransactionCalls(config, this.#causes)
-    this.#group = new CheckpointGroup(config, checkpoint, this.#causes)
+    this.#group = new CheckpointGroup(config, checkpoint, this.#causes, this.#calledOff.signal)
   }
 
   async start(): Promise<void> {
@@ -80,7 +80,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
         onDelivery: (_opaque, failure) => {
           if (failure) this.#failed.push(failure)
         },
-        isCalledOff: () => this.#closing !== undefined,
+        calledOff: this.#calledOff.signal,
       })
       this.#calls.use(this.#client)
       this.#poll()
@@ -122,6 +122,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
 
   async close(timeoutMs: number): Promise<void> {
     this.#calls.giveUpAt(performance.now() + timeoutMs)
+    this.#calledOff.abort(new Error('The connect was called off.'))
     this.#closing ??= this.#close()
     await this.#closing
   }

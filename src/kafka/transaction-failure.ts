@@ -31,18 +31,6 @@ const purgedCodes: ReadonlySet<number | undefined> = new Set<number>([
   kafkaCodes.purgedInQueue,
 ])
 
-const unansweredCodes: ReadonlySet<number | undefined> = new Set<number>([
-  kafkaCodes.timedOut,
-  kafkaCodes.recordTimedOut,
-  kafkaCodes.transport,
-  kafkaCodes.allBrokersDown,
-])
-
-/** Whether the cluster just did not answer. */
-export function isUnanswered(code: number | undefined): boolean {
-  return unansweredCodes.has(code)
-}
-
 /** Whether a delivery report may still come that names the record at fault. */
 export function isPoisonSuspected({ code }: NativeError): boolean {
   return poisonCodes.has(code) || maybePoisonCodes.has(code)

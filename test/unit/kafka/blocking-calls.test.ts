@@ -2,17 +2,25 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BlockingCalls, type BlockingCallKind } from '../../../src/kafka/blocking-calls.ts'
+import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
+import { NativeFailure } from '../../../src/kafka/native-failure.ts'
 
 class Calls {
   readonly started: string[] = []
   readonly #calls = new BlockingCalls(2)
   readonly #finish = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
 
-  run(kind: BlockingCallKind, name: string, cluster = 'one'): Promise<void> {
-    return this.#calls.run(kind, cluster, async () => {
+  run(
+    kind: BlockingCallKind,
+    name: string,
+    cluster = 'one',
+    calledOff?: AbortSignal,
+  ): Promise<void> {
+    const call = async (): Promise<void> => {
       this.started.push(name)
       await new Promise<void>((resolve, reject) => this.#finish.set(name, { resolve, reject }))
-    })
+    }
+    return this.#calls.run(kind, cluster, call, calledOff)
   }
 
   async finish(name: string, error?: Error): Promise<void> {
@@ -20,7 +28,21 @@ class Calls {
     else this.#finish.get(name)?.resolve()
     await nextTurn()
   }
+
+  /** A call that nothing is in the way of, and that fails. */
+  async fail(kind: BlockingCallKind, cluster: string, error: Error): Promise<void> {
+    const name = `failing ${kind}`
+    const failing = assert.rejects(this.run(kind, name, cluster), error)
+    await nextTurn()
+    await this.finish(name, error)
+    await failing
+    this.started.pop()
+  }
 }
+
+const failure = (code: number): NativeFailure =>
+  new NativeFailure({ code, text: '', isFatal: false, isRetriable: true, requiresAbort: false })
+const noAnswer = (): NativeFailure => failure(kafkaCodes.timedOut)
 
 describe('BlockingCalls', () => {
   it('runs two at a time, in order', async () => {
@@ -38,7 +60,11 @@ describe('BlockingCalls', () => {
 
   it('lets transactions pass connects that wait', async () => {
     const calls = new Calls()
-    const all = [calls.run('connect', 'c1'), calls.run('connect', 'c2'), calls.run('request', 't')]
+    const all = [
+      calls.run('connect', 'c1'),
+      calls.run('connect', 'c2'),
+      calls.run('request', 't', 'healthy'),
+    ]
     await nextTurn()
     assert.deepEqual(calls.started, ['c1', 't'])
     await calls.finish('t')
@@ -64,11 +90,8 @@ describe('BlockingCalls', () => {
 
   it('keeps one place for healthy clusters while every call to a dead one is slow', async () => {
     const calls = new Calls()
-    const failing = calls.run('request', 'dead 1', 'dead')
-    await nextTurn()
-    const rejection = assert.rejects(failing, /no answer/)
-    await calls.finish('dead 1', new Error('no answer'))
-    await rejection
+    await calls.fail('request', 'dead', noAnswer())
+    await calls.fail('request', 'dead', noAnswer())
     const all = [
       calls.run('request', 'dead 2', 'dead'),
       calls.run('request', 'dead 3', 'dead'),
@@ -76,9 +99,9 @@ describe('BlockingCalls', () => {
       calls.run('request', 'healthy', 'healthy'),
     ]
     await nextTurn()
-    assert.deepEqual(calls.started, ['dead 1', 'dead 2', 'dead begin'])
+    assert.deepEqual(calls.started, ['dead 2', 'dead begin'])
     await calls.finish('dead begin')
-    assert.deepEqual(calls.started, ['dead 1', 'dead 2', 'dead begin', 'healthy'])
+    assert.deepEqual(calls.started, ['dead 2', 'dead begin', 'healthy'])
     await calls.finish('healthy')
     // An answer: the cluster is back.
     await calls.finish('dead 2')
@@ -95,8 +118,8 @@ describe('BlockingCalls', () => {
       calls.run('connect', 'dead 3', 'dead'),
       calls.run('connect', 'healthy', 'healthy'),
     ]
-    const rejection = assert.rejects(failing, /refused/)
-    await calls.finish('dead 1', new Error('refused'))
+    const rejection = assert.rejects(failing)
+    await calls.finish('dead 1', noAnswer())
     await rejection
     assert.deepEqual(calls.started, ['dead 1', 'healthy'])
     await calls.finish('healthy')
@@ -109,5 +132,76 @@ describe('BlockingCalls', () => {
     await calls.finish('b')
     await calls.finish('dead 3')
     await Promise.all([...all, ...busy])
+  })
+
+  it('lets a cluster that has answered connect beside a dead one', async () => {
+    const calls = new Calls()
+    await calls.fail('connect', 'dead', noAnswer())
+    const known = calls.run('connect', 'known', 'healthy')
+    await nextTurn()
+    await calls.finish('known')
+    await known
+    const all = [
+      calls.run('connect', 'dead 1', 'dead'),
+      calls.run('connect', 'dead 2', 'dead'),
+      calls.run('connect', 'again', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['known', 'dead 1', 'again'])
+    for (const name of ['again', 'dead 1', 'dead 2']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('takes refusals for answers: a cluster that refuses does not stand in line with dead ones', async () => {
+    const calls = new Calls()
+    for (let times = 0; times < 3; times++) {
+      await calls.fail('request', 'refusing', failure(kafkaCodes.messageTooLarge))
+    }
+    // An abort after a refused record never ends within its slice.
+    await calls.fail('request', 'refusing', noAnswer())
+    const all = [
+      calls.run('connect', 'dead 1', 'dead'),
+      calls.run('connect', 'dead 2', 'dead'),
+      calls.run('request', 'abort', 'refusing'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['dead 1', 'abort'])
+    for (const name of ['abort', 'dead 1', 'dead 2']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('does not take a connect for an answer to requests', async () => {
+    const calls = new Calls()
+    for (let times = 0; times < 2; times++) await calls.fail('request', 'half-dead', noAnswer())
+    const connecting = calls.run('connect', 'connect', 'half-dead')
+    await nextTurn()
+    await calls.finish('connect')
+    await connecting
+    const all = [
+      calls.run('request', 'a', 'half-dead'),
+      calls.run('request', 'b', 'half-dead'),
+      calls.run('request', 'healthy', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['connect', 'a', 'healthy'])
+    for (const name of ['healthy', 'a', 'b']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('lets a call go that is called off before its turn, and does not end one that has begun', async () => {
+    const calls = new Calls()
+    const calledOff = new AbortController()
+    const all = [calls.run('connect', 'begun', 'dead', calledOff.signal)]
+    const waiting = calls.run('connect', 'waiting', 'dead', calledOff.signal)
+    all.push(calls.run('connect', 'next', 'dead'))
+    await nextTurn()
+    const rejection = assert.rejects(waiting, /closed/)
+    calledOff.abort(new Error('closed'))
+    await rejection
+    await assert.rejects(calls.run('local', 'late', 'dead', calledOff.signal), /closed/)
+    await calls.finish('begun')
+    await calls.finish('next')
+    await Promise.all(all)
+    assert.deepEqual(calls.started, ['begun', 'next'])
   })
 })
