@@ -79,7 +79,8 @@ export async function changeSource(
 }
 
 /** Closes moves that every node knows of. Outside of a transaction; again does no harm.
- *  `read committed`, whatever the database's default is: an acknowledgement at the same time must not make it fail. */
+ *  `read committed`, whatever the database's default is: an acknowledgement at the same time must not make it fail.
+ *  The row of the destination is locked first: a host that deletes it waits for its moves and would be waited for. */
 export async function closeMoves(
   db: Queryable,
   schema: OutboxSchema,
@@ -89,6 +90,7 @@ export async function closeMoves(
   const ids = `(${moves.join(',')})`
   await db.query(
     `set transaction isolation level read committed;
+     select from ${schema.destination} where id in (select destination_id from ${schema.move} where id in ${ids}) order by id for no key update;
      with closed as (
        update ${schema.move} set closed_xid = pg_current_xact_id() where id in ${ids} and closed_xid is null
        returning id, destination_id),

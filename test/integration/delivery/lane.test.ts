@@ -403,7 +403,7 @@ describe('a lane without events', () => {
     await eventually(async () => (await status()).delivered === 1)
     await eventually(() => Promise.resolve(kafka.closes.length === 1))
     await isAtRest(lane)
-    assert.deepEqual(lane.restingPlace, { topicIds: [topicId], afterId: 1n })
+    assert.deepEqual(lane.restingPlace, new Map([[topicId, 1n]]))
     const before = statements
     await eventually(async () => (await status()).queued === 0)
     for (let look = 0; look < 20; look++) await status()
