@@ -96,27 +96,35 @@ export class RdkafkaClient {
     if (this.#producer.isConnected()) this.#producer.poll()
   }
 
-  /** One slice of a transactional call. @throws {@link NativeFailure} */
-  async transaction(name: TransactionCall, timeoutMs: number): Promise<void> {
-    await this.#call(name === 'beginTransaction' ? 'local' : 'request', (done) => {
+  /** One slice of a transactional call.
+   *  @param givenUp ends the wait for its turn
+   *  @throws {@link NativeFailure} */
+  async transaction(name: TransactionCall, timeoutMs: number, givenUp: AbortSignal): Promise<void> {
+    const kind = name === 'beginTransaction' ? 'local' : 'request'
+    const start = (done: (error: unknown) => void): void => {
       if (name === 'beginTransaction') this.#producer.beginTransaction(done)
       else this.#producer[name](timeoutMs, done)
-    })
+    }
+    await this.#call(kind, start, givenUp)
   }
 
-  /** One slice of adding a checkpoint to the open transaction.
+  /** One slice of adding a checkpoint to the open transaction. librdkafka does not keep the time: a request that is not answered takes
+   *  `socket.timeout.ms`.
+   *  @param givenUp ends the wait for its turn
    *  @throws {@link NativeFailure} */
   async sendCheckpoint(
     consumer: CheckpointConsumer,
     offset: number,
     timeoutMs: number,
+    givenUp: AbortSignal,
   ): Promise<void> {
     // node-rdkafka takes anything for an offset, says that it went well, and stores nothing or 0.
     if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError('not an offset')
-    await this.#call('request', (done) => {
+    const start = (done: (error: unknown) => void): void => {
       const offsets = [{ ...consumer.partition, offset }]
       this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
-    })
+    }
+    await this.#call('request', start, givenUp)
   }
 
   /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.

@@ -133,6 +133,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     await this.#turns.ended()
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
+    this.#calls.end()
     await this.#client?.disconnect()
     await this.#group.disconnect()
   }

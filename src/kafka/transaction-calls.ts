@@ -21,6 +21,8 @@ export class TransactionCalls {
   readonly #causes: CauseReporter
   #client: RdkafkaClient | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
+  readonly #givenUp = new AbortController()
+  #givingUp: NodeJS.Timeout | undefined
 
   constructor(config: ProducerConfig, causes: CauseReporter) {
     this.#config = config
@@ -32,9 +34,19 @@ export class TransactionCalls {
     this.#client = client
   }
 
-  /** From then on nothing is resumed any more. A later call can only make it earlier. */
+  /** From then on nothing is begun or resumed any more. A later call can only make it earlier. */
   giveUpAt(timeMs: number): void {
-    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, timeMs)
+    if (timeMs >= this.#giveUpAtMs) return
+    this.#giveUpAtMs = timeMs
+    clearTimeout(this.#givingUp)
+    this.#givingUp = setTimeout(() => {
+      this.#givenUp.abort(new Error('The call was given up before its turn.'))
+    }, timeMs - performance.now())
+  }
+
+  /** No call comes any more. */
+  end(): void {
+    clearTimeout(this.#givingUp)
   }
 
   isPast(timeMs: number): boolean {
@@ -43,7 +55,9 @@ export class TransactionCalls {
 
   /** @throws {@link NativeFailure} of the last slice */
   async run(name: TransactionCall, budgetMs: number): Promise<void> {
-    await this.#resumed(budgetMs, async () => this.#client?.transaction(name, sliceMs[name]))
+    await this.#resumed(budgetMs, async () =>
+      this.#client?.transaction(name, sliceMs[name], this.#givenUp.signal),
+    )
   }
 
   /** Adds a checkpoint to the open transaction.
@@ -54,7 +68,7 @@ export class TransactionCalls {
     budgetMs: number,
   ): Promise<void> {
     await this.#resumed(budgetMs, async () =>
-      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint),
+      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, this.#givenUp.signal),
     )
   }
 

@@ -7,7 +7,7 @@ import { NativeFailure } from '../../../src/kafka/native-failure.ts'
 
 class Calls {
   readonly started: string[] = []
-  readonly #calls = new BlockingCalls(2)
+  readonly #calls = new BlockingCalls(3)
   readonly #finish = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
 
   run(
@@ -45,24 +45,25 @@ const failure = (code: number): NativeFailure =>
 const noAnswer = (): NativeFailure => failure(kafkaCodes.timedOut)
 
 describe('BlockingCalls', () => {
-  it('runs two at a time, in order', async () => {
+  it('runs three at a time, in order, two of them of one cluster', async () => {
     const calls = new Calls()
     const all = ['a', 'b', 'c', 'd'].map((name) => calls.run('request', name))
+    all.push(...['x', 'y'].map((name) => calls.run('request', name, 'other')))
     await nextTurn()
-    assert.deepEqual(calls.started, ['a', 'b'])
+    assert.deepEqual(calls.started, ['a', 'b', 'x'])
     await calls.finish('b')
-    assert.deepEqual(calls.started, ['a', 'b', 'c'])
-    await calls.finish('a')
-    await calls.finish('c')
-    await calls.finish('d')
+    assert.deepEqual(calls.started, ['a', 'b', 'x', 'c'])
+    await calls.finish('x')
+    assert.deepEqual(calls.started, ['a', 'b', 'x', 'c', 'y'])
+    for (const name of ['a', 'c', 'd', 'y']) await calls.finish(name)
     await Promise.all(all)
   })
 
-  it('lets transactions pass connects that wait', async () => {
+  it('lets transactions pass first connects that wait', async () => {
     const calls = new Calls()
     const all = [
-      calls.run('connect', 'c1'),
-      calls.run('connect', 'c2'),
+      calls.run('connect', 'c1', 'unknown 1'),
+      calls.run('connect', 'c2', 'unknown 2'),
       calls.run('request', 't', 'healthy'),
     ]
     await nextTurn()
@@ -88,53 +89,30 @@ describe('BlockingCalls', () => {
     await next
   })
 
-  it('keeps one place for healthy clusters while every call to a dead one is slow', async () => {
+  it('runs one call at a time of those to silent clusters, however many there are', async () => {
     const calls = new Calls()
-    await calls.fail('request', 'dead', noAnswer())
-    await calls.fail('request', 'dead', noAnswer())
+    for (const cluster of ['dead', 'hung']) {
+      for (let times = 0; times < 2; times++) await calls.fail('request', cluster, noAnswer())
+    }
     const all = [
+      calls.run('request', 'dead 1', 'dead'),
       calls.run('request', 'dead 2', 'dead'),
-      calls.run('request', 'dead 3', 'dead'),
+      calls.run('connect', 'hung 1', 'hung'),
       calls.run('local', 'dead begin', 'dead'),
       calls.run('request', 'healthy', 'healthy'),
     ]
     await nextTurn()
-    assert.deepEqual(calls.started, ['dead 2', 'dead begin'])
-    await calls.finish('dead begin')
-    assert.deepEqual(calls.started, ['dead 2', 'dead begin', 'healthy'])
-    await calls.finish('healthy')
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy'])
+    for (const name of ['dead begin', 'healthy']) await calls.finish(name)
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy'])
     // An answer: the cluster is back.
-    await calls.finish('dead 2')
-    await calls.finish('dead 3')
+    await calls.finish('dead 1')
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy', 'dead 2', 'hung 1'])
+    for (const name of ['dead 2', 'hung 1']) await calls.finish(name)
     await Promise.all(all)
   })
 
-  it('lets a healthy connect pass those to dead clusters, which get their turn all the same', async () => {
-    const calls = new Calls()
-    const failing = calls.run('connect', 'dead 1', 'dead')
-    await nextTurn()
-    const all = [
-      calls.run('connect', 'dead 2', 'dead'),
-      calls.run('connect', 'dead 3', 'dead'),
-      calls.run('connect', 'healthy', 'healthy'),
-    ]
-    const rejection = assert.rejects(failing)
-    await calls.finish('dead 1', noAnswer())
-    await rejection
-    assert.deepEqual(calls.started, ['dead 1', 'healthy'])
-    await calls.finish('healthy')
-    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'dead 2'])
-    const busy = ['a', 'b'].map((name) => calls.run('request', name, 'healthy'))
-    await nextTurn()
-    await calls.finish('a')
-    await calls.finish('dead 2')
-    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'dead 2', 'a', 'b', 'dead 3'])
-    await calls.finish('b')
-    await calls.finish('dead 3')
-    await Promise.all([...all, ...busy])
-  })
-
-  it('lets a cluster that has answered connect beside a dead one', async () => {
+  it('lets a new cluster, and one that has answered, connect beside silent ones', async () => {
     const calls = new Calls()
     await calls.fail('connect', 'dead', noAnswer())
     const known = calls.run('connect', 'known', 'healthy')
@@ -144,11 +122,13 @@ describe('BlockingCalls', () => {
     const all = [
       calls.run('connect', 'dead 1', 'dead'),
       calls.run('connect', 'dead 2', 'dead'),
+      calls.run('connect', 'new', 'new'),
+      calls.run('connect', 'newer', 'newer'),
       calls.run('connect', 'again', 'healthy'),
     ]
     await nextTurn()
-    assert.deepEqual(calls.started, ['known', 'dead 1', 'again'])
-    for (const name of ['again', 'dead 1', 'dead 2']) await calls.finish(name)
+    assert.deepEqual(calls.started, ['known', 'dead 1', 'new', 'again'])
+    for (const name of ['again', 'new', 'newer', 'dead 1', 'dead 2']) await calls.finish(name)
     await Promise.all(all)
   })
 
