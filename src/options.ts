@@ -74,7 +74,7 @@ export interface ModuleOptions {
    *  @default 10000  Minimum 0, maximum 1000000. */
   readonly maxUndecidedPerTopic?: number
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
-   *  only after this time, so that every later write is matched on every node.
+   *  only after this time, so that every later write is matched on every node. The same on all nodes.
    *  @default 500  Minimum 50. */
   readonly registryLeaseMs?: number
   /** How a node shows the others that it is there: by a `session` of its own, whose end they see at once, or by a `lease` in a row, which runs out

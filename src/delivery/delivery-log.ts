@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import type { KafkaError } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Page } from '../outbox/event-cursor.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 
 /** One attempt to deliver: a record of best effort, a Kafka transaction of at least once. */
@@ -40,4 +42,19 @@ export function logDelivery(
     },
     error === undefined ? 'delivered' : 'delivery failed',
   )
+}
+
+/** An attempt with the first `eventCount` events of a page. */
+export function logPage(
+  logger: Logger,
+  destination: TopicDestination,
+  { firstEventNumber, events }: Page,
+  eventCount: number,
+  failure?: KafkaError,
+): void {
+  logDelivery(logger, destination, {
+    topicUrl: events[0]?.topicUrl ?? destination.topicUrl,
+    eventNumbers: [firstEventNumber, firstEventNumber + eventCount - 1],
+    ...(failure ? { error: failure.message } : {}),
+  })
 }

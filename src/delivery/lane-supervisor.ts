@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { SqlTx } from '../host/types.ts'
 import type { EventNotices } from '../outbox/event-notices.ts'
 import type { Leadership, LedDestination } from '../outbox/leadership.ts'
@@ -21,6 +22,9 @@ export interface LaneSupervisorParts extends Omit<
   readonly leadership: Pick<Leadership, 'tryLead' | 'resign' | 'leave'>
   readonly notices: Pick<EventNotices, 'send'>
 }
+
+/** Time for what is given up at `stopTimeoutMs` to end. */
+const endingMs = 1000
 
 interface RunningLane {
   readonly lane: Lane
@@ -86,7 +90,8 @@ export class LaneSupervisor {
     this.#parts.notices.send([...topicIds].filter((topicId) => elsewhere.has(topicId)))
   }
 
-  /** Ends every lane after its page under way, then hands its leadership over. */
+  /** Ends every lane after its page under way, then hands its leadership over. A lane whose Kafka cluster hangs is left to itself after
+   *  `stopTimeoutMs`: its call can last for a `requestTimeoutMs` yet, and whoever leads next fences it. */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#stopLanes()
@@ -98,7 +103,17 @@ export class LaneSupervisor {
         'the other nodes will see later that this one leaves',
       )
     })
-    await Promise.all([...this.#lanes.values()].map(({ ended }) => ended))
+    await this.#lanesEnded()
+  }
+
+  async #lanesEnded(): Promise<void> {
+    const ended = Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
+    const waiting = new AbortController()
+    const { signal } = waiting
+    const deadline = delay(this.#parts.stopTimeoutMs + endingMs, undefined, { signal })
+    await Promise.race([ended, deadline])
+    waiting.abort()
+    await deadline.catch(() => undefined)
   }
 
   #wanted(): ReadonlyMap<number, RegisteredDestination> {

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isFenced, isTopicDestinationError } from '../errors.ts'
-import type { KafkaError, PageProducer } from '../kafka/producer.ts'
+import type { PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
 import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from './backoff.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
-import { logDelivery } from './delivery-log.ts'
+import { logPage } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneProducer } from './lane-producer.ts'
 import { PagePace } from './page-pace.ts'
@@ -45,6 +45,8 @@ export class Lane {
   readonly #producer: LaneProducer
   #cursor: EventCursor | undefined
   #isStopping = false
+  /** It is written down that nothing is on its way because the destination is off. */
+  #isPaused = false
   #isSending = false
   /** Sent while the page before it is acknowledged; its transaction is committed after that. */
   #following: { readonly page: Page; readonly settling: Promise<void> } | undefined
@@ -132,13 +134,12 @@ export class Lane {
     if (this.#producer.isRecalled()) await this.#closeProducer()
     if (this.#isStopping) return
     this.#producer.forgetRecall()
-    if (this.#destination.status === 'off') {
-      await this.#work.wait(this.#parts.pollIntervalMs)
-      return
-    }
+    if (this.#destination.status === 'off') return this.#pause()
+    this.#isPaused = false
     if (this.#isCursorOld) await this.#dropCursor()
     if (!this.#producer.current && (await this.#needsNoProducer())) return
     const producer = this.#producer.current ?? (await this.#open())
+    if (!producer) return
     const cursor = (this.#cursor ??= await this.#loadSettled(producer))
     await this.#checkpoint.retry(producer)
     await this.#pace.rest(this.#control)
@@ -147,6 +148,16 @@ export class Lane {
     if (this.#producer.isRecalled()) return
     if (page) await this.#send(producer, cursor, page)
     else await this.#rest(cursor)
+  }
+
+  /** What a recalled call was about waits again. */
+  async #pause(): Promise<void> {
+    if (!this.#isPaused) {
+      const cursor = this.#cursor ?? (await this.#load())
+      await cursor.recordPause()
+      this.#isPaused = true
+    }
+    await this.#work.wait(this.#parts.pollIntervalMs)
   }
 
   /** Rests without a connection. The cursor must not be used for more: Kafka has not been asked yet what it has. That it can be loaded
@@ -163,9 +174,11 @@ export class Lane {
   }
 
   /** Order matters: this node's epoch is written already, so older acknowledgements are dead; initTransactions makes older Kafka
-   *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has. */
-  async #open(): Promise<PageProducer> {
+   *  commits dead or complete; only then is the cursor read. A row read before that could be older than what Kafka has.
+   *  @returns undefined when it was recalled meanwhile: there was no call to end then, and this one would not end before its time */
+  async #open(): Promise<PageProducer | undefined> {
     await this.#dropCursor()
+    if (this.#producer.isRecalled()) return undefined
     const destination = this.#destination
     const producer = await this.#producer.open(destination)
     if (destination === this.#destination) this.#isUntried = false
@@ -205,7 +218,7 @@ export class Lane {
         return this.#checkpoint.of(cursor, events.length)
       })
       await settle()
-      this.#logAttempt(page, events.length)
+      logPage(this.#parts.logger, this.#destination, page, events.length)
     } catch (error) {
       await settle()
       // Before anything is sent again Kafka is asked what it has.
@@ -215,7 +228,7 @@ export class Lane {
         return
       }
       if (isKafkaError(error) && !this.#producer.isRecalled())
-        this.#logAttempt(page, events.length, error)
+        logPage(this.#parts.logger, this.#destination, page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       this.#poison.learn(error, events)
       await cursor.recordFailure(1, error.message)
@@ -269,15 +282,6 @@ export class Lane {
     await following?.settling.catch(() => undefined)
     this.#cursor = undefined
     this.#isCursorOld = false
-  }
-
-  #logAttempt(page: Page, eventCount: number, failure?: KafkaError): void {
-    const { firstEventNumber, events } = page
-    logDelivery(this.#parts.logger, this.#destination, {
-      topicUrl: events[0]?.topicUrl ?? this.#destination.topicUrl,
-      eventNumbers: [firstEventNumber, firstEventNumber + eventCount - 1],
-      ...(failure ? { error: failure.message } : {}),
-    })
   }
 
   async #afterError(error: unknown): Promise<void> {

@@ -19,6 +19,6 @@ export async function wakeWaiting(
   const places = lanes().flatMap(({ restingPlace }) => restingPlace ?? [])
   const topicIds = await topicsWithEvents(db, schema, places)
   for (const lane of lanes()) {
-    if (lane.restingPlace?.topicIds.some((id) => topicIds.has(id)) === true) lane.wake()
+    if ([...(lane.restingPlace?.keys() ?? [])].some((id) => topicIds.has(id))) lane.wake()
   }
 }

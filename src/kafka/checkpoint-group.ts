@@ -23,12 +23,20 @@ export class CheckpointGroup {
   readonly #config: ProducerConfig
   readonly #place: CheckpointPlace | undefined
   readonly #causes: CauseReporter
+  readonly #calledOff: AbortSignal
   #consumer: CheckpointConsumer | undefined
 
-  constructor(config: ProducerConfig, place: CheckpointPlace | undefined, causes: CauseReporter) {
+  /** @param calledOff ends the wait for the turn of its connect */
+  constructor(
+    config: ProducerConfig,
+    place: CheckpointPlace | undefined,
+    causes: CauseReporter,
+    calledOff: AbortSignal,
+  ) {
     this.#config = config
     this.#place = place
     this.#causes = causes
+    this.#calledOff = calledOff
   }
 
   /** @throws {@link NativeFailure} */
@@ -36,7 +44,7 @@ export class CheckpointGroup {
     if (this.#consumer) return this.#consumer
     if (!this.#place) throw new RangeError('this producer was made without a place for checkpoints')
     const consumer = new CheckpointConsumer(this.#config, this.#place)
-    await consumer.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs))
+    await consumer.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs), this.#calledOff)
     this.#consumer = consumer
     return consumer
   }

@@ -44,6 +44,7 @@ export const kafkaCodes = {
   purgedInFlight: -151,
   purgedInQueue: -152,
   state: -172,
+  coordinatorAwaited: -180,
   queueFull: -184,
   timedOut: -185,
   allBrokersDown: -187,
@@ -53,6 +54,7 @@ export const kafkaCodes = {
 } as const
 
 const unansweredCodes: ReadonlySet<number | undefined> = new Set<number>([
+  kafkaCodes.coordinatorAwaited,
   kafkaCodes.timedOut,
   kafkaCodes.recordTimedOut,
   kafkaCodes.transport,

@@ -10,17 +10,17 @@ export interface ConnectionParts {
   readonly config: ProducerConfig
   readonly causes: CauseReporter
   readonly onDelivery: OnDelivery
-  /** Asked when the turn of this connect has come. */
-  readonly isCalledOff: () => boolean
+  /** Ends the wait for the turn of this connect. */
+  readonly calledOff: AbortSignal
 }
 
 /** A client of a producer of pages.
  *  @throws {@link KafkaFailure} `fatal`, saying why the cluster cannot be reached */
 export async function connectClient(parts: ConnectionParts): Promise<RdkafkaClient> {
-  const { config, causes, onDelivery, isCalledOff } = parts
+  const { config, causes, onDelivery, calledOff } = parts
   try {
     const client = new RdkafkaClient(config, causes, onDelivery)
-    await client.connect(Math.min(config.maxBlockMs, connectTimeoutMs), isCalledOff)
+    await client.connect(Math.min(config.maxBlockMs, connectTimeoutMs), calledOff)
     return client
   } catch (error) {
     const { code, text } = nativeFailure(error)

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from '../observability/logger.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { IdempotentProducer } from './producer.ts'
+import type { IdempotentProducer, ProducerOptions } from './producer.ts'
 import { createIdempotentProducer } from './rdkafka-idempotent-producer.ts'
-import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 
 export interface ProducerLease {
   readonly producer: Pick<IdempotentProducer, 'send'>

@@ -1,4 +1,6 @@
 import type { TopicDestinationError } from '../errors.ts'
+import type { KafkaCause } from './kafka-causes.ts'
+import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
 
 /** One header: one name, one text. In this form node-rdkafka takes it, so that nothing is converted while a transaction is open. */
 export type KafkaHeader = Readonly<Record<string, string>>
@@ -70,4 +72,11 @@ export interface PageProducer {
   probeCheckpoint(): Promise<void>
   /** May come at any time: a call under way has `timeoutMs`, then it is given up as `fatal`. A later call can only shorten the time. Never rejects. */
   close(timeoutMs: number): Promise<void>
+}
+
+export interface ProducerOptions {
+  /** Gets causes seen outside a call, in words, the same at most once a minute. */
+  readonly onError?: (message: string, cause: KafkaCause) => void
+  /** Where checkpoints are kept; absent: there are none. */
+  readonly checkpoint?: CheckpointPlace
 }

@@ -51,27 +51,28 @@ export class CheckpointConsumer {
     return partitionOf(this.#place.kafkaTopic)
   }
 
-  /** @throws {@link NativeFailure} */
-  async connect(timeoutMs: number): Promise<void> {
+  /** @param calledOff ends the wait for a token and for its turn
+   *  @throws {@link NativeFailure} */
+  async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     try {
-      await this.#login?.begin()
-      await this.#connect(timeoutMs)
+      await this.#login?.begin(() => calledOff.aborted)
+      await this.#connect(timeoutMs, calledOff)
     } catch (error) {
       this.#login?.end()
       throw nativeFailure(error)
     }
   }
 
-  async #connect(timeoutMs: number): Promise<void> {
-    await this.#call('connect', async () => {
-      await new Promise<void>((resolve, reject) => {
+  async #connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
+    const call = (): Promise<void> =>
+      new Promise((resolve, reject) => {
         this.#consumer.connect({ timeout: timeoutMs }, (error) => {
           // The types promise an error; without one it is null.
           if (error as unknown) reject(nativeFailure(error))
           else resolve()
         })
       })
-    })
+    await this.#call('connect', call, calledOff)
   }
 
   /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.
@@ -93,9 +94,16 @@ export class CheckpointConsumer {
     })
   }
 
-  async #call<Result>(kind: BlockingCallKind, call: () => Promise<Result>): Promise<Result> {
-    return blockingCalls.run(kind, this.#connectionKey, () =>
-      this.#login ? this.#login.during(call) : call(),
+  async #call<Result>(
+    kind: BlockingCallKind,
+    call: () => Promise<Result>,
+    calledOff?: AbortSignal,
+  ): Promise<Result> {
+    return blockingCalls.run(
+      kind,
+      this.#connectionKey,
+      () => (this.#login ? this.#login.during(call) : call()),
+      calledOff,
     )
   }
 

@@ -85,29 +85,33 @@ export class RdkafkaClient {
   }
 
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.
-   *  @param isCalledOff asked when its turn has come: connects to a dead cluster can queue up for long */
-  async connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
+   *  @param calledOff ends the wait for a token and for its turn: connects to a dead cluster can queue up for long */
+  async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     try {
-      await this.#login?.begin(isCalledOff)
-      await this.#connect(timeoutMs, isCalledOff)
+      await this.#login?.begin(() => calledOff.aborted)
+      await this.#connect(timeoutMs, calledOff)
     } catch (error) {
       this.#login?.end()
-      if (error instanceof TokenFailure && !isCalledOff())
+      if (error instanceof TokenFailure && !calledOff.aborted) {
         this.#causes.report({ name: undefined, message: error.message })
+      }
       throw error
     }
   }
 
-  async #connect(timeoutMs: number, isCalledOff: () => boolean): Promise<void> {
+  async #connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
     const polling = setInterval(() => {
       this.poll()
     }, pollWhileConnectingMs)
     try {
-      await this.#call('connect', (done) => {
-        if (isCalledOff()) return done(new Error('The connect was called off.'))
-        this.#producer.connect({ timeout: timeoutMs }, done)
-      })
+      await this.#call(
+        'connect',
+        (done) => {
+          this.#producer.connect({ timeout: timeoutMs }, done)
+        },
+        calledOff,
+      )
       this.#isReady = true
       this.#causes.forget()
     } finally {
@@ -140,27 +144,35 @@ export class RdkafkaClient {
     if (this.#producer.isConnected()) this.#producer.poll()
   }
 
-  /** One slice of a transactional call. @throws {@link NativeFailure} */
-  async transaction(name: TransactionCall, timeoutMs: number): Promise<void> {
-    await this.#call(name === 'beginTransaction' ? 'local' : 'request', (done) => {
+  /** One slice of a transactional call.
+   *  @param givenUp ends the wait for its turn
+   *  @throws {@link NativeFailure} */
+  async transaction(name: TransactionCall, timeoutMs: number, givenUp: AbortSignal): Promise<void> {
+    const kind = name === 'beginTransaction' ? 'local' : 'request'
+    const start = (done: (error: unknown) => void): void => {
       if (name === 'beginTransaction') this.#producer.beginTransaction(done)
       else this.#producer[name](timeoutMs, done)
-    })
+    }
+    await this.#call(kind, start, givenUp)
   }
 
-  /** One slice of adding a checkpoint to the open transaction.
+  /** One slice of adding a checkpoint to the open transaction. librdkafka does not keep the time: a request that is not answered takes
+   *  `socket.timeout.ms`.
+   *  @param givenUp ends the wait for its turn
    *  @throws {@link NativeFailure} */
   async sendCheckpoint(
     consumer: CheckpointConsumer,
     offset: number,
     timeoutMs: number,
+    givenUp: AbortSignal,
   ): Promise<void> {
     // node-rdkafka takes anything for an offset, says that it went well, and stores nothing or 0.
     if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError('not an offset')
-    await this.#call('request', (done) => {
+    const start = (done: (error: unknown) => void): void => {
       const offsets = [{ ...consumer.partition, offset }]
       this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
-    })
+    }
+    await this.#call('request', start, givenUp)
   }
 
   /** What the cluster says about a topic. One that is not there, or that the principal may not see, is absent.
@@ -197,6 +209,7 @@ export class RdkafkaClient {
   async #call(
     kind: BlockingCallKind,
     start: (done: (error: unknown) => void) => void,
+    calledOff?: AbortSignal,
   ): Promise<void> {
     const call = (): Promise<void> =>
       new Promise((resolve, reject) => {
@@ -205,8 +218,11 @@ export class RdkafkaClient {
           else resolve()
         })
       })
-    await blockingCalls.run(kind, this.#connectionKey, () =>
-      this.#login ? this.#login.during(call) : call(),
+    await blockingCalls.run(
+      kind,
+      this.#connectionKey,
+      () => (this.#login ? this.#login.during(call) : call()),
+      calledOff,
     )
   }
 }

@@ -4,11 +4,10 @@ import { CauseReporter } from './cause-reporter.ts'
 import { causeOfCode } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { IdempotentProducer, KafkaError, KafkaRecord } from './producer.ts'
+import type { IdempotentProducer, KafkaError, KafkaRecord, ProducerOptions } from './producer.ts'
 import { nativeFailure } from './native-failure.ts'
 import { RdkafkaClient, type DeliveryFailure } from './rdkafka-client.ts'
 import { recordBytes, tooLargeFailure } from './record-size.ts'
-import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 import { causeOfStall, TopicProgress } from './stalled-topics.ts'
 
 /** Connects by itself, for as long as it takes. @param config made with kind `best-effort` */
@@ -130,9 +129,8 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
         const client = new RdkafkaClient(this.#config, this.#causes, (opaque, failure) => {
           this.#report(inFlight, opaque, failure)
         })
-        await client.connect(Math.min(this.#config.maxBlockMs, connectTimeoutMs), () =>
-          this.#isStopped(),
-        )
+        const timeoutMs = Math.min(this.#config.maxBlockMs, connectTimeoutMs)
+        await client.connect(timeoutMs, this.#stop.signal)
         if (this.#isStopped()) return await client.disconnect()
         this.#logger.debug({}, 'connected to Kafka')
         this.#session = { client, inFlight, progress: new Map() }

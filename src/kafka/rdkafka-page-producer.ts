@@ -5,10 +5,9 @@ import { CauseReporter } from './cause-reporter.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeError, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { KafkaRecord, PageProducer } from './producer.ts'
+import type { KafkaRecord, PageProducer, ProducerOptions } from './producer.ts'
 import { closedFailure, connectClient } from './producer-connection.ts'
 import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
-import type { ProducerOptions } from './rdkafka-transactional-producer.ts'
 import { refuseTooLarge } from './record-size.ts'
 import { causeOfStall, watched } from './stalled-topics.ts'
 import { abortedFailure, refusedFailure } from './transaction-failure.ts'
@@ -45,6 +44,7 @@ class RdkafkaPageProducer implements PageProducer {
   readonly #causes: CauseReporter
   #client: RdkafkaClient | undefined
   readonly #turns = new Turns()
+  readonly #calledOff = new AbortController()
   #closing: Promise<void> | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
   #polling: NodeJS.Timeout | undefined
@@ -96,6 +96,7 @@ class RdkafkaPageProducer implements PageProducer {
 
   async close(timeoutMs: number): Promise<void> {
     this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + timeoutMs)
+    this.#calledOff.abort(new Error('The connect was called off.'))
     this.#closing ??= this.#close()
     await this.#closing
   }
@@ -120,7 +121,7 @@ class RdkafkaPageProducer implements PageProducer {
       config: this.#config,
       causes: this.#causes,
       onDelivery: settle,
-      isCalledOff: () => this.#closing !== undefined,
+      calledOff: this.#calledOff.signal,
     })
     return this.#client
   }

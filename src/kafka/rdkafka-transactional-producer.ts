@@ -2,14 +2,12 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
 import { CauseReporter } from './cause-reporter.ts'
-import type { KafkaCause } from './kafka-causes.ts'
 import { isUnanswered, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { KafkaRecord, PageProducer } from './producer.ts'
+import type { KafkaRecord, PageProducer, ProducerOptions } from './producer.ts'
 import { closedFailure, connectClient } from './producer-connection.ts'
 import { CheckpointGroup } from './checkpoint-group.ts'
-import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
 import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import { refuseTooLarge } from './record-size.ts'
 import { causeOfStall, watched } from './stalled-topics.ts'
@@ -20,13 +18,6 @@ import {
   refusedFailure,
   transactionVerdict,
 } from './transaction-failure.ts'
-
-export interface ProducerOptions {
-  /** Gets causes seen outside a call, in words, the same at most once a minute. */
-  readonly onError?: (message: string, cause: KafkaCause) => void
-  /** Where checkpoints are kept; absent: there are none. */
-  readonly checkpoint?: CheckpointPlace
-}
 
 type BeforeCommit = (() => Promise<number | undefined>) | undefined
 
@@ -63,6 +54,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
   #client: RdkafkaClient | undefined
   #dead: string | undefined = 'It was not started.'
   readonly #turns = new Turns()
+  readonly #calledOff = new AbortController()
   #closing: Promise<void> | undefined
   #polling: NodeJS.Timeout | undefined
 
@@ -72,7 +64,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     this.#logger = logger
     this.#causes = new CauseReporter((cause) => onError?.(cause.message, cause))
     this.#calls = new TransactionCalls(config, this.#causes)
-    this.#group = new CheckpointGroup(config, checkpoint, this.#causes)
+    this.#group = new CheckpointGroup(config, checkpoint, this.#causes, this.#calledOff.signal)
   }
 
   async start(): Promise<void> {
@@ -84,7 +76,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
           this.#unreported--
           if (failure) this.#failed.push(failure)
         },
-        isCalledOff: () => this.#closing !== undefined,
+        calledOff: this.#calledOff.signal,
       })
       this.#calls.use(this.#client)
       this.#poll()
@@ -132,6 +124,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
 
   async close(timeoutMs: number): Promise<void> {
     this.#calls.giveUpAt(performance.now() + timeoutMs)
+    this.#calledOff.abort(new Error('The connect was called off.'))
     this.#closing ??= this.#close()
     await this.#closing
   }
@@ -142,6 +135,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     await this.#turns.ended()
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
+    this.#calls.end()
     await this.#client?.disconnect()
     await this.#group.disconnect()
   }

@@ -32,6 +32,8 @@ export class TransactionCalls {
   /** What was reported while a call was under way. */
   #missingCoordinator: string | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
+  readonly #givenUp = new AbortController()
+  #givingUp: NodeJS.Timeout | undefined
 
   constructor(config: ProducerConfig, causes: CauseReporter) {
     this.#config = config
@@ -43,9 +45,19 @@ export class TransactionCalls {
     this.#client = client
   }
 
-  /** From then on nothing is resumed any more. A later call can only make it earlier. */
+  /** From then on nothing is begun or resumed any more. A later call can only make it earlier. */
   giveUpAt(timeMs: number): void {
-    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, timeMs)
+    if (timeMs >= this.#giveUpAtMs) return
+    this.#giveUpAtMs = timeMs
+    clearTimeout(this.#givingUp)
+    this.#givingUp = setTimeout(() => {
+      this.#givenUp.abort(new Error('The call was given up before its turn.'))
+    }, timeMs - performance.now())
+  }
+
+  /** No call comes any more. */
+  end(): void {
+    clearTimeout(this.#givingUp)
   }
 
   isPast(timeMs: number): boolean {
@@ -54,7 +66,9 @@ export class TransactionCalls {
 
   /** @throws {@link NativeFailure} of the last slice */
   async run(name: TransactionCall, budgetMs: number): Promise<void> {
-    await this.#resumed(budgetMs, async () => this.#client?.transaction(name, sliceMs[name]))
+    await this.#resumed(budgetMs, async () =>
+      this.#client?.transaction(name, sliceMs[name], this.#givenUp.signal),
+    )
   }
 
   /** A call under way is not answered, although nothing else is wrong. */
@@ -75,7 +89,7 @@ export class TransactionCalls {
     budgetMs: number,
   ): Promise<void> {
     await this.#resumed(budgetMs, async () =>
-      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint),
+      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, this.#givenUp.signal),
     )
   }
 

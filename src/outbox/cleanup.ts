@@ -51,7 +51,7 @@ export async function deleteSettledEvents(
 ): Promise<void> {
   const { rows } = await db.query<{ slot: string }>(
     `with settled as materialized (
-       select t.id as topic_id, min(${settledTo}) as low
+       select t.id as topic_id, min(greatest(${settledTo}, s.from_id)) as low
          from ${schema.topic} t
          left join (${schema.source} s join ${schema.destination} d on d.id = s.destination_id and d.kind = 'kafka-at-least-once')
            on s.topic_id = t.id

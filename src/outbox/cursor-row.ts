@@ -183,6 +183,11 @@ export class CursorRow {
     )
   }
 
+  /** Nothing is on its way to Kafka. */
+  async recordPause(): Promise<void> {
+    await this.#updateNotes('in_process = 0', [])
+  }
+
   /** What is told in $status and moves no cursor: the token stays. */
   async #updateNotes(assignments: string, values: readonly unknown[]): Promise<void> {
     const { rowCount } = await this.#db.query(

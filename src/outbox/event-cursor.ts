@@ -12,7 +12,7 @@ import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { currentSnapshot, parseSnapshot, type Snapshot } from './snapshot.ts'
 import type { Source } from './sources.ts'
-import type { RestingPlace } from './topics-with-events.ts'
+import { restingPlace, type RestingPlace } from './topics-with-events.ts'
 
 export type { OutboxEvent } from './event-page.ts'
 export type { Page } from './cursor-round.ts'
@@ -116,7 +116,7 @@ export class EventCursor {
   get restingPlace(): RestingPlace | undefined {
     if (this.#round || this.#page || this.#areSourcesOld) return undefined
     if (this.#durableLow !== this.#position) return undefined
-    return { topicIds: this.#sources.map(({ topicId }) => topicId), afterId: this.#position }
+    return restingPlace(this.#sources, this.#position, this.#settled)
   }
 
   /** What a Kafka transaction with the next `eventCount` unsettled events is to carry. */
@@ -256,6 +256,11 @@ export class EventCursor {
     await this.#row.recordFailure(failedCount, error)
   }
 
+  /** Keeps that nothing is on its way to Kafka; nothing of the cursor changes. */
+  async recordPause(): Promise<void> {
+    await this.#row.recordPause()
+  }
+
   /** Writes the position down when the queue is empty, so that the log behind it can be emptied. Costs nothing when it is
    *  already written; call it whenever there is nothing to do. */
   async rest(): Promise<void> {
@@ -346,11 +351,8 @@ export class EventCursor {
   }
 
   async #openRound(round: Round, inProcess: number): Promise<void> {
-    const { text } = round.snapshot
-    await this.#writePosition('round_snap = $8, round_pos = null, in_process = $9', [
-      text,
-      inProcess,
-    ])
+    const values = [round.snapshot.text, inProcess]
+    await this.#writePosition('round_snap = $8, round_pos = null, in_process = $9', values)
   }
 
   async #advanceRound(

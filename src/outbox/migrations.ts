@@ -5,7 +5,8 @@ import { createSources } from './migrations/0002-sources.ts'
 import { createOwnTypes } from './migrations/0003-own-types.ts'
 import { createNodes } from './migrations/0004-nodes.ts'
 import { extendUndecided } from './migrations/0005-undecided.ts'
-import { rebaseAfterRestore } from './restore.ts'
+import { nameDatabase } from './migrations/0006-database.ts'
+import { settleAfterCopy } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
 /** Forward only: a migration that was released is never edited, a new one is appended. The version is the place in the list. */
@@ -15,6 +16,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   createOwnTypes,
   createNodes,
   extendUndecided,
+  nameDatabase,
 ]
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.
@@ -31,7 +33,7 @@ export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promis
     for (let next = version + 1; next <= migrations.length; next++) {
       await client.query(migrationSql(schema, next))
     }
-    await rebaseAfterRestore(client, schema)
+    await settleAfterCopy(client, schema)
   })
 }
 

@@ -19,19 +19,31 @@ export async function readInstallation(db: Queryable, schema: OutboxSchema): Pro
   return installation
 }
 
-/** Transaction numbers mean nothing in another database cluster. After a dump was restored into one, every event that the
- *  dump held gets the number of this transaction, and each destination starts again before its first unsettled event: what was delivered
- *  above that comes again, nothing is left out. Must run in the transaction of the migration, before anything reads.
- *
- *  The copy gets a name of its own: the original may still be running on the same Kafka. */
-export async function rebaseAfterRestore(
+/** Looks whether the tables have come from elsewhere. A copy gets a name of its own: the original may still be running on the same Kafka,
+ *  and each would fence the other for ever. Must run in the transaction of the migration, before anything reads. */
+export async function settleAfterCopy(
   client: Pick<pg.ClientBase, 'query'>,
   schema: OutboxSchema,
 ): Promise<void> {
-  const { rows } = await client.query<{ moved: boolean }>(
-    `select c.system_identifier <> p.system_identifier as moved from ${schema.cluster} c, pg_control_system() p`,
+  const { rows } = await client.query<{ other_cluster: boolean; other_database: boolean }>(
+    `select c.system_identifier <> p.system_identifier as other_cluster, c.database_oid <> d.oid as other_database
+       from ${schema.cluster} c, pg_control_system() p, pg_database d where d.datname = current_database()`,
   )
-  if (!rows[0]?.moved) return
+  const isElsewhere = rows[0]?.other_cluster === true
+  if (isElsewhere) await rebase(client, schema)
+  if (!isElsewhere && rows[0]?.other_database !== true) return
+  await client.query(
+    `update ${schema.cluster}
+        set system_identifier = (select system_identifier from pg_control_system()),
+            database_oid = (select oid from pg_database where datname = current_database()),
+            installation_id = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)`,
+  )
+}
+
+/** Transaction numbers mean nothing in another database cluster. After a dump was restored into one, every event that the
+ *  dump held gets the number of this transaction, and each destination starts again before its first unsettled event: what was delivered
+ *  above that comes again, nothing is left out. Databases of one cluster share their numbers. */
+async function rebase(client: Pick<pg.ClientBase, 'query'>, schema: OutboxSchema): Promise<void> {
   const db = fromPg(client)
   await client.query(`lock table ${schema.event} in access exclusive mode`)
   // The old numbers still tell what is settled. Without a count, what is not counted is what is not settled.
@@ -50,9 +62,4 @@ export async function rebaseAfterRestore(
             token = default`,
   )
   await client.query(`truncate ${schema.registryChange}`)
-  await client.query(
-    `update ${schema.cluster}
-        set system_identifier = (select system_identifier from pg_control_system()),
-            installation_id = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)`,
-  )
 }

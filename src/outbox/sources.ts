@@ -81,7 +81,8 @@ export async function changeSource(
 }
 
 /** Closes moves that every node knows of. Outside of a transaction; again does no harm.
- *  `read committed`, whatever the database's default is: an acknowledgement at the same time must not make it fail. */
+ *  `read committed`, whatever the database's default is: an acknowledgement at the same time must not make it fail.
+ *  The row of the destination is locked first: a host that deletes it waits for its moves and would be waited for. */
 export async function closeMoves(
   db: Queryable,
   schema: OutboxSchema,

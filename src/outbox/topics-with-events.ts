@@ -1,9 +1,25 @@
 import type { OutboxSchema, Queryable } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Source } from './sources.ts'
 
-/** Where a cursor has come to rest: whatever is still to come for it is an event of one of these topics with a higher id. */
-export interface RestingPlace {
-  readonly topicIds: readonly number[]
-  readonly afterId: bigint
+/** Where a cursor has come to rest, by topic: whatever is still to come for it is an event of one of these topics with a higher id. */
+export type RestingPlace = ReadonlyMap<number, bigint>
+
+/** Where a cursor rests that has read everything of these sources that `settled` contains, the last of it at `position`. */
+export function restingPlace(
+  sources: readonly Source[],
+  position: bigint,
+  { xmin }: Snapshot,
+): RestingPlace {
+  const place = new Map<number, bigint>()
+  for (const { topicId, fromId, untilXid } of sources) {
+    // Whoever could write to it has ended. Others go on writing to the topic.
+    if (untilXid !== null && BigInt(untilXid) <= xmin) continue
+    const afterId = BigInt(fromId) > position ? BigInt(fromId) : position
+    const other = place.get(topicId)
+    if (other === undefined || afterId < other) place.set(topicId, afterId)
+  }
+  return place
 }
 
 /** The topics of these places that have an event behind one of them. One statement for thousands of topics.
@@ -25,8 +41,8 @@ export async function topicsWithEvents(
 
 function lowestByTopic(places: readonly RestingPlace[]): ReadonlyMap<number, bigint> {
   const lowest = new Map<number, bigint>()
-  for (const { topicIds, afterId } of places) {
-    for (const topicId of topicIds) {
+  for (const place of places) {
+    for (const [topicId, afterId] of place) {
       const other = lowest.get(topicId)
       if (other === undefined || afterId < other) lowest.set(topicId, afterId)
     }

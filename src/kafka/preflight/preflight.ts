@@ -63,7 +63,8 @@ class Preflight {
   readonly #subject: PreflightSubject
   readonly #config: ProducerConfig
   readonly #deadlineMs: number
-  readonly #signal: AbortSignal | undefined
+  readonly #concluded = new AbortController()
+  readonly #over: AbortSignal
   readonly #findings = new Findings()
   readonly #reachable = new Set<string>()
   /** The login has succeeded. */
@@ -72,19 +73,19 @@ class Preflight {
   #isVisible = false
   /** Fewest replicas in sync of a partition. */
   #inSync = 0
-  #isConcluded = false
 
   constructor(subject: PreflightSubject, deadlineMs: number, signal: AbortSignal | undefined) {
     this.#subject = subject
     this.#deadlineMs = deadlineMs
-    this.#signal = signal
+    const concluded = this.#concluded.signal
+    this.#over = signal ? AbortSignal.any([signal, concluded]) : concluded
     const config = toProducerConfig(subject.values, 'best-effort')
     // A producer id would need rights that say nothing of this topic.
     this.#config = { ...config, global: { ...config.global, 'enable.idempotence': false } }
   }
 
   conclude(timeoutMs: number): readonly PreflightFinding[] {
-    this.#isConcluded = true
+    this.#concluded.abort()
     return this.#findings.conclude(timeoutMs)
   }
 
@@ -102,9 +103,7 @@ class Preflight {
   }
 
   #isOver(): boolean {
-    return (
-      this.#isConcluded || this.#signal?.aborted === true || performance.now() >= this.#deadlineMs
-    )
+    return this.#over.aborted || performance.now() >= this.#deadlineMs
   }
 
   async #lookAtWays(brokers: readonly string[]): Promise<void> {
@@ -128,7 +127,7 @@ class Preflight {
     let client: RdkafkaClient | undefined
     try {
       client = new RdkafkaClient(this.#config, causes, () => undefined)
-      await client.connect(connectWithinMs, () => this.#isOver())
+      await client.connect(connectWithinMs, this.#over)
       this.#isConnected = true
       await this.#lookAtTopic(client)
     } catch (error) {

@@ -403,7 +403,7 @@ describe('a lane without events', () => {
     await eventually(async () => (await status()).delivered === 1)
     await eventually(() => Promise.resolve(kafka.closes.length === 1))
     await isAtRest(lane)
-    assert.deepEqual(lane.restingPlace, { topicIds: [topicId], afterId: 1n })
+    assert.deepEqual(lane.restingPlace, new Map([[topicId, 1n]]))
     const before = statements
     await eventually(async () => (await status()).queued === 0)
     for (let look = 0; look < 20; look++) await status()
@@ -550,7 +550,10 @@ describe('Lane', () => {
     const kafka = new ScriptedKafka([never, never])
     const { lane, ended, status } = await startLane(t, kafka, { events: 1 })
     await kafka.until(1)
+    assert.equal((await status()).inProcess, 1)
     lane.update({ ...destination, status: 'off' }, 0)
+    await eventually(async () => (await status()).inProcess === 0)
+    assert.equal((await status()).queued, 1)
     lane.update(destination, 0)
     await kafka.until(2)
     lane.stop()
@@ -559,6 +562,30 @@ describe('Lane', () => {
     assert.ok(kafka.closes.includes(4711))
     const { failedAttempts, lastErrors } = await status()
     assert.deepEqual([failedAttempts, lastErrors], [0, []])
+  })
+
+  it('does not connect any more when it is stopped while it looks whether it has to', async (t) => {
+    const kafka = new ScriptedKafka([])
+    const looking = new Signal()
+    let look: () => void = () => undefined
+    const allowed = new Promise<void>((resolve) => {
+      look = resolve
+    })
+    const { lane, ended } = await startLane(t, kafka, {
+      events: 1,
+      db: ({ db }) => ({
+        query: async (text, values) => {
+          looking.raise()
+          await allowed
+          return db.query(text, values)
+        },
+      }),
+    })
+    await looking.wait()
+    lane.stop()
+    look()
+    await ended
+    assert.equal(kafka.starts, 0)
   })
 
   it('ends when another node leads', async (t) => {

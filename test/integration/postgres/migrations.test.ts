@@ -47,7 +47,7 @@ describe('migrateOutbox', () => {
       )
       assert.deepEqual(
         rows.map(({ version }) => version),
-        [1, 2, 3, 4, 5],
+        [1, 2, 3, 4, 5, 6],
       )
       const installations = await pool.query(`select from ${schema.cluster}`)
       assert.equal(installations.rows.length, 1)
@@ -89,7 +89,7 @@ describe('migrateOutbox', () => {
     )
     assert.deepEqual(
       rows.map(({ version }) => version),
-      [1, 2, 3, 4, 5],
+      [1, 2, 3, 4, 5, 6],
     )
   })
 
@@ -207,4 +207,35 @@ describe('a dump that was restored into another cluster', () => {
     await migrateOutbox(pool, schema)
     assert.equal((await readDeliveryStatus(outbox.db, schema, reference))?.queued, 30)
   })
+})
+
+it('a copy in the same cluster gets a name of its own and goes on where the original was', async (t) => {
+  const original = await testOutbox(t)
+  const copy = await testDatabase(t)
+  const { pool: administrator } = await testDatabase(t)
+  const { db, pool, schema } = original
+  const { destinationId, topicId } = await addDestination(original, 'd')
+  await write(original, topicId, 'a', 'b')
+  const cursor = await takeOver(original, destinationId)
+  const page = await cursor.nextPage(1, 1e9)
+  assert.ok(page)
+  await cursor.acknowledge(page)
+  const before = await readInstallation(db, schema)
+  const [from, to] = [original, copy].map(({ connectionString }) =>
+    new URL(connectionString).pathname.slice(1),
+  )
+  await administrator.query(
+    'select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = $1',
+    [from],
+  )
+  await administrator.query(`drop database ${to}`)
+  await administrator.query(`create database ${to} template ${from}`)
+  await migrateOutbox(copy.pool, schema)
+  await migrateOutbox(pool, schema)
+  const copied = { ...copy, db: fromPg(copy.pool), schema }
+  assert.deepEqual(await readInstallation(db, schema), before)
+  assert.notDeepEqual(await readInstallation(copied.db, schema), before)
+  for (const each of [original, copied]) {
+    assert.deepEqual(await drain(await takeOver(each, destinationId)), ['b'])
+  }
 })

@@ -13,7 +13,8 @@ import {
   dropDrainedSources,
   forgetMoves,
 } from '../../../src/outbox/sources.ts'
-import { putDestination } from '../../../src/outbox/destinations.ts'
+import { putDestination, removeDestination } from '../../../src/outbox/destinations.ts'
+import { topicsWithEvents } from '../../../src/outbox/topics-with-events.ts'
 import {
   addDestination,
   drain,
@@ -322,7 +323,48 @@ describe('pages of two topics', () => {
   })
 })
 
+it('a destination can be deleted while its move is closed', async (t) => {
+  const queues = await testQueues(t)
+  await queues.move(topicB)
+  const deleting = await openTransaction(queues.pool)
+  await deleting.tx.query(`select from ${queues.schema.destination} where id = $1 for update`, [
+    queues.destinationId,
+  ])
+  const closing = queues.close()
+  await eventually(async () => {
+    const { rows } = await queues.pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    return rows.length === 1
+  })
+  await removeDestination(deleting.tx, queues.schema, 'AidboxTopicDestination/mover')
+  await deleting.commit()
+  await closing
+  assert.equal(await queues.sourceCount(), 0)
+})
+
 describe('a left topic', () => {
+  it('wakes nobody any more, nor what the new one had before', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    await write(queues, queues.b, 'before')
+    await queues.move(topicB)
+    await queues.close()
+    await eventuallyForgotten(queues)
+    const cursor = await settleAll(queues, queues.destinationId)
+    await write(queues, queues.a, 'not its own')
+    await eventually(async () => {
+      await drain(cursor)
+      return cursor.restingPlace?.size === 1
+    })
+    const place = cursor.restingPlace
+    assert.deepEqual(place, new Map([[queues.b, 2n]]))
+    assert.deepEqual(await topicsWithEvents(queues.db, queues.schema, [place]), new Set())
+    await write(queues, queues.b, 'b1')
+    assert.deepEqual(await topicsWithEvents(queues.db, queues.schema, [place]), new Set([queues.b]))
+    assert.deepEqual(await drain(cursor), ['b1'])
+  })
+
   it('is forgotten when it is drained and nothing can come any more, not before', async (t) => {
     const queues = await testQueues(t)
     const late = await openTransaction(queues.pool)
@@ -400,6 +442,22 @@ describe('a left topic', () => {
       `select from ${queues.schema.event} where id between 20 and 39`,
     )
     assert.equal(rows.length, 0)
+  })
+
+  it('lets go of what the new one had before', async (t) => {
+    const queues = await testQueues(t)
+    await write(queues, queues.a, 'a1')
+    await write(queues, queues.b, 'before')
+    await queues.move(topicB)
+    await settleAll(queues, queues.destinationId)
+    await settleAll(queues, (await addDestination(queues, 'on-b', topicB)).destinationId)
+    await queues.writeKnowing(queues.b, 'b1')
+    await deleteSettledEvents(queues.db, queues.schema, 0)
+    const { rows } = await queues.pool.query(
+      `select resource_id from ${queues.schema.event} where topic_id = ${queues.b}`,
+    )
+    assert.deepEqual(rows, [{ resource_id: 'b1' }])
+    assert.deepEqual(await read(queues), ['b1'])
   })
 
   it('keeps its undecided events, and the move of a destination does not hide them: they are those of who reads it now', async (t) => {

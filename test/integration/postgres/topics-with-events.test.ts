@@ -25,7 +25,7 @@ describe('topicsWithEvents', () => {
       topicsWithEvents(
         outbox.db,
         outbox.schema,
-        places.map(([topicId, afterId]) => ({ topicIds: [topicId], afterId })),
+        places.map((place) => new Map([place])),
       )
     assert.deepEqual(await behind([one, 0n], [two, 0n], [three, 0n]), new Set([one, two]))
     assert.deepEqual(await behind([one, 1n], [two, 3n]), new Set([one]))
@@ -59,7 +59,7 @@ describe('the resting place of a cursor', () => {
       await settled.rest()
       return (await settled.isDrained()) && settled.restingPlace !== undefined
     })
-    assert.deepEqual(settled.restingPlace, { topicIds: [topicId], afterId: 2n })
+    assert.deepEqual(settled.restingPlace, new Map([[topicId, 2n]]))
   })
 })
 

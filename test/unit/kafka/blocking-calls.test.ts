@@ -2,17 +2,25 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BlockingCalls, type BlockingCallKind } from '../../../src/kafka/blocking-calls.ts'
+import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
+import { NativeFailure } from '../../../src/kafka/native-failure.ts'
 
 class Calls {
   readonly started: string[] = []
-  readonly #calls = new BlockingCalls(2)
+  readonly #calls = new BlockingCalls(3)
   readonly #finish = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
 
-  run(kind: BlockingCallKind, name: string, cluster = 'one'): Promise<void> {
-    return this.#calls.run(kind, cluster, async () => {
+  run(
+    kind: BlockingCallKind,
+    name: string,
+    cluster = 'one',
+    calledOff?: AbortSignal,
+  ): Promise<void> {
+    const call = async (): Promise<void> => {
       this.started.push(name)
       await new Promise<void>((resolve, reject) => this.#finish.set(name, { resolve, reject }))
-    })
+    }
+    return this.#calls.run(kind, cluster, call, calledOff)
   }
 
   async finish(name: string, error?: Error): Promise<void> {
@@ -20,25 +28,44 @@ class Calls {
     else this.#finish.get(name)?.resolve()
     await nextTurn()
   }
+
+  /** A call that nothing is in the way of, and that fails. */
+  async fail(kind: BlockingCallKind, cluster: string, error: Error): Promise<void> {
+    const name = `failing ${kind}`
+    const failing = assert.rejects(this.run(kind, name, cluster), error)
+    await nextTurn()
+    await this.finish(name, error)
+    await failing
+    this.started.pop()
+  }
 }
 
+const failure = (code: number): NativeFailure =>
+  new NativeFailure({ code, text: '', isFatal: false, isRetriable: true, requiresAbort: false })
+const noAnswer = (): NativeFailure => failure(kafkaCodes.timedOut)
+
 describe('BlockingCalls', () => {
-  it('runs two at a time, in order', async () => {
+  it('runs three at a time, in order, two of them of one cluster', async () => {
     const calls = new Calls()
     const all = ['a', 'b', 'c', 'd'].map((name) => calls.run('request', name))
+    all.push(...['x', 'y'].map((name) => calls.run('request', name, 'other')))
     await nextTurn()
-    assert.deepEqual(calls.started, ['a', 'b'])
+    assert.deepEqual(calls.started, ['a', 'b', 'x'])
     await calls.finish('b')
-    assert.deepEqual(calls.started, ['a', 'b', 'c'])
-    await calls.finish('a')
-    await calls.finish('c')
-    await calls.finish('d')
+    assert.deepEqual(calls.started, ['a', 'b', 'x', 'c'])
+    await calls.finish('x')
+    assert.deepEqual(calls.started, ['a', 'b', 'x', 'c', 'y'])
+    for (const name of ['a', 'c', 'd', 'y']) await calls.finish(name)
     await Promise.all(all)
   })
 
-  it('lets transactions pass connects that wait', async () => {
+  it('lets transactions pass first connects that wait', async () => {
     const calls = new Calls()
-    const all = [calls.run('connect', 'c1'), calls.run('connect', 'c2'), calls.run('request', 't')]
+    const all = [
+      calls.run('connect', 'c1', 'unknown 1'),
+      calls.run('connect', 'c2', 'unknown 2'),
+      calls.run('request', 't', 'healthy'),
+    ]
     await nextTurn()
     assert.deepEqual(calls.started, ['c1', 't'])
     await calls.finish('t')
@@ -62,52 +89,99 @@ describe('BlockingCalls', () => {
     await next
   })
 
-  it('keeps one place for healthy clusters while every call to a dead one is slow', async () => {
+  it('runs one call at a time of those to silent clusters, however many there are', async () => {
     const calls = new Calls()
-    const failing = calls.run('request', 'dead 1', 'dead')
-    await nextTurn()
-    const rejection = assert.rejects(failing, /no answer/)
-    await calls.finish('dead 1', new Error('no answer'))
-    await rejection
+    for (const cluster of ['dead', 'hung']) {
+      for (let times = 0; times < 2; times++) await calls.fail('request', cluster, noAnswer())
+    }
     const all = [
+      calls.run('request', 'dead 1', 'dead'),
       calls.run('request', 'dead 2', 'dead'),
-      calls.run('request', 'dead 3', 'dead'),
+      calls.run('connect', 'hung 1', 'hung'),
       calls.run('local', 'dead begin', 'dead'),
       calls.run('request', 'healthy', 'healthy'),
     ]
     await nextTurn()
-    assert.deepEqual(calls.started, ['dead 1', 'dead 2', 'dead begin'])
-    await calls.finish('dead begin')
-    assert.deepEqual(calls.started, ['dead 1', 'dead 2', 'dead begin', 'healthy'])
-    await calls.finish('healthy')
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy'])
+    for (const name of ['dead begin', 'healthy']) await calls.finish(name)
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy'])
     // An answer: the cluster is back.
-    await calls.finish('dead 2')
-    await calls.finish('dead 3')
+    await calls.finish('dead 1')
+    assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy', 'dead 2', 'hung 1'])
+    for (const name of ['dead 2', 'hung 1']) await calls.finish(name)
     await Promise.all(all)
   })
 
-  it('lets a healthy connect pass those to dead clusters, which get their turn all the same', async () => {
+  it('lets a new cluster, and one that has answered, connect beside silent ones', async () => {
     const calls = new Calls()
-    const failing = calls.run('connect', 'dead 1', 'dead')
+    await calls.fail('connect', 'dead', noAnswer())
+    const known = calls.run('connect', 'known', 'healthy')
     await nextTurn()
+    await calls.finish('known')
+    await known
     const all = [
+      calls.run('connect', 'dead 1', 'dead'),
       calls.run('connect', 'dead 2', 'dead'),
-      calls.run('connect', 'dead 3', 'dead'),
-      calls.run('connect', 'healthy', 'healthy'),
+      calls.run('connect', 'new', 'new'),
+      calls.run('connect', 'newer', 'newer'),
+      calls.run('connect', 'again', 'healthy'),
     ]
-    const rejection = assert.rejects(failing, /refused/)
-    await calls.finish('dead 1', new Error('refused'))
-    await rejection
-    assert.deepEqual(calls.started, ['dead 1', 'healthy'])
-    await calls.finish('healthy')
-    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'dead 2'])
-    const busy = ['a', 'b'].map((name) => calls.run('request', name, 'healthy'))
     await nextTurn()
-    await calls.finish('a')
-    await calls.finish('dead 2')
-    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'dead 2', 'a', 'b', 'dead 3'])
-    await calls.finish('b')
-    await calls.finish('dead 3')
-    await Promise.all([...all, ...busy])
+    assert.deepEqual(calls.started, ['known', 'dead 1', 'new', 'again'])
+    for (const name of ['again', 'new', 'newer', 'dead 1', 'dead 2']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('takes refusals for answers: a cluster that refuses does not stand in line with dead ones', async () => {
+    const calls = new Calls()
+    for (let times = 0; times < 3; times++) {
+      await calls.fail('request', 'refusing', failure(kafkaCodes.messageTooLarge))
+    }
+    // An abort after a refused record never ends within its slice.
+    await calls.fail('request', 'refusing', noAnswer())
+    const all = [
+      calls.run('connect', 'dead 1', 'dead'),
+      calls.run('connect', 'dead 2', 'dead'),
+      calls.run('request', 'abort', 'refusing'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['dead 1', 'abort'])
+    for (const name of ['abort', 'dead 1', 'dead 2']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('does not take a connect for an answer to requests', async () => {
+    const calls = new Calls()
+    for (let times = 0; times < 2; times++) await calls.fail('request', 'half-dead', noAnswer())
+    const connecting = calls.run('connect', 'connect', 'half-dead')
+    await nextTurn()
+    await calls.finish('connect')
+    await connecting
+    const all = [
+      calls.run('request', 'a', 'half-dead'),
+      calls.run('request', 'b', 'half-dead'),
+      calls.run('request', 'healthy', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['connect', 'a', 'healthy'])
+    for (const name of ['healthy', 'a', 'b']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('lets a call go that is called off before its turn, and does not end one that has begun', async () => {
+    const calls = new Calls()
+    const calledOff = new AbortController()
+    const all = [calls.run('connect', 'begun', 'dead', calledOff.signal)]
+    const waiting = calls.run('connect', 'waiting', 'dead', calledOff.signal)
+    all.push(calls.run('connect', 'next', 'dead'))
+    await nextTurn()
+    const rejection = assert.rejects(waiting, /closed/)
+    calledOff.abort(new Error('closed'))
+    await rejection
+    await assert.rejects(calls.run('local', 'late', 'dead', calledOff.signal), /closed/)
+    await calls.finish('begun')
+    await calls.finish('next')
+    await Promise.all(all)
+    assert.deepEqual(calls.started, ['begun', 'next'])
   })
 })
