@@ -65,29 +65,26 @@ class KafkaTopicDestination implements TopicDestinationModule {
     }
     this.#parts = parts
     const { plainSecrets, strictAidbox, criteriaElementCheck, logger } = this.#options
-    const preflight = new DestinationPreflight({
-      ...this.#options,
+    const destinationType = topicDestinationType({
       ...allowedPlaces(this.#options),
       secrets: this.#secrets,
+      plainSecrets,
+      strictAidbox,
+      sqlTransactions: host.capabilities.sqlTransactions,
+    })
+    const preflight = new DestinationPreflight({
+      ...this.#options,
+      secrets: this.#secrets,
+      validate: (resource, previous) => destinationType.validate(resource, previous),
       transactionalIdOf: parts.transactionalIdOf,
       stopped: this.#stopping.signal,
     })
+    const policy = this.#options.preflight
     host.registerResourceType(subscriptionTopicType({ criteriaElementCheck }))
-    host.registerResourceType(
-      topicDestinationType({
-        secrets: this.#secrets,
-        ...allowedPlaces(this.#options),
-        plainSecrets,
-        strictAidbox,
-        sqlTransactions: host.capabilities.sqlTransactions,
-        beforeWrite: preflightBeforeWrite({
-          host,
-          preflight,
-          policy: this.#options.preflight,
-          logger,
-        }),
-      }),
-    )
+    host.registerResourceType({
+      ...destinationType,
+      beforeWrite: preflightBeforeWrite({ host, preflight, policy, logger }),
+    })
     host.registerOperation(
       statusOperation({
         host,

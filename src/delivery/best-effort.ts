@@ -43,6 +43,8 @@ export interface BestEffortParts {
 /** Records are made and handed over together, not each in the time of a write: in a row they cost half of the processor. */
 const sendDelayMs = 5
 const flushIntervalMs = 1000
+/** An error that was not seen for so long is new. */
+const quietMs = 60_000
 /** How many events may wait for the database to say the number to go on from. */
 const maxWaiting = 10_000
 
@@ -311,8 +313,10 @@ export class BestEffortDelivery {
   }
 
   #noteError(outlet: Outlet, message: string, undecidedTopic?: string): void {
+    // One that lasts is logged once, one that comes back is logged again.
+    const lastAt = outlet.errors.get(message)?.getTime() ?? 0
     if (undecidedTopic !== undefined) this.#tellUndecided(outlet, undecidedTopic, message)
-    else if (!outlet.errors.has(message)) {
+    else if (Date.now() - lastAt > quietMs) {
       this.#parts.logger.warn({ destination: outlet.reference, cause: message }, 'best effort')
     }
     keepError(outlet, message)

@@ -1,16 +1,17 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
-import type { FhirResource } from '../host/types.ts'
-import type { AllowedPlaces } from '../kafka/allowed-places.ts'
+import type { FhirResource, ResourceTypeDefinition } from '../host/types.ts'
 import { preflight, type PreflightSubject } from '../kafka/preflight/preflight.ts'
 import type { KafkaParameterValues } from '../kafka/parameter-table.ts'
 import { refusal } from '../resources/issue.ts'
-import { readParameters, valueIssues } from '../resources/read-parameters.ts'
+import { readParameters } from '../resources/read-parameters.ts'
 import type { SecretSource } from '../resources/secrets.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { preflightIssues } from './preflight-issues.ts'
 
-export interface DestinationPreflightParts extends AllowedPlaces {
+export interface DestinationPreflightParts {
   readonly secrets: SecretSource
+  /** What a write of the destination would be told. What it refuses is not connected to. */
+  readonly validate: ResourceTypeDefinition['validate']
   /** Of a destination with this id. */
   readonly transactionalIdOf: (id: string) => string
   /** As the options of the module say. */
@@ -36,12 +37,16 @@ export class DestinationPreflight {
     this.#parts = parts
   }
 
-  /** Faults of the parameters, or what a look at Kafka has found; empty when nothing was. Never rejects because of Kafka.
-   *  @param resource with its secrets, as it is or would be stored */
-  async issuesOf(resource: FhirResource): Promise<readonly OperationOutcomeIssue[]> {
-    const { values, issues } = readParameters(resource, this.#parts.secrets)
-    const faults = issues ?? valueIssues(values, this.#parts)
-    if (!values || faults.length > 0) return faults
+  /** What a write would be told, and unless that refuses it what a look at Kafka has found. Never rejects because of Kafka.
+   *  @param resource with its secrets, as it is or would be stored
+   *  @param previous the version that it would replace */
+  async issuesOf(
+    resource: FhirResource,
+    previous?: FhirResource,
+  ): Promise<readonly OperationOutcomeIssue[]> {
+    const told = await this.#parts.validate(resource, previous)
+    const { values } = readParameters(resource, this.#parts.secrets)
+    if (!values || told.some(({ severity }) => severity === 'error')) return told
     if (this.#underWay >= maxUnderWay) {
       const text = `${maxUnderWay} preflights are under way; ask again when one has ended.`
       return [refusal('throttled', text, destinationTypeName)]
@@ -49,7 +54,8 @@ export class DestinationPreflight {
     this.#underWay++
     try {
       const { run = preflight, preflightTimeoutMs: timeoutMs, stopped: signal } = this.#parts
-      return preflightIssues(await run(this.#subjectOf(resource, values), { timeoutMs, signal }))
+      const found = await run(this.#subjectOf(resource, values), { timeoutMs, signal })
+      return [...told, ...preflightIssues(found)]
     } finally {
       this.#underWay--
     }

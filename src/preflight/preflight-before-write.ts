@@ -28,7 +28,7 @@ export function preflightBeforeWrite({
     const previous =
       resource.id === undefined ? undefined : (await host.read([reference])).get(reference)
     // A secret that is written back masked is the stored one.
-    return preflight.issuesOf(keepSecrets(resource, previous))
+    return preflight.issuesOf(keepSecrets(resource, previous), previous)
   }
   return async (resource, { query }) => {
     if (isAskedFor(query) || policy === 'require') return look(resource)

@@ -46,7 +46,9 @@ async function answer(
     const text = 'Leave out destination: the URL says which one is meant.'
     throw refusedParameter('destination', 'invalid', text)
   }
-  return outcomeOf(await preflight.issuesOf(checked(destination, id)))
+  const checkedDestination = checked(destination, id)
+  const previous = id === undefined ? undefined : checkedDestination
+  return outcomeOf(await preflight.issuesOf(checkedDestination, previous))
 }
 
 function checked(destination: FhirResource | undefined, id: string | undefined): FhirResource {

@@ -31,7 +31,6 @@ interface TopicDestinationTypeOptions extends AllowedPlaces {
   /** Whether the host commits in SQL transactions; without them only best effort can be promised.
    *  @default true */
   readonly sqlTransactions?: boolean
-  readonly beforeWrite?: ResourceTypeDefinition['beforeWrite']
 }
 
 /** AidboxTopicDestination as a host registers it. Whether the topic exists is checked in the transaction of the write, not here. */
@@ -59,7 +58,6 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ? [...valueIssues(values, options), ...validityIssues(values)]
         : found.slice(0, maxIssues)
     },
-    ...(options.beforeWrite ? { beforeWrite: options.beforeWrite } : {}),
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,
   }

@@ -27,11 +27,17 @@ export async function allow(
   const last = creations.at(-1)
   await withAdmin(bootstrapServers, async (admin) => {
     await admin.createAcls({ creations })
-    // The controller has them; the broker that decides follows a little later.
-    const isKnown = async (): Promise<boolean> =>
-      last === undefined || (await admin.describeAcls({ filter: last })).length > 0
-    while (!(await isKnown())) await delay(10)
+    if (last) await untilKnown(admin, last)
   })
+}
+
+/** The controller has a right at once; the broker that decides by it follows a little later. */
+async function untilKnown(admin: Admin, filter: ReturnType<typeof aclOf>): Promise<void> {
+  for (;;) {
+    const resources = await admin.describeAcls({ filter })
+    if (resources.length > 0) return
+    await delay(10)
+  }
 }
 
 export async function allowAlice(
