@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { interactions, type Change, type FhirHost } from '../host/types.ts'
+import { Slices } from '../slices.ts'
 import {
   observedEngine,
   type Criteria,
@@ -74,10 +74,11 @@ export async function explainTopic(
   read: FhirHost['read'] | undefined,
 ): Promise<ExplainedTopic> {
   const triggers: ExplainedTrigger[] = []
+  const slices = new Slices()
   for (const trigger of topic.triggers) {
     triggers.push(await explainTrigger(topic, trigger, change, read))
     // A topic may have many triggers, each stopped only by its own fuel.
-    await setImmediate()
+    await slices.pause()
   }
   const { fires, error } = await decide(topic, change, read)
   if (fires === false || topic.organization === undefined) {
