@@ -193,6 +193,7 @@ class WatchedEngine implements CriteriaEngine {
     }).compile(text)
     this.criteria = criteria
     return {
+      facts: () => criteria.facts(),
       guards: (resourceType) => (this.guards = criteria.guards(resourceType)),
       evaluate: (change, resolved) => (this.verdict = criteria.evaluate(change, resolved)),
     }

@@ -1,6 +1,7 @@
 import { interactions, type Change, type Interaction } from '../host/types.ts'
 import { Slices } from '../slices.ts'
 import { Bucket, type CriteriaGroup } from './bucket.ts'
+import type { CriteriaFacts } from './criteria-facts.ts'
 import {
   fhirPathEngine,
   type Criteria,
@@ -108,6 +109,11 @@ export class TopicIndex {
       for (const text of texts) this.#release(text)
       await slices.pause()
     }
+  }
+
+  /** What a criteria says of itself; without parsing it where a topic has it. */
+  factsOf(text: string): CriteriaFacts {
+    return (this.#criteria.get(text)?.shared ?? this.#engine.compile(text)).facts()
   }
 
   /** Decides every topic that this change could fire. Never throws.

@@ -124,6 +124,7 @@ describe(`TopicIndex against plain evaluation by fhirpath.js (FUZZ_SEED=${seed})
         compile(text) {
           const real = fhirPathEngine.compile(text)
           return {
+            facts: () => real.facts(),
             guards: (resourceType) => real.guards(resourceType),
             evaluate(change, resolved) {
               const verdict = real.evaluate(change, resolved)
@@ -219,6 +220,7 @@ function indexWith(guardsOf: (text: string) => (resourceType: string) => Guards)
     compile(text) {
       const real = fhirPathEngine.compile(text)
       return {
+        facts: () => real.facts(),
         guards: guardsOf(text),
         evaluate: (change, resolved) => real.evaluate(change, resolved),
       }

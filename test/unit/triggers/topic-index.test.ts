@@ -158,6 +158,7 @@ describe('TopicIndex', () => {
       compile(text) {
         const criteria = fhirPathEngine.compile(text)
         return {
+          facts: () => criteria.facts(),
           guards: (resourceType) => criteria.guards(resourceType),
           evaluate(of, resolved) {
             evaluated.push(text)
