@@ -1,7 +1,9 @@
 import type { Change } from '../host/types.ts'
 import type { Criteria, Verdict } from './criteria-engine.ts'
-import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { decideByConditions, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
 import type { ResolvedReferences } from './references.ts'
+import { SortedThresholds } from './sorted-thresholds.ts'
+import type { NumbersAtPaths, Threshold } from './thresholds.ts'
 
 /** All triggers of one bucket with the same criteria text: evaluated once per change. */
 export class CriteriaGroup {
@@ -9,16 +11,15 @@ export class CriteriaGroup {
   readonly criteria: Criteria
   readonly guards: Guards
   /** Where the bucket looks for it; absent: it is met by every change. */
-  hangsOn: Guard | undefined
+  hangsOn: Guard | Threshold | undefined
 
   constructor(criteria: Criteria, resourceType: string) {
     this.criteria = criteria
     this.guards = criteria.guards(resourceType)
   }
 
-  decide(change: Change, resolved: ResolvedReferences): Verdict {
-    const { guards, isExact } = this.guards
-    const fires = isExact ? decideExactly(guards, change) : undefined
+  decide(change: Change, resolved: ResolvedReferences, numbers: NumbersAtPaths): Verdict {
+    const fires = decideByConditions(this.guards, change, numbers)
     return fires === undefined
       ? this.criteria.evaluate(change, resolved)
       : { kind: 'decided', fires }
@@ -35,16 +36,22 @@ interface GuardPath {
 /** Groups that choose their guard anew when one is added. With two, all have done so by the time their number has doubled. */
 const reviewsPerGroup = 2
 
+/** As if there were two strings at the path: of many limits a number meets half or, where alarms are set, fewer. */
+const thresholdSelectivity = 2
+
 /** The triggers of one resource type and interaction.
  *
  *  A group hangs on its most selective guard, so a change looks up its own strings and meets only the groups that want one of
- *  them. The cost is the number of distinct guard paths and of groups met, not the number of topics. */
+ *  them; or on a threshold, among the limits of all that compare the same number. The cost is the number of distinct paths and of groups met,
+ *  not the number of topics. */
 export class Bucket {
   readonly #resourceType: string
   /** Topics without a criteria. */
   readonly always: Set<string> = new Set()
   readonly #groups = new Map<string, CriteriaGroup>()
   readonly #paths = new Map<string, GuardPath>()
+  /** By the path of the number. */
+  readonly #thresholds = new Map<string, SortedThresholds<CriteriaGroup>>()
   readonly #unguarded = new Set<CriteriaGroup>()
   /** Number of groups that want a string at a path, whether they hang there or not. The more strings, the more selective the path. */
   readonly #wanted = new Map<string, Map<string, number>>()
@@ -90,13 +97,21 @@ export class Bucket {
     return this.always.size === 0 && this.#groups.size === 0
   }
 
+  /** Paths of numbers that {@link candidates} asks for. */
+  numberPaths(): Iterable<string> {
+    return this.#thresholds.keys()
+  }
+
   /** Every group that this change could make true, each once. */
-  candidates(change: Change): ReadonlySet<CriteriaGroup> {
+  candidates(change: Change, numbers: NumbersAtPaths): ReadonlySet<CriteriaGroup> {
     const candidates = new Set(this.#unguarded)
     for (const { source, steps, groups } of this.#paths.values()) {
       for (const value of stringsAt(sourceOf(change, source), steps).values) {
         for (const group of groups.get(value) ?? []) candidates.add(group)
       }
+    }
+    for (const [path, thresholds] of this.#thresholds) {
+      for (const group of thresholds.met(numbers.at(path))) candidates.add(group)
     }
     return candidates
   }
@@ -115,12 +130,13 @@ export class Bucket {
     }
   }
 
-  #best({ guards: { guards } }: CriteriaGroup): Guard | undefined {
+  #best({ guards: { guards, thresholds } }: CriteriaGroup): Guard | Threshold | undefined {
     let [best] = guards
     for (const guard of guards) {
       if (best && this.#selectivity(guard) > this.#selectivity(best)) best = guard
     }
-    return best
+    const isSelective = best && this.#selectivity(best) >= thresholdSelectivity
+    return isSelective ? best : (thresholds[0] ?? best)
   }
 
   #selectivity(guard: Guard): number {
@@ -130,12 +146,15 @@ export class Bucket {
   #hang(group: CriteriaGroup): void {
     const best = this.#best(group)
     group.hangsOn = best
-    if (!best) {
-      this.#unguarded.add(group)
-      return
-    }
-    const { source, steps, values } = best
-    const path = getOrMake(this.#paths, best.key, (): GuardPath => {
+    if (!best) this.#unguarded.add(group)
+    else if ('limit' in best) {
+      const make = (): SortedThresholds<CriteriaGroup> => new SortedThresholds()
+      getOrMake(this.#thresholds, best.path, make).add(best, group)
+    } else this.#hangOnStrings(group, best)
+  }
+
+  #hangOnStrings(group: CriteriaGroup, { key, source, steps, values }: Guard): void {
+    const path = getOrMake(this.#paths, key, (): GuardPath => {
       return { source, steps, groups: new Map<string, Set<CriteriaGroup>>() }
     })
     for (const value of values) {
@@ -144,15 +163,26 @@ export class Bucket {
   }
 
   #unhang(group: CriteriaGroup): void {
-    this.#unguarded.delete(group)
-    const guard = group.hangsOn
-    const path = guard && this.#paths.get(guard.key)
+    const { hangsOn } = group
+    if (!hangsOn) this.#unguarded.delete(group)
+    else if ('limit' in hangsOn) this.#unhangFromNumber(group, hangsOn)
+    else this.#unhangFromStrings(group, hangsOn)
+  }
+
+  #unhangFromNumber(group: CriteriaGroup, threshold: Threshold): void {
+    const thresholds = this.#thresholds.get(threshold.path)
+    thresholds?.remove(threshold, group)
+    if (thresholds?.isEmpty === true) this.#thresholds.delete(threshold.path)
+  }
+
+  #unhangFromStrings(group: CriteriaGroup, { key, values }: Guard): void {
+    const path = this.#paths.get(key)
     if (!path) return
-    for (const value of guard.values) {
+    for (const value of values) {
       const groups = path.groups.get(value)
       if (groups?.delete(group) && groups.size === 0) path.groups.delete(value)
     }
-    if (path.groups.size === 0) this.#paths.delete(guard.key)
+    if (path.groups.size === 0) this.#paths.delete(key)
   }
 
   #count(guard: Guard, step: 1 | -1): void {

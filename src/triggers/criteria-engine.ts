@@ -101,7 +101,8 @@ function learn(text: string): Learned {
   const checked = checkSyntax(text)
   const { ast, issues } = checked
   // Nothing is known of what is not valid: its groups must be met, to be undecided.
-  const plan = ast && issues.length === 0 ? planGuards(ast) : []
+  const plan =
+    ast && issues.length === 0 ? planGuards(text, ast) : { thresholds: [], conditions: [] }
   return { facts: factsOf(checked), plan }
 }
 

@@ -13,8 +13,10 @@ import type { AstNode, Position } from './fhirpath-ast.ts'
 import { decideExactly, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
+import { PathNumbers } from './path-numbers.ts'
 import { resourcesAfter } from './read-references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
+import { holds, type NumbersAtPaths, type Threshold } from './thresholds.ts'
 import { TopicIndex } from './topic-index.ts'
 
 /** What decided a trigger: it is on another type or interaction; it has no criteria; the index, by a condition that does not hold
@@ -142,22 +144,37 @@ async function explainTrigger(
       ...given({ steps: engine.evaluation?.steps }),
     }
   }
-  const { guards, isExact } = engine.guards
-  const failing = guards.find((guard) => !holds(guard, isExact, change))
+  const failing = failingCondition(engine.guards, change)
   // It was decided without; what the parts are worth is shown all the same.
   engine.criteria?.evaluate(change, resourcesAfter([change]))
   return {
-    decidedBy: isExact ? 'exact' : 'guard',
-    ...given({ fires, guard: failing && guardText(failing) }),
+    decidedBy: engine.guards.isExact ? 'exact' : 'guard',
+    ...given({ fires, guard: failing }),
     parts: explainParts(text, engine),
   }
 }
 
+/** The first condition of the index that does not hold, as FHIRPath. */
+function failingCondition(
+  { guards, thresholds, isExact }: Guards,
+  change: Change,
+): string | undefined {
+  const numbers = new PathNumbers(change)
+  const guard = guards.find((each) => !mayHold(each, isExact, change, numbers))
+  if (guard) return guardText(guard)
+  const threshold = thresholds.find((each) => holds(each, numbers) === false)
+  return threshold && thresholdText(threshold)
+}
+
 /** As the index asks: a group hangs on its strings, and an exact one must have them alone. */
-function holds(guard: Guard, isExact: boolean, change: Change): boolean {
+function mayHold(guard: Guard, isExact: boolean, change: Change, numbers: NumbersAtPaths): boolean {
   const { values } = stringsAt(sourceOf(change, guard.source), guard.steps)
   if (!values.some((value) => guard.values.includes(value))) return false
-  return !isExact || decideExactly([guard], change) !== false
+  return !isExact || decideExactly({ guards: [guard], thresholds: [] }, change, numbers) !== false
+}
+
+function thresholdText({ path, operator, limit }: Threshold): string {
+  return `${path} ${operator} ${limit}`
 }
 
 const maxGuardValues = 10
@@ -174,7 +191,7 @@ function guardText({ source, steps, values, isEquality }: Guard): string {
 /** The engine of live changes, for one criteria, with a note of what it was asked and found. */
 class WatchedEngine implements CriteriaEngine {
   criteria: Criteria | undefined
-  guards: Guards = { guards: [], isExact: false }
+  guards: Guards = { guards: [], thresholds: [], isExact: false }
   /** Of the last evaluation that the index has asked for. */
   verdict: Verdict | undefined
   evaluation: Evaluation | undefined

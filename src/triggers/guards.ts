@@ -8,6 +8,7 @@ import {
   variableName,
   type AstNode,
 } from './fhirpath-ast.ts'
+import { holds, thresholdsAmong, type NumbersAtPaths, type Threshold } from './thresholds.ts'
 
 /** A condition that must hold for a criteria to be true: one of `values` is among the strings at `steps`. */
 export interface Guard {
@@ -22,13 +23,18 @@ export interface Guard {
 
 export interface Guards {
   readonly guards: readonly Guard[]
-  /** All parts of the criteria are equalities: the guards alone decide. */
+  readonly thresholds: readonly Threshold[]
+  /** All parts of the criteria are equalities and thresholds: these alone decide. */
   readonly isExact: boolean
 }
 
-/** What a criteria asks of strings, before it is known which resource type it is evaluated on: for each part that its top-level
- *  `and` joins, conditions each of which must hold, the most selective first. Small, and kept instead of the tree. */
-export type GuardPlan = readonly (readonly Condition[])[]
+/** What a criteria asks of strings and numbers, before it is known which resource type it is evaluated on, by the parts that its top-level
+ *  `and` joins. Small, and kept instead of the tree. */
+export interface GuardPlan {
+  readonly thresholds: readonly Threshold[]
+  /** For each other part, conditions each of which must hold, the most selective first. */
+  readonly conditions: readonly (readonly Condition[])[]
+}
 
 export interface Condition extends Guard {
   /** The path begins at the resource itself, not at a variable: its first step may be the name of the type. */
@@ -39,16 +45,23 @@ export interface Condition extends Guard {
  *
  *  Sound because a criteria fires only on true: a part that is false, empty or in error can never make it true. An error in
  *  another part is then not reached, which FHIRPath allows (N1, "Boolean logic": operands may be evaluated in any order). */
-export function planGuards(ast: AstNode): GuardPlan {
-  return conjuncts(ast).map(conditionsOf)
+export function planGuards(text: string, ast: AstNode): GuardPlan {
+  const parts = conjuncts(ast)
+  const thresholds = thresholdsAmong(parts, text, ast)
+  return {
+    thresholds: [...thresholds.values()],
+    conditions: parts.filter((part) => !thresholds.has(part)).map(conditionsOf),
+  }
 }
 
 /** The guards that hold for resources of a type: of paths to strings, as R4 knows the type. */
-export function guardsFor(plan: GuardPlan, resourceType: string): Guards {
-  const guards = plan.flatMap((conditions) => firstGuard(conditions, resourceType) ?? [])
+export function guardsFor({ thresholds, conditions }: GuardPlan, resourceType: string): Guards {
+  const guards = conditions.flatMap((of) => firstGuard(of, resourceType) ?? [])
   const isExact =
-    plan.length > 0 && guards.length === plan.length && guards.every(({ isEquality }) => isEquality)
-  return { guards, isExact }
+    conditions.length + thresholds.length > 0 &&
+    guards.length === conditions.length &&
+    guards.every(({ isEquality }) => isEquality)
+  return { guards, thresholds, isExact }
 }
 
 function firstGuard(conditions: readonly Condition[], resourceType: string): Guard | undefined {
@@ -81,14 +94,32 @@ function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readon
   return { ...guard, steps, key: pathKey({ ...guard, steps }) }
 }
 
+/** Decides a criteria by its conditions; `undefined` when only the engine can. */
+export function decideByConditions(
+  all: Guards,
+  change: Change,
+  numbers: NumbersAtPaths,
+): boolean | undefined {
+  if (all.isExact) return decideExactly(all, change, numbers)
+  return all.thresholds.some((each) => holds(each, numbers) === false) ? false : undefined
+}
+
 /** Decides an exact criteria without the engine; `undefined` when only the engine can. */
-export function decideExactly(guards: readonly Guard[], change: Change): boolean | undefined {
+export function decideExactly(
+  { guards, thresholds }: Omit<Guards, 'isExact'>,
+  change: Change,
+  numbers: NumbersAtPaths,
+): boolean | undefined {
   for (const { source, steps, values } of guards) {
     const strings = stringsAt(sourceOf(change, source), steps)
     if (strings.isIncomplete) return undefined
     // `=` is true for one value on each side; for several it is false or in error, never true.
     const [only, ...others] = strings.values
     if (only === undefined || others.length > 0 || !values.includes(only)) return false
+  }
+  for (const threshold of thresholds) {
+    const isHeld = holds(threshold, numbers)
+    if (isHeld !== true) return isHeld
   }
   return true
 }

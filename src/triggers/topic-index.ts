@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from './criteria-engine.ts'
 import { anyType, isDomainResource } from './element-model.ts'
+import { PathNumbers } from './path-numbers.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
 
@@ -130,15 +131,16 @@ export class TopicIndex {
     while (this.#joinNext(change));
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
+    const numbers = new PathNumbers(change)
     const findings = new Findings(bucket.always)
-    for (const group of bucket.candidates(change)) {
-      findings.add(group, group.decide(change, resolved))
+    for (const group of bucket.candidates(change, numbers)) {
+      findings.add(group, group.decide(change, resolved, numbers))
     }
     return findings.result()
   }
 
-  /** {@link match}, with a pause after each criteria: each is stopped by its own fuel only, and a change may meet hundreds. The first
-   *  change of a type waits until thousands of wide topics have joined its buckets.
+  /** {@link match}, with a pause after each criteria: each is stopped by its own fuel only, and a change may meet hundreds. So is each
+   *  path that is compared with numbers. The first change of a type waits until thousands of wide topics have joined its buckets.
    *
    *  @param pause What it throws ends the matching. */
   async matchInTurns(
@@ -146,13 +148,14 @@ export class TopicIndex {
     resolved: ResolvedReferences | undefined,
     pause: () => Promise<void>,
   ): Promise<MatchResult> {
-    while (this.#joinNext(change)) await pause()
+    const numbers = new PathNumbers(change)
+    while (this.#joinNext(change) || this.#readNext(change, numbers)) await pause()
     // No pause from here to the candidates: topics change meanwhile, and buckets with them.
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
     const findings = new Findings(bucket.always)
-    for (const group of bucket.candidates(change)) {
-      findings.add(group, group.decide(change, resolved ?? nothingResolved))
+    for (const group of bucket.candidates(change, numbers)) {
+      findings.add(group, group.decide(change, resolved ?? nothingResolved, numbers))
       await pause()
     }
     return findings.result()
@@ -167,6 +170,12 @@ export class TopicIndex {
     if (!topic) return false
     this.#add(topic, resourceType)
     return true
+  }
+
+  /** Reads one more of the numbers that the candidates among the criteria depend on; false when all are known. */
+  #readNext(change: Change, numbers: PathNumbers): boolean {
+    const paths = this.#bucketFor(change)?.numberPaths()
+    return paths !== undefined && numbers.readNext(paths)
   }
 
   /** The bucket that a change looks into; undefined when nothing is in it. */

@@ -192,6 +192,21 @@ describe('TopicIndex', () => {
     assert.deepEqual(fired(of), ['wide-0'])
   })
 
+  for (const resource of ['Observation', 'Resource']) {
+    it(`meets a topic on ${resource} that is replaced while its number is read`, async () => {
+      const trigger = { resource, fhirPathCriteria: 'value > 1' }
+      put(index, 'only', trigger)
+      let replacements = 0
+      const of = change('Observation', 'create', { valueInteger: 2 })
+      const { fired: found } = await index.matchInTurns(of, undefined, async () => {
+        if (replacements++ < 5) put(index, 'only', trigger)
+        await Promise.resolve()
+      })
+      assert.deepEqual(found, ['only'])
+      assert.ok(replacements > 0)
+    })
+  }
+
   it('pauses for each wide topic that joins', async () => {
     for (let n = 0; n < 50; n++) {
       put(index, `${n}`, { resource: 'Resource', fhirPathCriteria: `id = '${n}'` })
