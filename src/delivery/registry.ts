@@ -294,7 +294,7 @@ export class Registry {
     const changed = [...wanted.values()].filter((topic) => before.get(topic.url) !== topic)
     await this.#index.update(gone, changed)
     const factsBefore = this.#facts
-    const facts = await TopicFacts.inSlices([...wanted.values()], factsBefore)
+    const facts = await TopicFacts.inSlices(wanted.values(), (text) => this.#index.factsOf(text))
     this.#indexed = wanted
     this.#facts = facts
     this.#previousUse.clear()

@@ -1,6 +1,9 @@
 import type { Change } from '../host/types.ts'
 import type { Criteria } from './criteria-engine.ts'
-import { decideExactly, holds, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { criteriaLimits } from './criteria-language.ts'
+import { decideByConditions, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { SortedThresholds } from './sorted-thresholds.ts'
+import type { NumbersAtPaths, Threshold } from './thresholds.ts'
 import { isPreviousUnknown } from './unknown-previous.ts'
 
 /** All triggers of one bucket with the same criteria text: evaluated once per change. */
@@ -10,7 +13,7 @@ export class CriteriaGroup {
   readonly criteria: Criteria
   readonly guards: Guards
   /** Where the bucket looks for it; absent: it is met by every change. */
-  hangsOn: Guard | undefined
+  hangsOn: Guard | Threshold | undefined
 
   constructor(text: string, criteria: Criteria, resourceType: string) {
     this.text = text
@@ -18,18 +21,10 @@ export class CriteriaGroup {
     this.guards = criteria.guards(resourceType)
   }
 
-  /** Whether it fires; undefined: it has to be evaluated. All guards are asked, not only the one that it hangs on, which depends on what else is in
-   *  the bucket. */
-  decideByGuards(change: Change): boolean | undefined {
-    const { guards, isExact } = this.guards
-    const known = isPreviousUnknown(change)
-      ? guards.filter(({ source }) => source === 'current')
-      : guards
-    const isKnown = known.length === guards.length
-    const fires = isExact && isKnown ? decideExactly(guards, change) : undefined
-    if (fires !== undefined) return fires
-    const isPossible = known.every((guard) => guard === this.hangsOn || holds(guard, change))
-    return isPossible ? undefined : false
+  /** Whether it fires; undefined: it has to be evaluated. All conditions are asked, not only the one that it hangs on, which depends on what else is
+   *  in the bucket. */
+  decideByConditions(change: Change, numbers: NumbersAtPaths): boolean | undefined {
+    return decideByConditions(this.guards, change, numbers, this.hangsOn)
   }
 }
 
@@ -43,20 +38,30 @@ interface GuardPath {
 /** Groups that choose their guard anew when one is added. With two, all have done so by the time their number has doubled. */
 const reviewsPerGroup = 2
 
+/** As if there were two strings at the path: of many limits a number meets half or, where alarms are set, fewer. */
+const thresholdSelectivity = 2
+
 /** The triggers of one resource type and interaction.
  *
  *  A group hangs on its most selective guard, so a change looks up its own strings and meets only the groups that want one of
- *  them. The cost is the number of distinct guard paths and of groups met, not the number of topics. */
+ *  them; or on a threshold, among the limits of all that compare the same number. The cost is the number of distinct paths and of groups met,
+ *  not the number of topics. */
 export class Bucket {
   readonly #resourceType: string
   /** Topics without a criteria. */
   readonly always: Set<string> = new Set()
   readonly #groups = new Map<string, CriteriaGroup>()
   readonly #paths = new Map<string, GuardPath>()
+  /** By the path of the number. */
+  readonly #thresholds = new Map<string, SortedThresholds<CriteriaGroup>>()
   readonly #unguarded = new Set<CriteriaGroup>()
   /** Number of groups that want a string at a path, whether they hang there or not. The more strings, the more selective the path. */
   readonly #wanted = new Map<string, Map<string, number>>()
   #review = this.#groups.values()
+  /** Number of criteria by topic. */
+  readonly #criteriaOf = new Map<string, number>()
+  /** Topics with so many that they may spend their budget. */
+  readonly #costly = new Set<string>()
 
   constructor(resourceType: string) {
     this.#resourceType = resourceType
@@ -76,7 +81,9 @@ export class Bucket {
       this.#hang(group)
       this.#reviewSome()
     }
+    if (group.topicUrls.has(topicUrl)) return
     group.topicUrls.add(topicUrl)
+    this.#countCriteria(topicUrl, 1)
   }
 
   /** @returns whether nobody here wants this text any more */
@@ -86,7 +93,7 @@ export class Bucket {
       return false
     }
     const group = this.#groups.get(text)
-    group?.topicUrls.delete(topicUrl)
+    if (group?.topicUrls.delete(topicUrl) === true) this.#countCriteria(topicUrl, -1)
     if (!group || group.topicUrls.size > 0) return false
     this.#groups.delete(text)
     for (const guard of group.guards.guards) this.#count(guard, -1)
@@ -94,13 +101,27 @@ export class Bucket {
     return true
   }
 
+  /** Each takes the limits of one evaluation at most. */
+  #countCriteria(topicUrl: string, step: 1 | -1): void {
+    const count = (this.#criteriaOf.get(topicUrl) ?? 0) + step
+    if (count === 0) this.#criteriaOf.delete(topicUrl)
+    else this.#criteriaOf.set(topicUrl, count)
+    if (count > criteriaLimits.maxTopicEvaluations) this.#costly.add(topicUrl)
+    else this.#costly.delete(topicUrl)
+  }
+
   get isEmpty(): boolean {
     return this.always.size === 0 && this.#groups.size === 0
   }
 
-  /** Every group that this change could make true, each once, also by a version before it that is not known. In the order of the texts,
-   *  whatever else is in the bucket. */
-  candidates(change: Change): readonly CriteriaGroup[] {
+  /** Paths of numbers that {@link candidates} asks for. */
+  numberPaths(): Iterable<string> {
+    return this.#thresholds.keys()
+  }
+
+  /** Every group that this change could make true, each once, also by a version before it that is not known. Where the budget of a topic can be
+   *  spent, in the order of the texts, whatever else is in the bucket. */
+  candidates(change: Change, numbers: NumbersAtPaths): Iterable<CriteriaGroup> {
     const candidates = new Set(this.#unguarded)
     const isUnknown = isPreviousUnknown(change)
     for (const { source, steps, groups } of this.#paths.values()) {
@@ -112,6 +133,10 @@ export class Bucket {
         for (const group of groups.get(value) ?? []) candidates.add(group)
       }
     }
+    for (const [path, thresholds] of this.#thresholds) {
+      for (const group of thresholds.met(numbers.at(path))) candidates.add(group)
+    }
+    if (this.#costly.size === 0) return candidates
     return [...candidates].toSorted((one, other) => (one.text < other.text ? -1 : 1))
   }
 
@@ -129,12 +154,13 @@ export class Bucket {
     }
   }
 
-  #best({ guards: { guards } }: CriteriaGroup): Guard | undefined {
+  #best({ guards: { guards, thresholds } }: CriteriaGroup): Guard | Threshold | undefined {
     let [best] = guards
     for (const guard of guards) {
       if (best && this.#selectivity(guard) > this.#selectivity(best)) best = guard
     }
-    return best
+    const isSelective = best && this.#selectivity(best) >= thresholdSelectivity
+    return isSelective ? best : (thresholds[0] ?? best)
   }
 
   #selectivity(guard: Guard): number {
@@ -144,12 +170,15 @@ export class Bucket {
   #hang(group: CriteriaGroup): void {
     const best = this.#best(group)
     group.hangsOn = best
-    if (!best) {
-      this.#unguarded.add(group)
-      return
-    }
-    const { source, steps, values } = best
-    const path = getOrMake(this.#paths, best.key, (): GuardPath => {
+    if (!best) this.#unguarded.add(group)
+    else if ('limit' in best) {
+      const make = (): SortedThresholds<CriteriaGroup> => new SortedThresholds()
+      getOrMake(this.#thresholds, best.path, make).add(best, group)
+    } else this.#hangOnStrings(group, best)
+  }
+
+  #hangOnStrings(group: CriteriaGroup, { key, source, steps, values }: Guard): void {
+    const path = getOrMake(this.#paths, key, (): GuardPath => {
       return { source, steps, groups: new Map<string, Set<CriteriaGroup>>() }
     })
     for (const value of values) {
@@ -158,15 +187,26 @@ export class Bucket {
   }
 
   #unhang(group: CriteriaGroup): void {
-    this.#unguarded.delete(group)
-    const guard = group.hangsOn
-    const path = guard && this.#paths.get(guard.key)
+    const { hangsOn } = group
+    if (!hangsOn) this.#unguarded.delete(group)
+    else if ('limit' in hangsOn) this.#unhangFromNumber(group, hangsOn)
+    else this.#unhangFromStrings(group, hangsOn)
+  }
+
+  #unhangFromNumber(group: CriteriaGroup, threshold: Threshold): void {
+    const thresholds = this.#thresholds.get(threshold.path)
+    thresholds?.remove(threshold, group)
+    if (thresholds?.isEmpty === true) this.#thresholds.delete(threshold.path)
+  }
+
+  #unhangFromStrings(group: CriteriaGroup, { key, values }: Guard): void {
+    const path = this.#paths.get(key)
     if (!path) return
-    for (const value of guard.values) {
+    for (const value of values) {
       const groups = path.groups.get(value)
       if (groups?.delete(group) && groups.size === 0) path.groups.delete(value)
     }
-    if (path.groups.size === 0) this.#paths.delete(guard.key)
+    if (path.groups.size === 0) this.#paths.delete(key)
   }
 
   #count(guard: Guard, step: 1 | -1): void {

@@ -1,6 +1,7 @@
 import { isTopicDestinationError } from '../errors.ts'
 import type { Change } from '../host/types.ts'
 import { checkSyntax } from './criteria-check.ts'
+import { factsOf, type CriteriaFacts } from './criteria-facts.ts'
 import { plainValue } from './criteria-functions.ts'
 import { compileExpression, nothing } from './expression.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
@@ -23,6 +24,7 @@ export type Verdict = (
 
 /** One criteria, ready to be evaluated on any number of changes. */
 export interface Criteria {
+  facts(): CriteriaFacts
   /** Necessary conditions on resources of this type, for the index. */
   guards(resourceType: string): Guards
   /** Never throws, never changes the resources, does no I/O. */
@@ -66,8 +68,7 @@ class FhirPathCriteria implements Criteria {
   readonly #text: string
   readonly #observer: EvaluationObserver | undefined
   #program: Program | undefined
-  /** Not the tree: most criteria of a big index are never evaluated. */
-  #plan: GuardPlan | undefined
+  #learned: Learned | undefined
   /** Of the type that was asked for last: the buckets of a type are filled one after the other. */
   #guards: { readonly resourceType: string; readonly guards: Guards } | undefined
 
@@ -76,10 +77,15 @@ class FhirPathCriteria implements Criteria {
     this.#observer = observer
   }
 
+  facts(): CriteriaFacts {
+    this.#learned ??= learn(this.#text)
+    return this.#learned.facts
+  }
+
   guards(resourceType: string): Guards {
-    this.#plan ??= planOf(this.#text)
+    this.#learned ??= learn(this.#text)
     if (this.#guards?.resourceType !== resourceType) {
-      this.#guards = { resourceType, guards: guardsFor(this.#plan, resourceType) }
+      this.#guards = { resourceType, guards: guardsFor(this.#learned.plan, resourceType) }
     }
     return this.#guards.guards
   }
@@ -90,10 +96,19 @@ class FhirPathCriteria implements Criteria {
   }
 }
 
-/** Nothing is known of what is not valid: its groups must be met, to be undecided. */
-function planOf(text: string): GuardPlan {
-  const { ast, issues } = checkSyntax(text)
-  return ast && issues.length === 0 ? planGuards(ast) : []
+/** What one look at the tree has found. Not the tree itself: most criteria of a big index are never evaluated. */
+interface Learned {
+  readonly facts: CriteriaFacts
+  readonly plan: GuardPlan
+}
+
+function learn(text: string): Learned {
+  const checked = checkSyntax(text)
+  const { ast, issues } = checked
+  // Nothing is known of what is not valid: its groups must be met, to be undecided.
+  const plan =
+    ast && issues.length === 0 ? planGuards(text, ast) : { thresholds: [], conditions: [] }
+  return { facts: factsOf(checked), plan }
 }
 
 const noReferences: ResolvedReferences = new Map()

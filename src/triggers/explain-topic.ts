@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { interactions, type Change, type FhirHost } from '../host/types.ts'
+import { Slices } from '../slices.ts'
 import {
   observedEngine,
   type Criteria,
@@ -10,11 +10,13 @@ import {
 import { partsOf, resolvesReferences, type CriteriaPart } from './criteria-parts.ts'
 import { shownResult, type PartValue } from './criteria-values.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
-import { decideExactly, holds, type Guard, type Guards } from './guards.ts'
+import { decideExactly, mayHold, type Guard, type Guards } from './guards.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
+import { PathNumbers } from './path-numbers.ts'
 import { resourcesAfter } from './read-references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
+import { holds, type NumbersAtPaths, type Threshold } from './thresholds.ts'
 import { TopicIndex } from './topic-index.ts'
 
 /** What decided a trigger: it is on another type or interaction; it has no criteria; the index, by a condition that does not hold
@@ -74,10 +76,11 @@ export async function explainTopic(
   read: FhirHost['read'] | undefined,
 ): Promise<ExplainedTopic> {
   const triggers: ExplainedTrigger[] = []
+  const slices = new Slices()
   for (const trigger of topic.triggers) {
     triggers.push(await explainTrigger(topic, trigger, change, read))
     // A topic may have many triggers, each stopped only by its own fuel.
-    await setImmediate()
+    await slices.pause()
   }
   const { fires, error } = await decide(topic, change, read)
   if (fires === false || topic.organization === undefined) {
@@ -141,20 +144,36 @@ async function explainTrigger(
       ...given({ steps: engine.evaluation?.steps }),
     }
   }
-  const { guards, isExact } = engine.guards
-  const failing = guards.find((guard) => !isMet(guard, isExact, change))
+  const failing = failingCondition(engine.guards, change)
   // It was decided without; what the parts are worth is shown all the same.
   engine.criteria?.evaluate(change, resourcesAfter([change]))
   return {
-    decidedBy: isExact ? 'exact' : 'guard',
-    ...given({ fires, guard: failing && guardText(failing) }),
+    decidedBy: engine.guards.isExact ? 'exact' : 'guard',
+    ...given({ fires, guard: failing }),
     parts: explainParts(text, engine),
   }
 }
 
+/** The first condition of the index that does not hold, as FHIRPath. */
+function failingCondition(
+  { guards, thresholds, isExact }: Guards,
+  change: Change,
+): string | undefined {
+  const numbers = new PathNumbers(change)
+  const guard = guards.find((each) => !isMet(each, isExact, change, numbers))
+  if (guard) return guardText(guard)
+  const threshold = thresholds.find((each) => holds(each, numbers) === false)
+  return threshold && thresholdText(threshold)
+}
+
 /** As the index asks: its strings must be there, and for an exact criteria be alone. */
-function isMet(guard: Guard, isExact: boolean, change: Change): boolean {
-  return holds(guard, change) && (!isExact || decideExactly([guard], change) !== false)
+function isMet(guard: Guard, isExact: boolean, change: Change, numbers: NumbersAtPaths): boolean {
+  if (!mayHold(guard, change)) return false
+  return !isExact || decideExactly({ guards: [guard], thresholds: [] }, change, numbers) !== false
+}
+
+function thresholdText({ path, operator, limit }: Threshold): string {
+  return `${path} ${operator} ${limit}`
 }
 
 const maxGuardValues = 10
@@ -171,7 +190,7 @@ function guardText({ source, steps, values, isEquality }: Guard): string {
 /** The engine of live changes, for one criteria, with a note of what it was asked and found. */
 class WatchedEngine implements CriteriaEngine {
   criteria: Criteria | undefined
-  guards: Guards = { guards: [], isExact: false }
+  guards: Guards = { guards: [], thresholds: [], isExact: false }
   /** Of the last evaluation that the index has asked for. */
   verdict: Verdict | undefined
   evaluation: Evaluation | undefined
@@ -190,6 +209,7 @@ class WatchedEngine implements CriteriaEngine {
     }).compile(text)
     this.criteria = criteria
     return {
+      facts: () => criteria.facts(),
       guards: (resourceType) => (this.guards = criteria.guards(resourceType)),
       evaluate: (change, resolved) => (this.verdict = criteria.evaluate(change, resolved)),
     }

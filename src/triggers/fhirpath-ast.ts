@@ -90,6 +90,15 @@ export function stringLiteral(node: AstNode): string | undefined {
   return type === 'StringLiteral' && text !== undefined ? unescape(text.slice(1, -1)) : undefined
 }
 
+/** Value of a number literal with or without a sign, also in parentheses. */
+export function numberLiteral(node: AstNode): number | undefined {
+  const { type, text = '', children: [only] = [] } = unwrap(node)
+  if (type === 'NumberLiteral') return Number(text)
+  if (type !== 'PolarityExpression' || !only) return undefined
+  const number = numberLiteral(only)
+  return text === '-' && number !== undefined ? -number : number
+}
+
 /** Where the node, or the first part of it that has a position, begins. */
 export function positionOf(node: AstNode): Position | undefined {
   if (node.start) return node.start

@@ -8,6 +8,8 @@ import {
   variableName,
   type AstNode,
 } from './fhirpath-ast.ts'
+import { isPreviousUnknown } from './unknown-previous.ts'
+import { holds, thresholdsAmong, type NumbersAtPaths, type Threshold } from './thresholds.ts'
 
 /** A condition that must hold for a criteria to be true: one of `values` is among the strings at `steps`. */
 export interface Guard {
@@ -22,13 +24,18 @@ export interface Guard {
 
 export interface Guards {
   readonly guards: readonly Guard[]
-  /** All parts of the criteria are equalities: the guards alone decide. */
+  readonly thresholds: readonly Threshold[]
+  /** All parts of the criteria are equalities and thresholds: these alone decide. */
   readonly isExact: boolean
 }
 
-/** What a criteria asks of strings, before it is known which resource type it is evaluated on: for each part that its top-level
- *  `and` joins, conditions each of which must hold, the most selective first. Small, and kept instead of the tree. */
-export type GuardPlan = readonly (readonly Condition[])[]
+/** What a criteria asks of strings and numbers, before it is known which resource type it is evaluated on, by the parts that its top-level
+ *  `and` joins. Small, and kept instead of the tree. */
+export interface GuardPlan {
+  readonly thresholds: readonly Threshold[]
+  /** For each other part, conditions each of which must hold, the most selective first. */
+  readonly conditions: readonly (readonly Condition[])[]
+}
 
 export interface Condition extends Guard {
   /** The path begins at the resource itself, not at a variable: its first step may be the name of the type. */
@@ -39,16 +46,23 @@ export interface Condition extends Guard {
  *
  *  Sound because a criteria fires only on true: a part that is false, empty or in error can never make it true. An error in
  *  another part is then not reached, which FHIRPath allows (N1, "Boolean logic": operands may be evaluated in any order). */
-export function planGuards(ast: AstNode): GuardPlan {
-  return conjuncts(ast).map(conditionsOf)
+export function planGuards(text: string, ast: AstNode): GuardPlan {
+  const parts = conjuncts(ast)
+  const thresholds = thresholdsAmong(parts, text, ast)
+  return {
+    thresholds: [...thresholds.values()],
+    conditions: parts.filter((part) => !thresholds.has(part)).map(conditionsOf),
+  }
 }
 
 /** The guards that hold for resources of a type: of paths to strings, as R4 knows the type. */
-export function guardsFor(plan: GuardPlan, resourceType: string): Guards {
-  const guards = plan.flatMap((conditions) => firstGuard(conditions, resourceType) ?? [])
+export function guardsFor({ thresholds, conditions }: GuardPlan, resourceType: string): Guards {
+  const guards = conditions.flatMap((of) => firstGuard(of, resourceType) ?? [])
   const isExact =
-    plan.length > 0 && guards.length === plan.length && guards.every(({ isEquality }) => isEquality)
-  return { guards, isExact }
+    conditions.length + thresholds.length > 0 &&
+    guards.length === conditions.length &&
+    guards.every(({ isEquality }) => isEquality)
+  return { guards, thresholds, isExact }
 }
 
 function firstGuard(conditions: readonly Condition[], resourceType: string): Guard | undefined {
@@ -82,19 +96,49 @@ function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readon
 }
 
 /** Whether a criteria with this guard can be true. */
-export function holds({ source, steps, values }: Guard, change: Change): boolean {
+export function mayHold({ source, steps, values }: Guard, change: Change): boolean {
   const strings = stringsAt(sourceOf(change, source), steps)
   return strings.values.some((value) => values.includes(value))
 }
 
+/** Decides a criteria by its conditions; `undefined` when only the engine can.
+ *
+ *  @param met the condition that led to it; it is not asked again */
+export function decideByConditions(
+  all: Guards,
+  change: Change,
+  numbers: NumbersAtPaths,
+  met?: Guard | Threshold,
+): boolean | undefined {
+  const { guards, thresholds, isExact } = all
+  const known = isPreviousUnknown(change)
+    ? guards.filter(({ source }) => source === 'current')
+    : guards
+  const isKnown = known.length === guards.length
+  const fires = isExact && isKnown ? decideExactly(all, change, numbers) : undefined
+  if (fires !== undefined) return fires
+  const isPossible =
+    known.every((guard) => guard === met || mayHold(guard, change)) &&
+    thresholds.every((each) => each === met || holds(each, numbers) !== false)
+  return isPossible ? undefined : false
+}
+
 /** Decides an exact criteria without the engine; `undefined` when only the engine can. */
-export function decideExactly(guards: readonly Guard[], change: Change): boolean | undefined {
+export function decideExactly(
+  { guards, thresholds }: Omit<Guards, 'isExact'>,
+  change: Change,
+  numbers: NumbersAtPaths,
+): boolean | undefined {
   for (const { source, steps, values } of guards) {
     const strings = stringsAt(sourceOf(change, source), steps)
     if (strings.isIncomplete) return undefined
     // `=` is true for one value on each side; for several it is false or in error, never true.
     const [only, ...others] = strings.values
     if (only === undefined || others.length > 0 || !values.includes(only)) return false
+  }
+  for (const threshold of thresholds) {
+    const isHeld = holds(threshold, numbers)
+    if (isHeld !== true) return isHeld
   }
   return true
 }

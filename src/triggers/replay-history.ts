@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import type { FhirHost, Interaction, PastChange } from '../host/types.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
+import { Slices } from '../slices.ts'
 import { observedEngine } from './criteria-engine.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
@@ -58,8 +58,6 @@ export interface ReplayOptions {
 const maxSliceChanges = 20
 /** A slice that took longer is followed by a smaller one: what an abort finds unfinished is done in vain. */
 const maxSliceMs = 100
-/** After so long the rest of the process has its turn. */
-const maxBlockedMs = 10
 const maxMessages = 20
 
 /** Decides a topic on past changes by the index that live changes are matched by. `resolve()` and the hierarchy of organizations are as
@@ -104,12 +102,12 @@ class RunningReplay {
   readonly #counts = { fired: 0, undecided: 0, evaluations: 0, steps: 0, referencesRead: 0 }
   #newest: Date | undefined
   #oldest: Date | undefined
-  #turnBeganMs: number
+  readonly #slices: Slices
 
   constructor(topic: SubscriptionTopic, options: ReplayOptions) {
     this.#topic = topic
     this.#options = options
-    this.#turnBeganMs = options.now()
+    this.#slices = new Slices(options)
     const counts = this.#counts
     this.#index = new TopicIndex(
       observedEngine({
@@ -163,7 +161,7 @@ class RunningReplay {
     const matches = await matchChanges(this.#index, slice, undefined, this.#read, {
       // Not what the changes themselves left behind, which is older than what is read.
       known: new Map(),
-      pause: async () => this.#pause(),
+      pause: () => this.#slices.pause(),
     })
     const decisions = matches.map(({ fired, undecided }, i): Decision => ({
       change: slice[i] as PastChange,
@@ -205,14 +203,6 @@ class RunningReplay {
     const isNew = !this.#errors.has(error)
     const message = isNew && this.#errors.size >= maxMessages ? 'Other errors.' : error
     this.#errors.set(message, (this.#errors.get(message) ?? 0) + 1)
-  }
-
-  async #pause(): Promise<void> {
-    const { now, signal } = this.#options
-    signal.throwIfAborted()
-    if (now() - this.#turnBeganMs < maxBlockedMs) return
-    await setImmediate()
-    this.#turnBeganMs = now()
   }
 }
 

@@ -3,53 +3,43 @@ import { version as fhirPathVersion } from 'fhirpath'
 import type { Interaction } from '../host/types.ts'
 import { modulePackage } from '../module-package.ts'
 import { Slices } from '../slices.ts'
-import { checkSyntax } from './criteria-check.ts'
+import { fhirPathEngine } from './criteria-engine.ts'
+import type { CriteriaFacts } from './criteria-facts.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
 import { triggersOn } from './topic-index.ts'
-import { asksForPrevious } from './unknown-previous.ts'
 
-interface CriteriaFacts {
-  /** Why it cannot be evaluated on any change; one sentence with its place. */
-  readonly fault: string | undefined
-  readonly usesPrevious: boolean
-}
+/** Finds the facts of a criteria. */
+export type FactsOf = (text: string) => CriteriaFacts
+
+const parsedFacts: FactsOf = (text) => fhirPathEngine.compile(text).facts()
 
 const typeName = /^(?:[A-Z][A-Za-z0-9]*|\*)$/
 
-/** What the criteria of some topics say of themselves. Each text is looked at once. */
+/** What the criteria of some topics say of themselves. */
 export class TopicFacts {
-  readonly #topics: readonly SubscriptionTopic[]
+  readonly #topics: SubscriptionTopic[] = []
   readonly #byText = new Map<string, CriteriaFacts>()
   readonly #faults = new Map<string, string>()
   readonly #usingPrevious = new Map<string, readonly string[]>()
 
-  /** @param before facts of the topics as they were, to take over what is known */
-  constructor(topics: Iterable<SubscriptionTopic>, before?: TopicFacts) {
-    this.#topics = [...topics]
-    for (const topic of this.#topics) {
-      for (const [index, { criteria, resourceType }] of topic.triggers.entries()) {
-        const facts = criteria === undefined ? undefined : this.#learn(criteria, before)
-        const fault = typeName.test(resourceType)
-          ? facts?.fault
-          : 'It names no resource type, so it never fires.'
-        if (fault === undefined || this.#faults.has(topic.url)) continue
-        this.#faults.set(topic.url, `trigger[${index}]: ${fault}`)
-      }
-    }
+  constructor(topics: Iterable<SubscriptionTopic>) {
+    for (const topic of topics) this.#add(topic, parsedFacts)
   }
 
-  /** The same, while the event loop turns: to parse thousands of criteria takes about a second. */
+  /** The same, while the event loop turns.
+   *
+   *  @param factsOf who has parsed the criteria: for thousands of them that takes about a second */
   static async inSlices(
-    topics: readonly SubscriptionTopic[],
-    before: TopicFacts,
+    topics: Iterable<SubscriptionTopic>,
+    factsOf: FactsOf,
   ): Promise<TopicFacts> {
     const slices = new Slices()
-    const learned = new TopicFacts([])
-    for (const { criteria } of topics.flatMap(({ triggers }) => triggers)) {
-      if (criteria !== undefined) learned.#learn(criteria, before)
+    const facts = new TopicFacts([])
+    for (const topic of topics) {
+      facts.#add(topic, factsOf)
       await slices.pause()
     }
-    return new TopicFacts(topics, learned)
+    return facts
   }
 
   /** What is wrong with topics that were stored and cannot be used as they are, by url. One sentence each. */
@@ -75,25 +65,21 @@ export class TopicFacts {
     return urls
   }
 
-  #learn(text: string, before: TopicFacts | undefined): CriteriaFacts {
-    const known = this.#byText.get(text) ?? (before && before.#byText.get(text))
-    const facts = known ?? factsOf(text)
-    this.#byText.set(text, facts)
-    return facts
+  #add(topic: SubscriptionTopic, factsOf: FactsOf): void {
+    this.#topics.push(topic)
+    for (const [index, { criteria, resourceType }] of topic.triggers.entries()) {
+      let facts: CriteriaFacts | undefined
+      if (criteria !== undefined) {
+        facts = this.#byText.get(criteria) ?? factsOf(criteria)
+        this.#byText.set(criteria, facts)
+      }
+      const fault = typeName.test(resourceType)
+        ? facts?.fault
+        : 'It names no resource type, so it never fires.'
+      if (fault === undefined || this.#faults.has(topic.url)) continue
+      this.#faults.set(topic.url, `trigger[${index}]: ${fault}`)
+    }
   }
-}
-
-function factsOf(text: string): CriteriaFacts {
-  const { ast, issues } = checkSyntax(text)
-  const [fault] = issues
-  if (!ast || fault) {
-    const place = fault?.position
-      ? ` (line ${fault.position.line}, column ${fault.position.column})`
-      : ''
-    // Once it is corrected, the events that wait for it may need what was before them.
-    return { fault: `${fault?.message ?? 'It is not FHIRPath.'}${place}`, usesPrevious: true }
-  }
-  return { fault: undefined, usesPrevious: asksForPrevious(ast) }
 }
 
 const names = new WeakMap<SubscriptionTopic, string>()

@@ -1,6 +1,7 @@
 import { interactions, type Change, type Interaction } from '../host/types.ts'
 import { Slices } from '../slices.ts'
 import { Bucket, type CriteriaGroup } from './bucket.ts'
+import type { CriteriaFacts } from './criteria-facts.ts'
 import {
   fhirPathEngine,
   type Criteria,
@@ -8,8 +9,10 @@ import {
   type Verdict,
 } from './criteria-engine.ts'
 import { anyType, isDomainResource } from './element-model.ts'
+import { PathNumbers } from './path-numbers.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
+import type { NumbersAtPaths } from './thresholds.ts'
 import { budgetSpent, TopicBudgets } from './topic-budgets.ts'
 
 export type { ResolvedReferences } from './references.ts'
@@ -40,6 +43,13 @@ export interface MatchResult {
 const noMatch: MatchResult = { fired: [], undecided: [], pending: [] }
 const nothingResolved: ResolvedReferences = new Map()
 
+/** The triggers on one concrete resource type. */
+interface TypeBuckets {
+  readonly byInteraction: ReadonlyMap<Interaction, Bucket>
+  /** Goes through the wide topics of the time it was made and those that come meanwhile. The first change of the type waits for its end. */
+  readonly joining: Iterator<SubscriptionTopic, undefined>
+}
+
 /** Which topics a change fires.
  *
  *  One bucket per concrete resource type and interaction; a trigger on every type joins each bucket when its type is first seen,
@@ -47,7 +57,7 @@ const nothingResolved: ResolvedReferences = new Map()
 export class TopicIndex {
   readonly #engine: CriteriaEngine
   readonly #topics = new Map<string, SubscriptionTopic>()
-  readonly #buckets = new Map<string, Map<Interaction, Bucket>>()
+  readonly #buckets = new Map<string, TypeBuckets>()
   /** Topics with a trigger on more than one type. */
   readonly #wide = new Map<string, SubscriptionTopic>()
   /** One criteria object per text, shared by all buckets: a compiled one takes about 10 KB. */
@@ -78,7 +88,7 @@ export class TopicIndex {
     this.#wide.delete(topicUrl)
     for (const text of wideTexts(topic)) this.#release(text)
     for (const resourceType of types) {
-      const buckets = this.#buckets.get(resourceType)
+      const buckets = this.#buckets.get(resourceType)?.byInteraction
       if (!buckets) continue
       for (const { interactions: wanted, criteria } of triggersOn(topic, resourceType)) {
         for (const interaction of wanted) {
@@ -111,18 +121,28 @@ export class TopicIndex {
     }
   }
 
+  /** What a criteria says of itself; without parsing it where a topic has it. */
+  factsOf(text: string): CriteriaFacts {
+    return (this.#criteria.get(text)?.shared ?? this.#engine.compile(text)).facts()
+  }
+
   /** Decides every topic that this change could fire. Never throws.
    *
    *  @param resolved What `resolve()` can see. */
   match(change: Change, resolved: ResolvedReferences = nothingResolved): MatchResult {
+    while (this.#joinNext(change));
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
+    const numbers = new PathNumbers(change)
     const findings = new Findings(bucket.always)
-    for (const group of bucket.candidates(change)) findings.meet(group, change, resolved)
+    for (const group of bucket.candidates(change, numbers)) {
+      findings.meet(group, change, resolved, numbers)
+    }
     return findings.result()
   }
 
-  /** {@link match}, with a pause after each criteria: each is stopped by its own fuel only, and a change may meet hundreds.
+  /** {@link match}, with a pause after each criteria: each is stopped by its own fuel only, and a change may meet hundreds. So is each
+   *  path that is compared with numbers. The first change of a type waits until thousands of wide topics have joined its buckets.
    *
    *  @param pause What it throws ends the matching. */
   async matchInTurns(
@@ -130,31 +150,51 @@ export class TopicIndex {
     resolved: ResolvedReferences | undefined,
     pause: () => Promise<void>,
   ): Promise<MatchResult> {
+    const numbers = new PathNumbers(change)
+    while (this.#joinNext(change) || this.#readNext(change, numbers)) await pause()
+    // No pause from here to the candidates: topics change meanwhile, and buckets with them.
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
     const findings = new Findings(bucket.always)
-    for (const group of bucket.candidates(change)) {
-      findings.meet(group, change, resolved ?? nothingResolved)
+    for (const group of bucket.candidates(change, numbers)) {
+      findings.meet(group, change, resolved ?? nothingResolved, numbers)
       await pause()
     }
     return findings.result()
   }
 
+  /** Lets one more of the wide topics into the buckets that a change looks into. One that is there already is not added again.
+   *
+   *  @returns false when all of them are there */
+  #joinNext({ resourceType }: Change): boolean {
+    if (!this.#buckets.has(resourceType) && this.#wide.size === 0) return false
+    const { value: topic } = this.#bucketsOf(resourceType).joining.next()
+    if (!topic) return false
+    this.#add(topic, resourceType)
+    return true
+  }
+
+  /** Reads one more of the numbers that the candidates among the criteria depend on; false when all are known. */
+  #readNext(change: Change, numbers: PathNumbers): boolean {
+    const paths = this.#bucketFor(change)?.numberPaths()
+    return paths !== undefined && numbers.readNext(paths)
+  }
+
   /** The bucket that a change looks into; undefined when nothing is in it. */
   #bucketFor({ resourceType, interaction }: Change): Bucket | undefined {
-    if (!this.#buckets.has(resourceType) && this.#wide.size === 0) return undefined
-    const bucket = this.#bucketsOf(resourceType).get(interaction)
+    const bucket = this.#buckets.get(resourceType)?.byInteraction.get(interaction)
     return bucket?.isEmpty === false ? bucket : undefined
   }
 
-  /** Buckets of a type; made on first sight, with the wide triggers in them. */
-  #bucketsOf(resourceType: string): Map<Interaction, Bucket> {
-    const known = this.#buckets.get(resourceType)
-    if (known) return known
-    const buckets = new Map(interactions.map((each) => [each, new Bucket(resourceType)]))
-    this.#buckets.set(resourceType, buckets)
-    for (const topic of this.#wide.values()) this.#add(topic, resourceType)
-    return buckets
+  /** Buckets of a type; made on first sight. */
+  #bucketsOf(resourceType: string): TypeBuckets {
+    let known = this.#buckets.get(resourceType)
+    if (!known) {
+      const byInteraction = new Map(interactions.map((each) => [each, new Bucket(resourceType)]))
+      known = { byInteraction, joining: this.#wide.values() }
+      this.#buckets.set(resourceType, known)
+    }
+    return known
   }
 
   #add(topic: SubscriptionTopic, resourceType: string): void {
@@ -162,7 +202,7 @@ export class TopicIndex {
       for (const interaction of wanted) {
         this.#buckets
           .get(resourceType)
-          ?.get(interaction)
+          ?.byInteraction.get(interaction)
           ?.add(topic.url, criteria, (text) => this.#use(text))
       }
     }
@@ -203,8 +243,13 @@ class Findings {
     this.#fired = new Set(always)
   }
 
-  meet(group: CriteriaGroup, change: Change, resolved: ResolvedReferences): void {
-    const fires = group.decideByGuards(change)
+  meet(
+    group: CriteriaGroup,
+    change: Change,
+    resolved: ResolvedReferences,
+    numbers: NumbersAtPaths,
+  ): void {
+    const fires = group.decideByConditions(change, numbers)
     if (fires === true) for (const url of group.topicUrls) this.#fired.add(url)
     if (fires !== undefined) return
     const topicUrls = this.#withinBudget(group.topicUrls)

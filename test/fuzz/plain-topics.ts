@@ -2,6 +2,7 @@ import { compile } from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { Change, FhirResource } from '../../src/host/types.ts'
 import type { SubscriptionTopic, TopicTrigger } from '../../src/triggers/subscription-topic.ts'
+import { FhirPathSyntaxError, parseFhirPath, unwrap } from '../../src/triggers/fhirpath-ast.ts'
 import { storedResources } from './topic-operations.ts'
 
 export type PlainVerdict = 'fires' | 'does not fire' | 'undecided'
@@ -32,6 +33,13 @@ export class PlainTopics {
             .map((trigger) => this.#verdict(trigger, change)),
         ),
       ]),
+    )
+  }
+
+  /** Whether each trigger of the topic is one comparison by order. */
+  onlyCompares(url: string): boolean {
+    return (this.#topics.get(url)?.triggers ?? []).every(
+      ({ criteria }) => criteria !== undefined && isComparison(criteria),
     )
   }
 
@@ -68,6 +76,15 @@ export class PlainTopics {
       this.#compiled.set(criteria, evaluate)
     }
     return this.#compiled.get(criteria)
+  }
+}
+
+function isComparison(criteria: string): boolean {
+  try {
+    return unwrap(parseFhirPath(criteria)).type === 'InequalityExpression'
+  } catch (error) {
+    if (error instanceof FhirPathSyntaxError) return false
+    throw error
   }
 }
 

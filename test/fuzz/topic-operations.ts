@@ -56,6 +56,44 @@ const name = fc.record(
   },
   { requiredKeys: [] },
 )
+/** Around the limits of {@link limit}, and what is no number. Some differ by less than FHIRPath's precision. */
+const number = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(-5.4, -1, 0, 5, 5.4, 5.400_000_001, 5.400_000_1, 10) },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>('5.4', true, null) },
+)
+const quantity = fc.record(
+  {
+    value: number,
+    _value: fc.constant({ id: 'x' }),
+    unit: word,
+    system: fc.constantFrom('http://unitsofmeasure.org', 'a'),
+    code: fc.constantFrom('1', 'mg', 'a'),
+  },
+  { requiredKeys: [] },
+)
+const quantities = fc.record({ value: number }, { requiredKeys: [] })
+const observation: fc.Arbitrary<FhirResource> = fc
+  .record(
+    {
+      status: word,
+      valueQuantity: fc.oneof(quantities, quantities, quantity),
+      valueInteger: number,
+      valueString: word,
+      component: fc.array(
+        fc.record(
+          {
+            code: fc.record({ coding: fc.array(coding, { maxLength: 2 }) }),
+            valueQuantity: fc.oneof(quantities, quantity),
+          },
+          { requiredKeys: [] },
+        ),
+        { maxLength: 3 },
+      ),
+      effectiveDateTime: fc.constantFrom('2000-01-01', '2000'),
+    },
+    { requiredKeys: [] },
+  )
+  .map((elements) => ({ resourceType: 'Observation', id: 'a', ...elements }))
 const patient: fc.Arbitrary<FhirResource> = fc
   .record(
     {
@@ -137,6 +175,44 @@ const other = fc.constantFrom(
   ...['name.family and true', "name.first().given contains 'a'", "gender.matches('^a')", 'true'],
   ...['%previous.gender.exists()', '%previous.gender != %current.gender', '%current.empty()'],
 )
+const limit = fc.constantFrom(
+  ...['0', '5', '5.4', '5.40', '5.4', '10', '-1', '-5.4', '(5)', '+5', '5.400000001', '5.40000011'],
+  ...["'a'", '@2000-01-01', "5 'mg'", "5.4 '1'", '{}', '5.4 + 0', 'true'],
+)
+const valuePath = 'value.ofType(Quantity).value'
+const numberPath = fc.oneof(
+  fc.constantFrom(
+    ...[valuePath, 'value', '`value`.value', 'value.as(Quantity).value', 'value.ofType(integer)'],
+    ...['value.ofType(Quantity)', 'effective', 'birthDate', 'status', 'score.count()'],
+  ),
+  fc.constantFrom(
+    ...[valuePath, 'score', 'part.score', 'component[0].value.value', 'component.value'],
+    ...[`component.${valuePath}`, `component.${valuePath}`, 'component.value.value /* > 5 */'],
+    ...['component.first().value.value', "component.where(code.coding.code = 'a').value.value"],
+    'component.where(%previous.status = status).value.value',
+  ),
+)
+const numberSource = fc.oneof({ weight: 9, arbitrary: source }, fc.constant('Observation.'))
+const ordering = fc.constantFrom('<', '<=', '>', '>=')
+const comparison = fc
+  .tuple(numberSource, numberPath, ordering, limit, fc.nat(9))
+  .map(([from, path, operator, than, form]) => {
+    if (form === 0) return `${than} ${operator} ${from}${path}`
+    if (form === 1) return `(${from}${path} ) ${operator} ${than}`
+    if (form === 2) return `(${from}value as Quantity).value ${operator} ${than}`
+    return `${from}${path} ${operator} ${than}`
+  })
+/** Limits of one number, and of another or not. */
+const range = fc
+  .tuple(
+    numberSource,
+    numberPath,
+    fc.array(fc.tuple(ordering, limit), { minLength: 2, maxLength: 3 }),
+  )
+  .chain(([from, path, limits]) => {
+    const parts = limits.map(([operator, than]) => `${from}${path} ${operator} ${than}`)
+    return maybe(comparison).map((more) => [...parts, ...(more ? [more] : [])].join(' and '))
+  })
 const resolving = fc
   .tuple(
     fc.constantFrom('', '%current.', '%previous.'),
@@ -155,6 +231,8 @@ const { criteria } = fc.letrec<{ criteria: string; leaf: string; joined: string 
     { weight: 3, arbitrary: existence },
     { weight: 1, arbitrary: mixed },
     { weight: 2, arbitrary: other },
+    { weight: 5, arbitrary: comparison },
+    { weight: 2, arbitrary: range },
     { weight: 2, arbitrary: resolving },
     { weight: 1, arbitrary: invalid },
   ),
@@ -186,14 +264,24 @@ const binary: fc.Arbitrary<FhirResource> = fc
   .map((elements) => ({ resourceType: 'Binary', id: 'b', ...elements }))
 /** Unknown to R4. */
 const custom: fc.Arbitrary<FhirResource> = fc
-  .record({ status: word, gender: word }, { requiredKeys: [] })
+  .record(
+    {
+      status: word,
+      gender: word,
+      score: fc.oneof({ weight: 4, arbitrary: number }, fc.array(number, { maxLength: 2 })),
+      _score: givenShadow,
+      part: fc.record({ score: number }, { requiredKeys: [] }),
+    },
+    { requiredKeys: [] },
+  )
   .map((elements) => ({ resourceType: 'Custom', id: 'c', ...elements }))
 
 const versions = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(patient, patient) },
   { weight: 3, arbitrary: fc.tuple(encounter, encounter) },
   { weight: 1, arbitrary: fc.tuple(binary, binary) },
-  { weight: 1, arbitrary: fc.tuple(custom, custom) },
+  { weight: 2, arbitrary: fc.tuple(custom, custom) },
+  { weight: 6, arbitrary: fc.tuple(observation, observation) },
 )
 const change: fc.Arbitrary<Operation> = fc
   .tuple(
@@ -216,7 +304,7 @@ const trigger: fc.Arbitrary<TopicTrigger> = fc
   .record({
     resourceType: fc.constantFrom(
       ...['Patient', 'Patient', 'Patient', 'Encounter', 'Encounter', 'Binary', 'Custom'],
-      ...['*', '*', 'DomainResource'],
+      ...['*', '*', 'DomainResource', 'Observation', 'Observation', 'Observation', 'Observation'],
     ),
     interactions: fc.oneof(
       { weight: 3, arbitrary: fc.constant(interactions) },

@@ -91,7 +91,7 @@ describe('explainTopic', () => {
 
   it('criteria that is evaluated: what each part and each side of a comparison came to', async () => {
     const trigger = await explainOne(
-      "(%previous.empty() or %previous.status != 'final') and %current.status in category.text and value.ofType(Quantity).value > 10",
+      "(%previous.empty() or %previous.status != 'final') and %current.status in category.text and value.ofType(Quantity).value + 1 > 10",
       update(
         {
           status: 'final',
@@ -113,9 +113,9 @@ describe('explainTopic', () => {
         ['category.text', 'final:FHIR.string lab:FHIR.string'],
       ],
       [
-        'value.ofType(Quantity).value > 10',
+        'value.ofType(Quantity).value + 1 > 10',
         'false',
-        ['value.ofType(Quantity).value', '5:FHIR.decimal'],
+        ['value.ofType(Quantity).value + 1', '6:System.Integer'],
       ],
     ])
     assert.ok(trigger.steps !== undefined && trigger.steps > 10)
@@ -137,6 +137,25 @@ describe('explainTopic', () => {
       ["code.coding.where(system = 's' and code = 'x').exists()", 'false'],
     ])
   })
+
+  for (const [value, decidedBy, guard] of [
+    [11, 'exact', undefined],
+    [10.0, 'exact', 'value.ofType(Quantity).value > 10'],
+    [-1, 'exact', 'value.ofType(Quantity).value > 10'],
+    [undefined, 'exact', 'value.ofType(Quantity).value > 10'],
+    ['11', 'criteria', undefined],
+  ] as const) {
+    it(`a comparison with a number, of ${JSON.stringify(value)}`, async () => {
+      const trigger = await explainOne(
+        "status = 'final' and 10.0 < value.ofType(Quantity).value",
+        update({ status: 'final', valueQuantity: { value } }, {}),
+      )
+      assert.equal(trigger.decidedBy, decidedBy)
+      assert.equal(trigger.guard, guard)
+      assert.equal(trigger.fires, decidedBy === 'criteria' ? undefined : guard === undefined)
+      assert.equal(trigger.parts.length, 2)
+    })
+  }
 
   for (const [status, fires, guard] of [
     ['amended', true, undefined],

@@ -3,11 +3,13 @@ import { describe, it } from 'node:test'
 import { version as fhirPathVersion } from 'fhirpath'
 import type { FhirResource } from '../../../src/host/types.ts'
 import { modulePackage } from '../../../src/module-package.ts'
+import { fhirPathEngine } from '../../../src/triggers/criteria-engine.ts'
 import {
   parseSubscriptionTopic,
   type SubscriptionTopic,
 } from '../../../src/triggers/subscription-topic.ts'
 import { criteriaName, criteriaNameOf, TopicFacts } from '../../../src/triggers/topic-facts.ts'
+import { TopicIndex } from '../../../src/triggers/topic-index.ts'
 
 function topic(id: string, ...trigger: readonly object[]): SubscriptionTopic {
   return parseSubscriptionTopic(resource(id, ...trigger))
@@ -85,16 +87,39 @@ describe('topics that need the version before a change', () => {
   ] as const
   for (const { type, interaction, urls } of cases) {
     it(`${interaction} of ${type}`, async () => {
+      const index = new TopicIndex()
+      await index.update([], topics)
       for (const facts of [
         new TopicFacts(topics),
-        new TopicFacts(topics, new TopicFacts(topics)),
-        await TopicFacts.inSlices(topics, new TopicFacts([])),
+        await TopicFacts.inSlices(topics, (text) => index.factsOf(text)),
       ]) {
         assert.deepEqual(facts.usingPrevious(type, interaction), urls)
         assert.deepEqual(facts.usingPrevious(type, interaction), urls)
       }
     })
   }
+})
+
+describe('facts of indexed topics', () => {
+  it('parses no criteria that the index has parsed', async () => {
+    let parsed = 0
+    const index = new TopicIndex({
+      compile(text) {
+        parsed++
+        return fhirPathEngine.compile(text)
+      },
+    })
+    const topics = [
+      topic('typed', { resource: 'Patient', fhirPathCriteria: '%previous.exists()' }),
+      topic('wide', { resource: 'Resource', fhirPathCriteria: 'active =' }),
+    ]
+    await index.update([], topics)
+    const facts = await TopicFacts.inSlices(topics, (text) => index.factsOf(text))
+    assert.equal(parsed, 2)
+    assert.deepEqual([...facts.faults.keys()], ['wide'])
+    assert.equal(index.factsOf('%previous.id.exists()').usesPrevious, true)
+    assert.equal(parsed, 3)
+  })
 })
 
 describe('the name of criteria', () => {

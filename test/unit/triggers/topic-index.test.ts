@@ -152,12 +152,84 @@ describe('TopicIndex', () => {
     assert.deepEqual(fired(change('Patient', 'create', { gender: '\\\n' })), ['a'])
   })
 
+  it('lets wide topics join the buckets of a new type while they change', async () => {
+    const wide = { resource: 'Resource', fhirPathCriteria: "id = '1'" }
+    for (let n = 0; n < 6; n++) put(index, `wide-${n}`, wide)
+    const pauses: (() => void)[] = [
+      () => {
+        index.remove('wide-0')
+        index.remove('wide-5')
+        put(index, 'wide-1', { ...wide, fhirPathCriteria: "id = '2'" })
+        put(index, 'wide-2', wide)
+        put(index, 'wide-6', wide)
+        put(index, 'patient', { resource: 'Patient', fhirPathCriteria: "id = '1'" })
+        assert.deepEqual(fired(change('Binary', 'create')), [
+          'wide-2',
+          'wide-3',
+          'wide-4',
+          'wide-6',
+        ])
+      },
+      () => {
+        index.remove('patient')
+        put(index, 'patient', { resource: 'Patient' })
+        index.remove('wide-3')
+      },
+    ]
+    const of = change('Patient', 'create')
+    const twice = [1, 2].map(() =>
+      index.matchInTurns(of, undefined, async () => {
+        pauses.shift()?.()
+        await Promise.resolve()
+      }),
+    )
+    for (const result of await Promise.all(twice)) {
+      assert.deepEqual(result.fired.toSorted(), ['patient', 'wide-2', 'wide-4', 'wide-6'])
+    }
+    for (const url of ['wide-2', 'wide-4', 'wide-6', 'patient']) index.remove(url)
+    assert.deepEqual(fired(of), [])
+    put(index, 'wide-0', wide)
+    assert.deepEqual(fired(of), ['wide-0'])
+  })
+
+  for (const resource of ['Observation', 'Resource']) {
+    it(`meets a topic on ${resource} that is replaced while its number is read`, async () => {
+      const trigger = { resource, fhirPathCriteria: 'value > 1' }
+      put(index, 'only', trigger)
+      let replacements = 0
+      const of = change('Observation', 'create', { valueInteger: 2 })
+      const { fired: found } = await index.matchInTurns(of, undefined, async () => {
+        if (replacements++ < 5) put(index, 'only', trigger)
+        await Promise.resolve()
+      })
+      assert.deepEqual(found, ['only'])
+      assert.ok(replacements > 0)
+    })
+  }
+
+  it('pauses for each wide topic that joins', async () => {
+    for (let n = 0; n < 50; n++) {
+      put(index, `${n}`, { resource: 'Resource', fhirPathCriteria: `id = '${n}'` })
+    }
+    const pausesOf = async (): Promise<number> => {
+      let pauses = 0
+      await index.matchInTurns(change('Patient', 'create'), undefined, () => {
+        pauses++
+        return Promise.resolve()
+      })
+      return pauses
+    }
+    // One criteria is met.
+    assert.deepEqual([await pausesOf(), await pausesOf()], [51, 1])
+  })
+
   it('evaluates a criteria once per change, and none that the change cannot make true', () => {
     const evaluated: string[] = []
     const counting: CriteriaEngine = {
       compile(text) {
         const criteria = fhirPathEngine.compile(text)
         return {
+          facts: () => criteria.facts(),
           guards: (resourceType) => criteria.guards(resourceType),
           evaluate(of, resolved) {
             evaluated.push(text)

@@ -1,0 +1,91 @@
+import { FP_Decimal, util } from 'fhirpath'
+import type { Change } from '../host/types.ts'
+import { criteriaLimits } from './criteria-language.ts'
+import { compileExpression, type Expression } from './expression.ts'
+import type { Fuel } from './fuel.ts'
+import { References, type ResolvedReferences } from './references.ts'
+import { asksForPrevious, isPreviousUnknown } from './unknown-previous.ts'
+import type { ComparableNumber, NumberAtPath, NumbersAtPaths } from './thresholds.ts'
+
+/** Expressions of paths: thousands of criteria ask for the same few. */
+const expressions = new Map<string, Expression>()
+/** Paths come from clients' texts. */
+const maxExpressions = 1000
+
+/** Paths that are read for one change, */
+const maxPaths = 100
+/** and steps of all of them together, after which none is read any more. Whoever asks for more evaluates criteria by criteria. */
+const maxSteps = criteriaLimits.maxSteps
+
+/** The numbers at paths of one change. Each path is evaluated once, whatever the number of criteria that compare it. */
+export class PathNumbers implements NumbersAtPaths {
+  readonly #change: Change
+  readonly #known = new Map<string, NumberAtPath>()
+  #steps = 0
+
+  constructor(change: Change) {
+    this.#change = change
+  }
+
+  at(path: string): NumberAtPath {
+    let number = this.#known.get(path)
+    if (number === undefined) {
+      if (this.#isSpent) return 'unclear'
+      this.#known.set(path, (number = this.#read(path)))
+    }
+    return number
+  }
+
+  /** Reads the first of the paths that has not been read.
+   *
+   *  @returns false when there is none, or no more are read for this change */
+  readNext(paths: Iterable<string>): boolean {
+    if (this.#isSpent) return false
+    for (const path of paths) {
+      if (this.#known.has(path)) continue
+      this.at(path)
+      return true
+    }
+    return false
+  }
+
+  get #isSpent(): boolean {
+    return this.#known.size >= maxPaths || this.#steps > maxSteps
+  }
+
+  #read(path: string): NumberAtPath {
+    let fuel: Fuel | undefined
+    try {
+      const expression = expressionOf(path)
+      if (isPreviousUnknown(this.#change) && asksForPrevious(expression.tree)) return 'unclear'
+      fuel = expression.fuel()
+      return numberAmong(expression.evaluate(this.#change, new References(noReferences), fuel))
+    } catch {
+      // The criteria fails in the same way, and says why.
+      return 'unclear'
+    } finally {
+      this.#steps += fuel?.steps ?? 0
+    }
+  }
+}
+
+/** None is asked for. */
+const noReferences: ResolvedReferences = new Map()
+
+function expressionOf(path: string): Expression {
+  let expression = expressions.get(path)
+  if (!expression) {
+    if (expressions.size === maxExpressions) expressions.clear()
+    expressions.set(path, (expression = compileExpression(path)))
+  }
+  return expression
+}
+
+/** @throws what fhirpath.js throws on a value that cannot be compared */
+function numberAmong(items: readonly unknown[]): NumberAtPath {
+  if (items.length === 0) return 'none'
+  // As fhirpath.js takes the sides of a comparison.
+  const value: unknown = items.length === 1 ? util.valDataConverted(items[0]) : undefined
+  // Its types do not tell of `compare`, which compares by the precision of FHIRPath.
+  return value instanceof FP_Decimal ? (value as FP_Decimal & ComparableNumber) : 'unclear'
+}
