@@ -1,7 +1,7 @@
 import type { CauseReporter } from './cause-reporter.ts'
 import { causeNamed } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
-import { nativeFailure, type NativeFailure } from './native-failure.ts'
+import { NativeFailure, nativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import type { RdkafkaClient, TransactionCall } from './rdkafka-client.ts'
@@ -23,6 +23,15 @@ const awaited: Readonly<Record<TransactionCall, string>> = {
   commitTransaction: 'commitTransaction',
   abortTransaction: 'abortTransaction',
 }
+
+/** A call that was given up before its turn: as one that was not answered. */
+const neverBegun = new NativeFailure({
+  code: kafkaCodes.timedOut,
+  text: 'The call was given up before its turn.',
+  isFatal: false,
+  isRetriable: false,
+  requiresAbort: false,
+})
 
 /** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
 export class TransactionCalls {
@@ -51,7 +60,7 @@ export class TransactionCalls {
     this.#giveUpAtMs = timeMs
     clearTimeout(this.#givingUp)
     this.#givingUp = setTimeout(() => {
-      this.#givenUp.abort(new Error('The call was given up before its turn.'))
+      this.#givenUp.abort(neverBegun)
     }, timeMs - performance.now())
   }
 

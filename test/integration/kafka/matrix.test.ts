@@ -28,6 +28,8 @@ interface Login {
   readonly cause?: RegExp
   /** Puts it right at the broker; absent where that cannot be done. */
   readonly mend?: () => Promise<void>
+  /** What a write is told that is refused because of them. */
+  readonly refusal?: RegExp
 }
 
 /** One way to connect. A further one, such as a mechanism of SASL, is a row more. */
@@ -117,7 +119,7 @@ const certificateLogins: Mode['logins'] = {
       signedIdentity(kafka.certificates, 'matrix', { isExpired: true }),
       'matrix',
     ),
-    cause: /refused the client certificate, which is valid from .* to /,
+    refusal: /The certificate of .* has ended on /,
   }),
 }
 
@@ -204,6 +206,12 @@ interface Laid {
   readonly mend: (() => Promise<void>) | undefined
 }
 
+/** A row whose destination cannot be stored. */
+interface Refused {
+  readonly destination: ReturnType<typeof destinationResource>
+  readonly refusal: RegExp
+}
+
 /** Each destination comes up, fails and recovers for itself, all in one node. */
 describe('every way to connect', () => {
   const title = 'names the cause once, and goes on when it is put right at the broker'
@@ -229,6 +237,11 @@ describe('every way to connect', () => {
     }
 
     async function play(each: TestContext, row: Row): Promise<void> {
+      const refused = plan.refused.get(row)
+      if (refused) {
+        await assert.rejects(node.host.put(refused.destination), { message: refused.refusal })
+        return
+      }
       const { id, cause, mend } = plan.laid.get(row) ?? assert.fail('the row was not laid')
       const named = (errors: readonly string[]): readonly string[] =>
         errors.filter((text) => cause?.test(text))
@@ -269,6 +282,7 @@ async function writeOn({ host }: Node, signal: AbortSignal): Promise<void> {
 /** What is needed for the rows at the broker, made together. */
 class Plan {
   readonly laid = new Map<Row, Laid>()
+  readonly refused = new Map<Row, Refused>()
   readonly destinations: ReturnType<typeof destinationResource>[] = []
   readonly #kafka: KafkaAddresses
   readonly #prefix: string
@@ -311,7 +325,7 @@ class Plan {
       kafkaTopic,
       mode.address(this.#kafka),
     )
-    this.destinations.push({
+    const destination = {
       ...made,
       parameter: [
         ...(made['parameter'] as object[]),
@@ -319,7 +333,10 @@ class Plan {
         // A connect that fails takes as long, and they fail one after the other.
         { name: 'maxBlockMs', valueInteger: 1000 },
       ],
-    })
+    }
+    const { refusal } = login
+    if (refusal) this.refused.set(row, { destination, refusal })
+    else this.destinations.push(destination)
   }
 
   async lay(): Promise<void> {
