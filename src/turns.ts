@@ -2,15 +2,32 @@
 export class Turns {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** Resolves, or rejects, as the work does, which begins when everything before it has ended. */
-  async take<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Resolves, or rejects, as the work does, which begins when everything before it has ended.
+   *  @param abandoned ends the wait, with its reason; the work goes on */
+  async take<Result>(work: () => Promise<Result>, abandoned?: AbortSignal): Promise<Result> {
     const result = this.#last.then(work)
     this.#last = result.catch(() => undefined)
-    return result
+    return abandoned ? unlessAborted(result, abandoned) : result
   }
 
-  /** Resolves when everything that was begun or waits now has ended. Never rejects. */
-  async ended(): Promise<void> {
-    await this.#last
+  /** Resolves when everything that was begun or waits now has ended. Rejects when that is `abandoned`. */
+  async ended(abandoned?: AbortSignal): Promise<void> {
+    await (abandoned ? unlessAborted(this.#last, abandoned) : this.#last)
   }
+}
+
+async function unlessAborted<Result>(
+  result: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      reject(signal.reason as Error)
+    }
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+    void result.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', leave)
+    })
+  })
 }

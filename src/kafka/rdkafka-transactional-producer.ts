@@ -130,9 +130,20 @@ class RdkafkaTransactionalProducer implements PageProducer {
   }
 
   /** librdkafka aborts the process when a producer is disconnected while one of its transactional calls is under way. So the call is
-   *  waited for; from the deadline on it is no longer resumed, which ends it within one slice. */
+   *  waited for; from the deadline on it is no longer resumed, which ends it within one slice.
+   *
+   *  One does not end: sending a checkpoint, for as long as the coordinator refuses the login. It keeps its client until then; the next
+   *  producer of the same transactional.id fences it, and nothing is begun any more that could commit. */
   async #close(): Promise<void> {
-    await this.#turns.ended()
+    try {
+      await this.#turns.ended(this.#calls.abandoned)
+      await this.#disconnect()
+    } catch {
+      void this.#turns.ended().then(() => this.#disconnect())
+    }
+  }
+
+  async #disconnect(): Promise<void> {
     this.#dead = 'It was closed.'
     clearTimeout(this.#polling)
     this.#calls.end()
@@ -140,9 +151,9 @@ class RdkafkaTransactionalProducer implements PageProducer {
     await this.#group.disconnect()
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
+  async #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#closing) throw closedFailure()
-    await this.#turns.take(work)
+    return this.#turns.take(work, this.#calls.abandoned)
   }
 
   #poll(): void {
@@ -195,8 +206,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     try {
       checkpoint = await beforeCommit?.()
     } catch (error) {
-      const refusal = await this.#abort()
-      if (refusal) this.#dead = refusal.text
+      this.#dead = (await this.#abort())?.text
       throw error
     }
     if (checkpoint !== undefined) await this.#sendCheckpoint(checkpoint, records)
@@ -231,11 +241,9 @@ class RdkafkaTransactionalProducer implements PageProducer {
   }
 
   async readCheckpoint(kafkaTopic = this.checkpointTopic): Promise<number | undefined> {
-    let checkpoint: number | undefined
-    await this.#exclusively(async () => {
-      checkpoint = await this.#group.read(kafkaTopic, this.#calls, () => this.#probeCheckpoint())
-    })
-    return checkpoint
+    return this.#exclusively(() =>
+      this.#group.read(kafkaTopic, this.#calls, () => this.#probeCheckpoint()),
+    )
   }
 
   async #isRecordRefused(
@@ -256,8 +264,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     this.#failed.length = 0
     await this.#begin()
     await this.#sendCheckpoint(0, [])
-    const refusal = await this.#abort()
-    if (refusal) this.#dead = refusal.text
+    this.#dead = (await this.#abort())?.text
   }
 
   /** begin's error carries no flags, only a code. */

@@ -33,6 +33,10 @@ const neverBegun = new NativeFailure({
   requiresAbort: false,
 })
 
+/** What is given up ends within its slice or, where librdkafka does not look at that, within `socket.timeout.ms`. */
+const endingMs = 2000
+const neverEnded = 'A call of librdkafka does not end; its producer is left to itself.'
+
 /** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
 export class TransactionCalls {
   readonly #config: ProducerConfig
@@ -42,7 +46,9 @@ export class TransactionCalls {
   #missingCoordinator: string | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
   readonly #givenUp = new AbortController()
+  readonly #abandoned = new AbortController()
   #givingUp: NodeJS.Timeout | undefined
+  #abandoning: NodeJS.Timeout | undefined
 
   constructor(config: ProducerConfig, causes: CauseReporter) {
     this.#config = config
@@ -59,14 +65,29 @@ export class TransactionCalls {
     if (timeMs >= this.#giveUpAtMs) return
     this.#giveUpAtMs = timeMs
     clearTimeout(this.#givingUp)
+    clearTimeout(this.#abandoning)
+    const leftMs = timeMs - performance.now()
     this.#givingUp = setTimeout(() => {
       this.#givenUp.abort(neverBegun)
-    }, timeMs - performance.now())
+    }, leftMs)
+    const socketTimeoutMs = Number(this.#config.global['socket.timeout.ms'])
+    this.#abandoning = setTimeout(
+      () => {
+        this.#abandoned.abort(new KafkaFailure('fatal', neverEnded))
+      },
+      leftMs + socketTimeoutMs + endingMs,
+    )
+  }
+
+  /** The call under way was given up and does not end. */
+  get abandoned(): AbortSignal {
+    return this.#abandoned.signal
   }
 
   /** No call comes any more. */
   end(): void {
     clearTimeout(this.#givingUp)
+    clearTimeout(this.#abandoning)
   }
 
   isPast(timeMs: number): boolean {
