@@ -24,9 +24,9 @@ export class SortedThresholds<Item> {
 
   remove({ operator, limit }: Threshold, item: Item): void {
     const entries = this.#entries[operator]
-    const from = countWhile(entries, (entry) => entry.limit < limit)
-    const at = entries.findIndex((entry, index) => index >= from && entry.item === item)
-    if (at >= 0) entries.splice(at, 1)
+    let at = countWhile(entries, (entry) => entry.limit < limit)
+    while (entries[at]?.limit === limit && entries[at]?.item !== item) at++
+    if (entries[at]?.limit === limit) entries.splice(at, 1)
   }
 
   get isEmpty(): boolean {
