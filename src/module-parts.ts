@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
-import { CertificateWatch } from './delivery/certificate-watch.ts'
+import { DestinationWarnings } from './delivery/destination-warnings.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
 import { pageProducers } from './delivery/page-producers.ts'
@@ -41,7 +41,7 @@ export interface Parts {
   readonly hooks: CommitHooks
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
-  readonly certificates: CertificateWatch
+  readonly certificates: DestinationWarnings
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
   /** Transactional id and checkpoint group of the destination with an id. */
@@ -139,7 +139,7 @@ export function wireParts(
     hooks,
     undecided,
     janitor,
-    certificates: new CertificateWatch(registry, logger),
+    certificates: new DestinationWarnings(registry, logger),
     installation,
     transactionalIdOf,
   }

@@ -12,6 +12,7 @@ import {
   type KafkaParameterValues,
 } from '../kafka/parameter-table.ts'
 import { noTokenEndpoint, tokenEndpointFaults } from '../kafka/token-endpoints.ts'
+import { unusedSecurity } from '../kafka/unused-security.ts'
 import { refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { parameterContent, type ParameterContent } from './parameter-content.ts'
@@ -55,6 +56,14 @@ export function validityIssues(values: KafkaParameterValues): readonly Operation
   return validityNotices(values).map(({ parameter, message, isOutside }) => ({
     ...refusal('value', message, valuePath(parameter)),
     severity: isOutside ? 'error' : 'warning',
+  }))
+}
+
+/** What a write is warned of: a login or certificates that do nothing. */
+export function unusedIssues(values: KafkaParameterValues): readonly OperationOutcomeIssue[] {
+  return unusedSecurity(values).map(({ parameter, message }) => ({
+    ...refusal('business-rule', message, valuePath(parameter)),
+    severity: 'warning',
   }))
 }
 

@@ -12,7 +12,7 @@ import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
 import { organizationIssues } from './organization.ts'
 import { destinationProfiles } from './profile-definitions.ts'
-import { readParameters, validityIssues, valueIssues } from './read-parameters.ts'
+import { readParameters, unusedIssues, validityIssues, valueIssues } from './read-parameters.ts'
 import { destinationSearchParameters } from './search-parameters.ts'
 import { keepSecrets, maskSecrets } from './secret-parameters.ts'
 import type { SecretSource } from './secrets.ts'
@@ -55,7 +55,7 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ...issues,
       ]
       return found.length === 0 && values
-        ? [...valueIssues(values, options), ...validityIssues(values)]
+        ? [...valueIssues(values, options), ...validityIssues(values), ...unusedIssues(values)]
         : found.slice(0, maxIssues)
     },
     toStored: keepSecrets,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { CertificateWatch } from '../../../src/delivery/certificate-watch.ts'
+import { DestinationWarnings } from '../../../src/delivery/destination-warnings.ts'
 import type { RegisteredDestination } from '../../../src/delivery/registry.ts'
 import { validityNotices } from '../../../src/kafka/certificate-validity.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
@@ -112,7 +112,7 @@ describe('the time of certificates', () => {
     const lines: LogLine[] = []
     const destinations = new Map<string, RegisteredDestination>()
     let atMs = nowMs
-    const watch = new CertificateWatch({ destinations }, recordingLogger(lines), () => atMs)
+    const watch = new DestinationWarnings({ destinations }, recordingLogger(lines), () => atMs)
     const put = (id: string, values: KafkaParameterValues): void => {
       const resource = destinationResource(id, 'kafka-best-effort', 't', 't', 'a:1')
       const { reference, ...parsed } = parseTopicDestination(resource, secrets)

@@ -1,4 +1,5 @@
 import { validityNotices } from '../kafka/certificate-validity.ts'
+import { unusedSecurity } from '../kafka/unused-security.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import type { Registry } from './registry.ts'
@@ -6,8 +7,9 @@ import type { Registry } from './registry.ts'
 const repeatMs = 86_400_000
 const lookIntervalMs = 3_600_000
 
-/** Says in the log which certificates have ended or end soon: when a destination comes or changes, and then once a day. */
-export class CertificateWatch {
+/** Says in the log which certificates have ended or end soon, and what is given but not used: when a destination comes or changes, and then once a
+ *  day. */
+export class DestinationWarnings {
   readonly #registry: Pick<Registry, 'destinations'>
   readonly #logger: Logger
   readonly #nowMs: () => number
@@ -46,10 +48,17 @@ export class CertificateWatch {
       const before = this.#looked.get(reference)
       if (!destination || (before?.as === destination && at - before.at < repeatMs)) continue
       this.#looked.set(reference, { at, as: destination })
-      for (const { parameter, message } of validityNotices(destination.parameters, at)) {
+      const { parameters } = destination
+      for (const { parameter, message } of validityNotices(parameters, at)) {
         this.#logger.warn(
           { destination: reference, parameter, cause: message },
           'a certificate of a destination ends soon, or is outside its time',
+        )
+      }
+      for (const { parameter, message } of unusedSecurity(parameters)) {
+        this.#logger.warn(
+          { destination: reference, parameter, cause: message },
+          'a destination is less protected than its parameters say',
         )
       }
     }
