@@ -54,9 +54,10 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
         ...organizationIssues(resource),
         ...issues,
       ]
-      return found.length === 0 && values
-        ? [...valueIssues(values, options), ...validityIssues(values), ...unusedIssues(values)]
-        : found.slice(0, maxIssues)
+      if (found.length > 0 || !values) return found.slice(0, maxIssues)
+      const told = [...valueIssues(values, options), ...validityIssues(values)]
+      const isRefused = told.some(({ severity }) => severity === 'error')
+      return isRefused ? told : [...told, ...unusedIssues(values)]
     },
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,
