@@ -89,10 +89,10 @@ export interface ModuleOptions {
    *  them again, which takes about a tenth of a second.
    *  @default 60000  Minimum 1000. */
   readonly idleProducerMs?: number
-  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to twice of it
-   *  where transactions take long. An event that arrives when the lane is idle never waits for it. With `transactional: false` the default
+  /** Shortest time between two Kafka transactions of one destination while pages come small, in milliseconds; up to four times of
+   *  it where transactions take long. An event that arrives when the lane is idle never waits for it. With `transactional: false` the default
    *  is 5: a small page costs little there.
-   *  @default 20  0 switches it off. */
+   *  @default 10  0 switches it off. */
   readonly pageLingerMs?: number
   /** Most events in one Kafka transaction.
    *  @default 1000  Minimum 1, maximum 100000. */
@@ -143,7 +143,7 @@ const defaults: Required<Defaulted> = {
   leadership: 'session',
   pollIntervalMs: 250,
   idleProducerMs: 60_000,
-  pageLingerMs: 20,
+  pageLingerMs: 10,
   maxPageEvents: 1000,
   maxPageBytes: 8 * 1024 * 1024,
   dryRunMaxChanges: 10_000,

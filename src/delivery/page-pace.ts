@@ -29,10 +29,10 @@ export class PagePace {
 
   /** The page is committed. A transaction costs broker and database some milliseconds of processor, however few events it has. Where they
    *  are busy it takes longer, and the next one is begun later: a lane that keeps up is in a transaction for half of the time at most, as
-   *  far as twice `pageLingerMs` allows.
+   *  far as four times `pageLingerMs` allows.
    *  @param isDrained nothing was waiting behind the page */
   end(isDrained: boolean): void {
     const lingerMs = Math.max(this.#pageLingerMs, 2 * this.idleMs)
-    this.#lingerMs = isDrained ? Math.min(lingerMs, 2 * this.#pageLingerMs) : 0
+    this.#lingerMs = isDrained ? Math.min(lingerMs, 4 * this.#pageLingerMs) : 0
   }
 }
