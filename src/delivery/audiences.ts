@@ -1,6 +1,6 @@
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { criteriaName } from '../triggers/topic-facts.ts'
-import type { RegisteredDestination } from './registry.ts'
+import type { RegisteredDestination } from './registered-destination.ts'
 
 /** Who reads one queue of the log. A topic has one for all, and one for each organization that a destination is limited to. */
 export interface Audience {

@@ -14,7 +14,7 @@ import { maxErrors } from '../outbox/error-list.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { logDelivery } from './delivery-log.ts'
-import type { RegisteredDestination } from './registry.ts'
+import type { RegisteredDestination } from './registered-destination.ts'
 
 /** One event for one best-effort destination. `error`: the criteria could not be decided, so the event is dropped and counted. */
 export interface BestEffortEvent {

@@ -9,7 +9,8 @@ import type { LaneParts } from './lane-parts.ts'
 import { LaneSpread } from './lane-spread.ts'
 import { PollLoop } from './poll-loop.ts'
 import { wakeWaiting } from './queue-watch.ts'
-import type { RegisteredDestination, Registry } from './registry.ts'
+import type { RegisteredDestination } from './registered-destination.ts'
+import type { Registry } from './registry.ts'
 
 export interface LaneSupervisorParts extends Omit<
   LaneParts,

@@ -2,28 +2,20 @@ import { isDeepStrictEqual } from 'node:util'
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
-import { listDestinationRows, type DestinationRow } from '../outbox/destinations.ts'
+import type { DestinationRow } from '../outbox/destination-row.ts'
+import { listDestinationRows } from '../outbox/destinations.ts'
 import { readRegistryChanges } from '../outbox/registry-changes.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { noteTopicHolders } from '../outbox/topic-holders.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
-import type { TopicDestination } from '../resources/topic-destination.ts'
 import { Slices } from '../slices.ts'
 import { parseSubscriptionTopic, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { TopicFacts } from '../triggers/topic-facts.ts'
 import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
 import { asksForOrganization, groupAudiences, type Audience } from './audiences.ts'
 import { OneView } from './one-view.ts'
+import type { RegisteredDestination } from './registered-destination.ts'
 import { StoredDestinations, type StoredDestinationsParts } from './stored-destinations.ts'
-
-/** A destination as this node serves it. */
-export interface RegisteredDestination {
-  readonly row: DestinationRow
-  /** Absent when the stored resource cannot be used here. */
-  readonly destination: TopicDestination | undefined
-  /** Why it cannot be used; beside a destination: why its secrets are those of before. */
-  readonly fault: string | undefined
-}
 
 export interface RegistryParts extends StoredDestinationsParts {
   readonly db: SqlTx

@@ -3,7 +3,8 @@ import type { CauseReporter } from './cause-reporter.ts'
 import { describeKafkaCode, isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import { CheckpointConsumer, type CheckpointPlace } from './rdkafka-checkpoint.ts'
+import type { CheckpointPlace } from './checkpoint-place.ts'
+import { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import type { TransactionCalls } from './transaction-calls.ts'
 
 const connectTimeoutMs = 3000

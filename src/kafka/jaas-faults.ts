@@ -1,5 +1,5 @@
 import { JaasSyntaxError, parseJaas, type JaasEntry } from './jaas.ts'
-import type { ParameterFault } from './parameter-faults.ts'
+import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { callbackHandlerFaults } from './sasl/callback-handlers.ts'
 import { jaasFault, type LoginModule } from './sasl/login-module.ts'

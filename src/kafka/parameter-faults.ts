@@ -1,6 +1,7 @@
 import { bootstrapServers, everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
 import { jaasFaults } from './jaas-faults.ts'
 import { kafkaFeatures } from './kafka-features.ts'
+import type { ParameterFault } from './parameter-fault.ts'
 import {
   kafkaParameterNames,
   kafkaParameters,
@@ -8,12 +9,6 @@ import {
   type KafkaParameterValues,
 } from './parameter-table.ts'
 import { tlsFaults } from './tls-faults.ts'
-
-/** One reason why a destination cannot be used. `message` is a sentence without any secret. */
-export interface ParameterFault {
-  readonly parameter: KafkaParameterName
-  readonly message: string
-}
 
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
 /** Values Kafka compares without regard to case. */

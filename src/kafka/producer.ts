@@ -1,6 +1,6 @@
 import type { TopicDestinationError } from '../errors.ts'
 import type { KafkaCause } from './kafka-causes.ts'
-import type { CheckpointPlace } from './rdkafka-checkpoint.ts'
+import type { CheckpointPlace } from './checkpoint-place.ts'
 
 /** One header: one name, one text. In this form node-rdkafka takes it, so that nothing is converted while a transaction is open. */
 export type KafkaHeader = Readonly<Record<string, string>>

@@ -1,18 +1,11 @@
 import type { KafkaConsumer } from 'node-rdkafka'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
+import type { CheckpointPlace } from './checkpoint-place.ts'
 import { connectionKey, connectionSettingsOf } from './connection-key.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { nativeFailure } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
 import { ClientLogin } from './tokens/client-login.ts'
-
-/** Where a transactional producer keeps its checkpoint: an offset of a group that nobody consumes with. */
-export interface CheckpointPlace {
-  readonly group: string
-  readonly kafkaTopic: string
-  /** The topic holds no records: it is there for checkpoints alone, and may be missing although there is something to send. */
-  readonly isOwnTopic: boolean
-}
 
 const disconnectTimeoutMs = 3000
 

@@ -1,5 +1,5 @@
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
-import type { ParameterFault } from './parameter-faults.ts'
+import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
 

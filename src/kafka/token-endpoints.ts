@@ -1,5 +1,5 @@
 import { TopicDestinationError } from '../errors.ts'
-import type { ParameterFault } from './parameter-faults.ts'
+import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 
 /** Whether destinations may have tokens fetched from this URL. */
@@ -47,7 +47,7 @@ export function tokenEndpointFaults(
   if (url === undefined || isAllowed(url)) return []
   const parameter = 'saslOauthbearerTokenEndpointUrl'
   const message = webUrl(url)
-    ? 'saslOauthbearerTokenEndpointUrl is not among the token endpoints that this server asks; have the operator add it to allowedTokenEndpoints.'
+    ? 'saslOauthbearerTokenEndpointUrl is not among the token endpoints that this server asks; have the operator add it to allowedTokenEndpoints (variable ALLOWED_TOKEN_ENDPOINTS of the reference server).'
     : 'saslOauthbearerTokenEndpointUrl must be an absolute URL of https, without user and fragment.'
   return [{ parameter, message }]
 }

@@ -1,4 +1,4 @@
-import type { ParameterFault } from './parameter-faults.ts'
+import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
 import { usesTls } from './tls-faults.ts'
 

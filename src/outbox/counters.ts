@@ -1,6 +1,6 @@
 import { uncountedEvents } from './backlog-count.ts'
 import { newestErrors } from './error-list.ts'
-import type { DestinationKind } from './destinations.ts'
+import type { DestinationKind } from './destination-row.ts'
 import { literal, type OutboxSchema, type Queryable } from './schema.ts'
 import { heldDestinations } from './destination-locks.ts'
 import { concerns, countedQueues } from './undecided-counts.ts'

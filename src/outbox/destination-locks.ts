@@ -1,4 +1,4 @@
-import type { NewDestination } from './destinations.ts'
+import type { NewDestination } from './destination-row.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
 // One order for all locks: a transaction that changes several destinations, or rows that go with them, first locks the destinations, by their ids.

@@ -118,7 +118,7 @@ function readVaultConfig(path: string): ReadonlyMap<string, VaultEntry> {
   } catch (error) {
     // A parser's message quotes the text, which may hold secrets by mistake.
     const reason = error instanceof SyntaxError ? 'it is not JSON' : fileErrorCode(error)
-    throw secretError(`The vault configuration cannot be read (${reason}).`)
+    throw secretError(`The vault configuration ${path} cannot be read (${reason}).`)
   }
   const secrets = isJsonObject(config) ? config['secret'] : undefined
   if (!isJsonObject(secrets)) {

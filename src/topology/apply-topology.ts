@@ -3,7 +3,8 @@ import type { ClusterAdmin } from './cluster-admin.ts'
 import { ClusterFailure } from './cluster-failure.ts'
 import { TopologyError } from './finding.ts'
 import { formatPlanLine, type AclLine, type PlanLine } from './plan-line.ts'
-import { planTopology, type PlanOptions, type TopologyPlan } from './plan-topology.ts'
+import type { PlanOptions } from './plan-options.ts'
+import { planTopology, type TopologyPlan } from './plan-topology.ts'
 import type { ResolvedTopology } from './resolved-topology.ts'
 
 export interface ApplyOptions extends PlanOptions {

@@ -21,7 +21,8 @@ export {
 } from './import-topology.ts'
 export { parseTopology, type TopologySource } from './parse-topology.ts'
 export { formatPlanLine, type PlanLine } from './plan-line.ts'
-export { planTopology, type PlanOptions, type TopologyPlan } from './plan-topology.ts'
+export type { PlanOptions } from './plan-options.ts'
+export { planTopology, type TopologyPlan } from './plan-topology.ts'
 export { resolveTopology } from './resolve-topology.ts'
 export type {
   ConsumerGroup,

@@ -3,20 +3,9 @@ import type { ClusterAdmin, ClusterFacts, ClusterTopic } from './cluster-admin.t
 import type { Finding } from './finding.ts'
 import { tooManyReplicas } from './lint/replication.ts'
 import type { PlanLine } from './plan-line.ts'
+import type { PlanOptions } from './plan-options.ts'
 import type { ResolvedTopic, ResolvedTopology } from './resolved-topology.ts'
 import { settingChanges } from './setting-changes.ts'
-
-/** What may be done beside additions and changes that lose nothing. Default: none of it. */
-export interface PlanOptions {
-  /** Records of one key go to another partition afterwards. */
-  readonly allowPartitionIncrease?: boolean
-  /** Kafka deletes at once what is older. */
-  readonly allowShorterRetention?: boolean
-  /** ACLs of the file's principals that the file does not have are removed. */
-  readonly pruneAcls?: boolean
-  /** ACLs are somebody else's business. */
-  readonly skipAcls?: boolean
-}
 
 export interface TopologyPlan {
   /** In the order in which they are applied; those that are blocked last. */

@@ -1,5 +1,5 @@
 import type { ClusterTopic } from './cluster-admin.ts'
-import type { PlanOptions } from './plan-topology.ts'
+import type { PlanOptions } from './plan-options.ts'
 import type { AlterConfigLine } from './plan-line.ts'
 import type { ResolvedTopic } from './resolved-topology.ts'
 

@@ -3,7 +3,7 @@ import { connectClusterAdmin } from '../../topology/connect-cluster-admin.ts'
 import type { TopologySource } from '../../topology/parse-topology.ts'
 import { checkOf, formatPlanLine, type PlanLine } from '../../topology/plan-line.ts'
 import type { TopologyCheck } from '../../topology/finding.ts'
-import type { PlanOptions } from '../../topology/plan-topology.ts'
+import type { PlanOptions } from '../../topology/plan-options.ts'
 import type { CommandCall, CommandOption, CommandOptions } from '../command.ts'
 
 export const clusterOptions: Readonly<

@@ -1,4 +1,4 @@
-import type { ParameterFault } from '../parameter-faults.ts'
+import type { ParameterFault } from '../parameter-fault.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
 
 /** Classes that `saslClientCallbackHandlerClass` may name, and the mechanisms they go with. None is loaded: what they do in Java is built here,

@@ -1,4 +1,4 @@
-import type { ParameterFault } from '../parameter-faults.ts'
+import type { ParameterFault } from '../parameter-fault.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
 import type { TokenRequest } from '../tokens/token-request.ts'
 

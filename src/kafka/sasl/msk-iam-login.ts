@@ -1,5 +1,5 @@
 import { missingFeature, missingMskIam } from '../kafka-features.ts'
-import type { ParameterFault } from '../parameter-faults.ts'
+import type { ParameterFault } from '../parameter-fault.ts'
 import type { AwsAccessKey, AwsCredentials } from '../tokens/token-request.ts'
 import {
   jaasFaultsOf,

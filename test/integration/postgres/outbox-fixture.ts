@@ -2,12 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Client, type Pool } from 'pg'
 import { fromPg } from '../../../src/host/sql-tx.ts'
 import type { SqlTx } from '../../../src/host/types.ts'
-import {
-  listDestinationRows,
-  putDestination,
-  type DestinationKind,
-  type DestinationRow,
-} from '../../../src/outbox/destinations.ts'
+import type { DestinationKind, DestinationRow } from '../../../src/outbox/destination-row.ts'
+import { listDestinationRows, putDestination } from '../../../src/outbox/destinations.ts'
 import { enqueueEvents, type NewEvent } from '../../../src/outbox/enqueue.ts'
 import { EventCursor, type Page } from '../../../src/outbox/event-cursor.ts'
 import { migrateOutbox } from '../../../src/outbox/migrations.ts'

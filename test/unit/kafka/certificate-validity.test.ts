@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { DestinationWarnings } from '../../../src/delivery/destination-warnings.ts'
-import type { RegisteredDestination } from '../../../src/delivery/registry.ts'
+import type { RegisteredDestination } from '../../../src/delivery/registered-destination.ts'
 import { validityNotices } from '../../../src/kafka/certificate-validity.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { parameterFaults } from '../../../src/kafka/parameter-faults.ts'

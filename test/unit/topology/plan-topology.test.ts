@@ -4,7 +4,8 @@ import type { Acl } from '../../../src/topology/acl.ts'
 import type { ClusterTopic } from '../../../src/topology/cluster-admin.ts'
 import { applyTopology } from '../../../src/topology/apply-topology.ts'
 import { formatPlanLine } from '../../../src/topology/plan-line.ts'
-import { planTopology, type PlanOptions } from '../../../src/topology/plan-topology.ts'
+import type { PlanOptions } from '../../../src/topology/plan-options.ts'
+import { planTopology } from '../../../src/topology/plan-topology.ts'
 import { stillCluster, topologyOf } from '../../helpers/topology.ts'
 
 const day = 86_400_000
