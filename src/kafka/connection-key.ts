@@ -14,8 +14,9 @@ export function connectionSettingsOf({ global }: ProducerConfig): ProducerConfig
 /** The same for clients that reach the same brokers as the same principal: that a login is refused says nothing of another one. Holds no
  *  secret. */
 export function connectionKey(config: ProducerConfig): string {
-  const settings = JSON.stringify(Object.entries(connectionSettingsOf(config)).toSorted(byName))
-  return createHash('sha256').update(settings).digest('base64')
+  const settings = Object.entries(connectionSettingsOf(config)).toSorted(byName)
+  const all = JSON.stringify([settings, config.tokens ?? null, config.keyStoreSha256 ?? null])
+  return createHash('sha256').update(all).digest('base64')
 }
 
 function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

@@ -32,9 +32,12 @@ function isBelow(url: URL, { origin, pathname }: URL): boolean {
   return url.origin === origin && (url.pathname === pathname || url.pathname.startsWith(folder))
 }
 
+/** What the parser of another library might read in another way. */
+const ambiguous = /[\\\s\p{Cc}]/u
+
 /** Undefined when it is none that can be asked. */
 function webUrl(text: string): URL | undefined {
-  if (!URL.canParse(text)) return undefined
+  if (!URL.canParse(text) || ambiguous.test(text)) return undefined
   const url = new URL(text)
   const isWeb = url.protocol === 'https:' || url.protocol === 'http:'
   return isWeb && url.username === '' && url.password === '' && url.hash === '' ? url : undefined

@@ -41,6 +41,10 @@ async function answer(
   await host.authorize?.(principal, 'preflight', reference)
   await host.authorize?.(principal, id === undefined ? 'create' : 'update', reference)
   const given = new OperationInput(input, names).resource('destination')
+  if (given?.id !== undefined) {
+    // Its secrets are those of the destination with this id.
+    await host.authorize?.(principal, 'update', `${destinationTypeName}/${given.id}`)
+  }
   const destination = id === undefined ? given : (await host.read([reference])).get(reference)
   if (id !== undefined && given) {
     const text = 'Leave out destination: the URL says which one is meant.'

@@ -41,13 +41,23 @@ async function writtenResource(write: ComingWrite): Promise<FhirResource | undef
   const { interaction, resourceType, id, body } = write
   if (interaction === 'create' || interaction === 'update') {
     // completedBody has put the type there.
-    return completedBody(body, resourceType, id) as FhirResource
+    const resource = completedBody(body, resourceType, id) as FhirResource
+    // Whoever may create must not have the secrets of one that is there used. The write itself will answer.
+    const isTaken = interaction === 'create' && (await stored(write, resource.id)) !== undefined
+    return isTaken ? undefined : resource
   }
-  if (interaction !== 'patch' || id === undefined) return undefined
-  const current = await write.read(id).catch((error: unknown) => {
-    // The write itself will answer.
+  if (interaction !== 'patch') return undefined
+  const current = await stored(write, id)
+  return current && applyAnyPatch(structuredClone(current), patchBody(body))
+}
+
+async function stored(
+  { read }: ComingWrite,
+  id: string | undefined,
+): Promise<FhirResource | undefined> {
+  if (id === undefined) return undefined
+  return read(id).catch((error: unknown) => {
     if (error instanceof OperationOutcomeError) return undefined
     throw error
   })
-  return current && applyAnyPatch(structuredClone(current), patchBody(body))
 }

@@ -17,7 +17,7 @@ import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
 export interface PreflightSubject {
   readonly values: KafkaParameterValues
   readonly kind: ProducerKind
-  /** At least once with transactions. The preflight adds `-preflight` to `name`, so that it fences nobody. */
+  /** At least once with transactions. The preflight adds `_preflight` to `name`, so that it fences nobody: no id of FHIR has a `_`. */
   readonly transactions?: {
     /** Transactional id and consumer group. */
     readonly name: string
@@ -210,7 +210,7 @@ class Preflight {
   async #lookAtTransactions(): Promise<void> {
     const { values, transactions } = this.#subject
     if (this.#isOver() || !this.#isConnected || !transactions) return
-    const name = `${transactions.name}-preflight`
+    const name = `${transactions.name}_preflight`
     const leftMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()))
     const config = toProducerConfig(
       // It ends before the deadline, and says why.

@@ -132,7 +132,7 @@ describe('preflight', () => {
     const findings = await look({ kafkaTopic, ...required(await user(...topicRights)) }, name)
     assert.deepEqual(named(findings), ['transactional-id-forbidden'])
     const said = findings.find(({ severity }) => severity === 'error')?.message ?? ''
-    assert.match(said, new RegExp(`"${name}-preflight".*grant the right for the prefix "${name}"`))
+    assert.match(said, new RegExp(`"${name}_preflight".*grant the right for the prefix "${name}"`))
     const [write] = onNames(name)
     assert.ok(write)
     const values = { kafkaTopic, ...required(await user(...topicRights, write)) }

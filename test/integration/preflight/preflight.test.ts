@@ -282,6 +282,34 @@ describe('preflight and rights', () => {
     assert.equal(connections, 0)
   })
 
+  it('whoever may create has none looked at that is there: it would show the secrets of that one', async (t) => {
+    const silent = createTcpServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    t.after(() => silent.close())
+    let connections = 0
+    silent.on('connection', () => connections++)
+    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    let mayUpdate = true
+    const authorize = (_principal: unknown, action: string): void => {
+      if (action === 'update' && !mayUpdate) throw new OperationOutcomeError(forbidden)
+    }
+    const host = await loaded(t, {}, (options) => expressHost({ ...options, authorize }), [])
+    await ask(host, 'POST', '/AidboxSubscriptionTopic', topic)
+    const stored = destination('d', 'any', deadServers)
+    assert.equal((await ask(host, 'PUT', '/AidboxTopicDestination/d', stored)).status, 201)
+    mayUpdate = false
+    const resource = destination('d', 'any', address)
+    const parameters = {
+      resourceType: 'Parameters',
+      parameter: [{ name: 'destination', resource }],
+    }
+    const operated = await ask(host, 'POST', '/AidboxTopicDestination/$preflight', parameters)
+    assert.equal(operated.status, 403)
+    const posted = await ask(host, 'POST', '/AidboxTopicDestination?_preflight=true', resource)
+    assert.equal(posted.status, 409)
+    assert.equal(connections, 0)
+  })
+
   it('is there on fhir-router', async (t) => {
     const router = new FhirRouter()
     const repository = new MemoryRepository()

@@ -25,6 +25,8 @@ describe('allowedTokenEndpoints', () => {
     ['https://login.example.org@evil.example/realms/kafka', false],
     ['https://user:password@login.example.org/realms/kafka', false],
     ['https://login.example.org\\@evil.example/realms/kafka', false],
+    ['https://login.example.org\\@evil.example/../realms/kafka', false],
+    ['https://login.example.org/realms/kafka\t/token', false],
     ['http://127.0.0.1:8080/token', true],
     ['http://127.0.0.1:8081/token', false],
     ['http://169.254.169.254/latest/meta-data', false],
