@@ -126,9 +126,11 @@ export class BlockingCalls {
   #mayBegin(call: Call): boolean {
     const pace = this.#paceOf(call)
     const running = [...this.#running]
+    const ofCluster = running.filter(({ cluster }) => cluster === call.cluster).length
     return (
       running.length < this.#maxCalls &&
-      running.filter(({ cluster }) => cluster === call.cluster).length < this.#maxCalls - 1 &&
+      // Whatever hangs, a client can be disconnected.
+      (call.kind === 'local' || ofCluster < this.#maxCalls - 1) &&
       (pace === 'quick' || running.every((other) => other.pace !== pace))
     )
   }

@@ -59,6 +59,16 @@ describe('BlockingCalls', () => {
     await Promise.all(all)
   })
 
+  it('lets a client disconnect while two requests of its cluster hang', async () => {
+    const calls = new Calls()
+    const all = ['a', 'b', 'c'].map((name) => calls.run('request', name))
+    all.push(calls.run('local', 'disconnect'))
+    await nextTurn()
+    assert.deepEqual(calls.started, ['a', 'b', 'disconnect'])
+    for (const name of ['disconnect', 'a', 'b', 'c']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
   it('lets transactions pass first connects that wait', async () => {
     const calls = new Calls()
     const all = [
