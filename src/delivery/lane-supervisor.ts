@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { endsWithin } from '../deadline.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { EventNotices } from '../outbox/event-notices.ts'
 import type { Leadership, LedDestination } from '../outbox/leadership.ts'
@@ -104,17 +104,8 @@ export class LaneSupervisor {
         'the other nodes will see later that this one leaves',
       )
     })
-    await this.#lanesEnded()
-  }
-
-  async #lanesEnded(): Promise<void> {
     const ended = Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
-    const waiting = new AbortController()
-    const { signal } = waiting
-    const deadline = delay(this.#parts.stopTimeoutMs + endingMs, undefined, { signal })
-    await Promise.race([ended, deadline])
-    waiting.abort()
-    await deadline.catch(() => undefined)
+    await endsWithin(ended, this.#parts.stopTimeoutMs + endingMs)
   }
 
   #wanted(): ReadonlyMap<number, RegisteredDestination> {

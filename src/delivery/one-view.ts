@@ -1,3 +1,5 @@
+import { endsWithin } from '../deadline.ts'
+
 /** Work that was repeated so often holds the view that it sees, */
 const repetitionsBeforeHold = 3
 /** though not for longer: whoever comes meanwhile waits for the next view. */
@@ -40,17 +42,10 @@ export class OneView {
   }
 
   async #replaceReleased(work: () => Promise<void>): Promise<void> {
-    if (this.#holding.size > 0) await this.#released()
+    if (this.#holding.size > 0) {
+      await endsWithin(Promise.allSettled(this.#holding), this.#maxHoldMs)
+    }
     this.#replacements++
     await work()
-  }
-
-  async #released(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#maxHoldMs)
-    })
-    await Promise.race([Promise.allSettled(this.#holding), deadline])
-    clearTimeout(timer)
   }
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { OperationOutcomeError } from '@medplum/core'
+import { endsWithin } from '../deadline.ts'
 import type { FhirHost, FhirResource, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { DestinationRow } from '../outbox/destination-row.ts'
@@ -140,17 +141,7 @@ export class Registry {
    *  @throws {@link OperationOutcomeError} `transient`, when it takes too long */
   async ensureFresh(): Promise<void> {
     if (this.#isFresh) return
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(staleView())
-      }, freshWithinMs)
-    })
-    try {
-      await Promise.race([this.refresh(), deadline])
-    } finally {
-      clearTimeout(timer)
-    }
+    if (!(await endsWithin(this.refresh(), freshWithinMs))) throw staleView()
   }
 
   /** The result of work that saw the same view from its begin to its end; see {@link OneView}.

@@ -1,5 +1,6 @@
 import { allOk, OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcomeIssue, Parameters, ParametersParameter } from '@medplum/fhirtypes'
+import { deadline } from '../deadline.ts'
 import { boundedRead } from '../host/bounded-read.ts'
 import type {
   FhirHost,
@@ -104,26 +105,6 @@ class DryRun {
       issues,
       isWholeNumber: wanted.isGivenNumber,
     })
-  }
-}
-
-/** Not AbortSignal.any() of AbortSignal.timeout(): Node 20 collects a timeout that nothing but the other holds, and it never comes. */
-function deadline(
-  timeoutMs: number,
-  stopped: AbortSignal,
-): { readonly signal: AbortSignal; readonly dispose: () => void } {
-  const controller = new AbortController()
-  const abort = (): void => {
-    controller.abort()
-  }
-  const timer = setTimeout(abort, timeoutMs)
-  stopped.addEventListener('abort', abort)
-  return {
-    signal: controller.signal,
-    dispose() {
-      clearTimeout(timer)
-      stopped.removeEventListener('abort', abort)
-    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { endsWithin } from '../../deadline.ts'
 import { silentLogger } from '../../observability/logger.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
@@ -52,10 +52,7 @@ export async function preflight(
   { timeoutMs, signal }: PreflightLimits,
 ): Promise<readonly PreflightFinding[]> {
   const run = new Preflight(subject, performance.now() + timeoutMs, signal)
-  const calledOff = new AbortController()
-  const deadline = delay(timeoutMs, undefined, { signal: calledOff.signal }).catch(() => undefined)
-  await Promise.race([run.all(), deadline])
-  calledOff.abort()
+  await endsWithin(run.all(), timeoutMs)
   return run.conclude(timeoutMs)
 }
 

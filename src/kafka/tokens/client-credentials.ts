@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { deadline } from '../../deadline.ts'
 import type { LoginToken } from './login-token.ts'
 import { TokenFailure } from './token-failure.ts'
 import type { ClientCredentialsRequest } from './token-request.ts'
@@ -31,19 +32,22 @@ async function fetchToken(
 ): Promise<LoginToken> {
   const server: oauth.AuthorizationServer = { issuer: endpointUrl, token_endpoint: endpointUrl }
   const client: oauth.Client = { client_id: clientId }
-  const response = await oauth.clientCredentialsGrantRequest(
-    server,
-    client,
-    basicAuthentication(clientSecret),
-    scope === undefined ? {} : { scope },
-    {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]),
-      // The operator has allowed the URL as it is.
-      // oxlint-disable-next-line typescript/no-deprecated
-      [oauth.allowInsecureRequests]: endpointUrl.startsWith('http:'),
-    },
-  )
-  const answer = await oauth.processClientCredentialsResponse(server, client, response)
+  const until = deadline(answerTimeoutMs, signal)
+  const answer = await oauth
+    .clientCredentialsGrantRequest(
+      server,
+      client,
+      basicAuthentication(clientSecret),
+      scope === undefined ? {} : { scope },
+      {
+        signal: until.signal,
+        // The operator has allowed the URL as it is.
+        // oxlint-disable-next-line typescript/no-deprecated
+        [oauth.allowInsecureRequests]: endpointUrl.startsWith('http:'),
+      },
+    )
+    .then((response) => oauth.processClientCredentialsResponse(server, client, response))
+    .finally(until.dispose)
   const text = answer.access_token
   if (!bearerToken.test(text)) {
     throw new TokenFailure(

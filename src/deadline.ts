@@ -1,0 +1,40 @@
+/** Aborted after this time, with a `TimeoutError`, or when `stopped` is, with its reason.
+ *
+ *  Not AbortSignal.any() of AbortSignal.timeout(): Node 20 collects a timeout that nothing but the other holds, and it never comes. */
+export function deadline(
+  timeoutMs: number,
+  stopped: AbortSignal,
+): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  const controller = new AbortController()
+  const stop = (): void => {
+    controller.abort(stopped.reason)
+  }
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException('The time is over.', 'TimeoutError'))
+  }, timeoutMs)
+  if (stopped.aborted) stop()
+  stopped.addEventListener('abort', stop)
+  return {
+    signal: controller.signal,
+    dispose() {
+      clearTimeout(timer)
+      stopped.removeEventListener('abort', stop)
+    },
+  }
+}
+
+/** Whether the work has ended within this time. It goes on in either case.
+ *  @throws what the work throws within the time */
+export async function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false)
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([work.then(() => true), over])
+  } finally {
+    clearTimeout(timer)
+  }
+}
