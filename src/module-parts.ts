@@ -11,7 +11,7 @@ import { UndecidedParking } from './delivery/undecided-parking.ts'
 import { UndecidedQueue } from './delivery/undecided-queue.ts'
 import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, SqlTx } from './host/types.ts'
-import { allowedPlaces } from './kafka/allowed-places.ts'
+import { allowedPlaces, type AllowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import type { Logger } from './observability/logger.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -25,6 +25,7 @@ import { closeMoves } from './outbox/sources.ts'
 import type { OutboxSchema } from './outbox/schema.ts'
 import type { SecretSource } from './resources/secrets.ts'
 import { transactionsUntilEnded, untilEnded } from './stopped.ts'
+
 /** A renewal must come in time or fail in time; an election may be under way at the same time. */
 const leasePoolLimits = { max: 2, query_timeout: 5000, connectionTimeoutMillis: 5000 }
 
@@ -41,7 +42,8 @@ export interface Parts {
   readonly hooks: CommitHooks
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
-  readonly certificates: DestinationWarnings
+  readonly warnings: DestinationWarnings
+  readonly allowed: AllowedPlaces
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
   /** Transactional id and checkpoint group of the destination with an id. */
@@ -139,7 +141,8 @@ export function wireParts(
     hooks,
     undecided,
     janitor,
-    certificates: new DestinationWarnings(registry, logger),
+    warnings: new DestinationWarnings(registry, logger),
+    allowed,
     installation,
     transactionalIdOf,
   }

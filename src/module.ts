@@ -3,7 +3,6 @@ import { openPool, poolConfig } from './database-pool.ts'
 import type { UndecidedEvents } from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import type { CommitHooks, FhirHost, FhirServerModule } from './host/types.ts'
-import { allowedPlaces } from './kafka/allowed-places.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
@@ -66,7 +65,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     this.#parts = parts
     const { plainSecrets, strictAidbox, criteriaElementCheck, logger } = this.#options
     const destinationType = topicDestinationType({
-      ...allowedPlaces(this.#options),
+      ...parts.allowed,
       secrets: this.#secrets,
       plainSecrets,
       strictAidbox,
@@ -136,17 +135,17 @@ class KafkaTopicDestination implements TopicDestinationModule {
       lanes,
       undecided,
       janitor,
-      certificates,
+      warnings,
       installation,
     } = this.#registered
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     registry.onChange(() => {
       bestEffort.reconcile(registry.destinations)
-      certificates.look()
+      void warnings.look()
     })
     await registry.start()
-    certificates.start()
+    warnings.start()
     bestEffort.start()
     await presence.start()
     lanes.start()
@@ -178,9 +177,9 @@ class KafkaTopicDestination implements TopicDestinationModule {
         lanes,
         undecided,
         janitor,
-        certificates,
+        warnings,
       } = this.#parts
-      certificates.stop()
+      warnings.stop()
       await undecided.stop()
       await registry.stop()
       await janitor.stop()

@@ -301,7 +301,7 @@ export class BestEffortDelivery {
   }
 
   /** The one place where an event is counted, whatever becomes of it. */
-  #settle(outlet: Outlet, { lostBecause, undecidedTopic }: Settlement = {}): void {
+  #settle(outlet: Outlet, { lostBecause, undecidedTopic }: Settlement): void {
     outlet.inProcess--
     if (lostBecause === undefined) {
       outlet.delivered++

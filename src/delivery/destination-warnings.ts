@@ -2,6 +2,7 @@ import { validityNotices } from '../kafka/certificate-validity.ts'
 import { unusedSecurity } from '../kafka/unused-security.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
+import { Slices } from '../slices.ts'
 import type { Registry } from './registry.ts'
 
 const repeatMs = 86_400_000
@@ -28,7 +29,7 @@ export class DestinationWarnings {
 
   start(): void {
     this.#timer = setInterval(() => {
-      this.look()
+      void this.look()
     }, lookIntervalMs)
     this.#timer.unref()
   }
@@ -37,8 +38,9 @@ export class DestinationWarnings {
     clearInterval(this.#timer)
   }
 
-  /** What was looked at within a day and is the same as then costs nothing. */
-  look(): void {
+  /** What was looked at within a day and is the same as then costs nothing. In slices: certificates take a while, and at the start all are new. */
+  async look(): Promise<void> {
+    const slices = new Slices()
     const { destinations } = this.#registry
     for (const reference of this.#looked.keys()) {
       if (!destinations.has(reference)) this.#looked.delete(reference)
@@ -47,6 +49,8 @@ export class DestinationWarnings {
     for (const [reference, { destination }] of destinations) {
       const before = this.#looked.get(reference)
       if (!destination || (before?.as === destination && at - before.at < repeatMs)) continue
+      // Another look has seen it change meanwhile.
+      if (this.#registry.destinations.get(reference)?.destination !== destination) continue
       this.#looked.set(reference, { at, as: destination })
       const { parameters } = destination
       for (const { parameter, message } of validityNotices(parameters, at)) {
@@ -61,6 +65,7 @@ export class DestinationWarnings {
           'a destination is less protected than its parameters say',
         )
       }
+      await slices.pause()
     }
   }
 }

@@ -18,6 +18,7 @@ export async function wakeWaiting(
 ): Promise<void> {
   const places = lanes().flatMap(({ restingPlace }) => restingPlace ?? [])
   const topicIds = await topicsWithEvents(db, schema, places)
+  if (topicIds.size === 0) return
   for (const lane of lanes()) {
     if ([...(lane.restingPlace?.keys() ?? [])].some((id) => topicIds.has(id))) lane.wake()
   }

@@ -181,7 +181,8 @@ export class Registry {
     const isFirst = this.#snapshot === undefined
     if (isFirst) await this.#readAll()
     else if (references.length > 0) await this.#readAgain(references)
-    this.#isRebuildDue ||= this.#stored.lookAgain(startedAtMs) || isFirst || references.length > 0
+    const isSecretOther = await this.#stored.lookAgain(startedAtMs)
+    this.#isRebuildDue ||= isSecretOther || isFirst || references.length > 0
     const isChanged =
       this.#isRebuildDue && (await this.#rebuild(await listDestinationRows(db, schema)))
     this.#isRebuildDue = false

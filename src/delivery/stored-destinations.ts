@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FhirResource } from '../host/types.ts'
 import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import { secretNamesOf } from '../resources/parameter-content.ts'
+import { Slices } from '../slices.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
 import type { SecretSource } from '../resources/secrets.ts'
 
@@ -51,28 +52,32 @@ export class StoredDestinations {
    *
    *  One that worked keeps the secrets it has until it can use the new ones: a file that is being written is half there, and best effort
    *  would lose what comes meanwhile.
+   *
+   *  In slices, because thousands may share a secret.
    *  @returns whether a destination says something else than before */
-  lookAgain(nowMs: number): boolean {
+  async lookAgain(nowMs: number): Promise<boolean> {
     if (nowMs - this.#lookedAgainAtMs < this.#parts.secretCheckIntervalMs) return false
     this.#lookedAgainAtMs = nowMs
     const known = new Map<string, string>()
+    const slices = new Slices()
     let isOther = false
     for (const [reference, before] of this.#byReference) {
       if (before.secretNames.length === 0) continue
       if (this.#versionsOf(before.secretNames, known) === before.secretVersions) continue
-      const now = this.#read(before.resource)
+      const now = this.#read(before.resource, known)
       const destination = now.destination ?? before.destination
       this.#byReference.set(reference, { ...now, destination })
       isOther ||= now.fault !== before.fault || !isDeepStrictEqual(destination, before.destination)
+      await slices.pause()
     }
     return isOther
   }
 
-  #read(resource: FhirResource): StoredDestination {
+  #read(resource: FhirResource, known = new Map<string, string>()): StoredDestination {
     const { secrets } = this.#parts
     const secretNames = secretNamesOf(resource)
     // First: what changes while it is read is another version the next time.
-    const secretVersions = this.#versionsOf(secretNames)
+    const secretVersions = this.#versionsOf(secretNames, known)
     const read = { resource, secretNames, secretVersions }
     try {
       const destination = parseTopicDestination(resource, secrets, this.#parts)
@@ -84,7 +89,7 @@ export class StoredDestinations {
   }
 
   /** @param known versions that were looked at just now: many destinations share few secrets */
-  #versionsOf(secretNames: readonly string[], known = new Map<string, string>()): string {
+  #versionsOf(secretNames: readonly string[], known: Map<string, string>): string {
     return secretNames
       .map((name) => {
         const version = known.get(name) ?? this.#parts.secrets.version(name)

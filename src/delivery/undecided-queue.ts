@@ -101,7 +101,9 @@ interface BatchResult extends DecidedCounts {
 }
 
 const nothingDecided: BatchResult = {
-  ...{ fired: 0, notFired: 0, undecided: 0 },
+  fired: 0,
+  notFired: 0,
+  undecided: 0,
   lastId: undefined,
   isReadFailing: false,
 }

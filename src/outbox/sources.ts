@@ -1,6 +1,5 @@
 import { heldDestinations } from './destination-locks.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { hasReader } from './undecided-counts.ts'
 
 /** One stretch of one topic's events that belongs to a destination.
  *
@@ -37,6 +36,17 @@ export function isWholeTopic({ joinedMove, leftMove }: Source): boolean {
 /** SQL condition: the event `e`, of the topic of the source `s`, lies in its stretch. */
 export const isInStretch = `e.id > s.from_id and (e.xid >= s.from_xid or s.joined_move = any (e.known_moves))
   and (s.until_xid is null or e.xid < s.until_xid) and (s.left_move = any (e.known_moves)) is not true`
+
+/** SQL condition: the destination of the source `s` gets what is moved to the log now. */
+export function isReading(s: string): string {
+  return `${s}.left_move is null and ${s}.until_xid is null`
+}
+
+/** SQL condition: somebody gets what is moved to the log now from the queue of the source `s`. */
+export function hasReader(schema: OutboxSchema): string {
+  return `exists (select from ${schema.source} r join ${schema.destination} rd on rd.id = r.destination_id
+                   where r.topic_id = s.topic_id and rd.kind = 'kafka-at-least-once' and ${isReading('r')})`
+}
 
 /** A `Source` as JSON, in a `select` of sources `s` and topics `t`. */
 export const sourceJson = `json_build_object('topicId', s.topic_id, 'topicUrl', t.url, 'fromId', s.from_id::text,

@@ -16,10 +16,14 @@ export function restingPlace(
     // Whoever could write to it has ended. Others go on writing to the topic.
     if (untilXid !== null && BigInt(untilXid) <= xmin) continue
     const afterId = BigInt(fromId) > position ? BigInt(fromId) : position
-    const other = place.get(topicId)
-    if (other === undefined || afterId < other) place.set(topicId, afterId)
+    lower(place, topicId, afterId)
   }
   return place
+}
+
+function lower(place: Map<number, bigint>, topicId: number, afterId: bigint): void {
+  const other = place.get(topicId)
+  if (other === undefined || afterId < other) place.set(topicId, afterId)
 }
 
 /** The topics of these places that have an event behind one of them. One statement for thousands of topics.
@@ -42,10 +46,7 @@ export async function topicsWithEvents(
 function lowestByTopic(places: readonly RestingPlace[]): ReadonlyMap<number, bigint> {
   const lowest = new Map<number, bigint>()
   for (const place of places) {
-    for (const [topicId, afterId] of place) {
-      const other = lowest.get(topicId)
-      if (other === undefined || afterId < other) lowest.set(topicId, afterId)
-    }
+    for (const [topicId, afterId] of place) lower(lowest, topicId, afterId)
   }
   return lowest
 }

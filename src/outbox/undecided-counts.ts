@@ -1,5 +1,6 @@
 import { heldDestinations } from './destination-locks.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { hasReader, isReading } from './sources.ts'
 
 /** How many events a queue keeps, counted up to `limit`. Index: `undecided_event_topic_id`. */
 export async function countUndecided(
@@ -47,17 +48,6 @@ export function concerns(schema: OutboxSchema): string {
   return `u.at >= d.started_at and exists (
     select from ${schema.source} s where s.destination_id = d.id and s.topic_id = u.topic_id
        and (s.left_at is null or u.at <= s.left_at))`
-}
-
-/** SQL condition: the destination of the source `s` gets what is moved to the log now. */
-export function isReading(s: string): string {
-  return `${s}.left_move is null and ${s}.until_xid is null`
-}
-
-/** SQL condition: somebody gets what is moved to the log now from the queue of the source `s`. */
-export function hasReader(schema: OutboxSchema): string {
-  return `exists (select from ${schema.source} r join ${schema.destination} rd on rd.id = r.destination_id
-                   where r.topic_id = s.topic_id and rd.kind = 'kafka-at-least-once' and ${isReading('r')})`
 }
 
 /** SQL: at-least-once destinations and the queues whose undecided events are counted for them, as `destination_id` and `topic_id`, each pair once.

@@ -3,7 +3,8 @@ import { eventColumns } from './enqueue.ts'
 import { interactionsByCode, type ChangeRow } from './event-page.ts'
 import { heldDestinations } from './destination-locks.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
-import { countedQueues, isReading } from './undecided-counts.ts'
+import { isReading } from './sources.ts'
+import { countedQueues } from './undecided-counts.ts'
 
 /** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. */
 export type UndecidedSelection =

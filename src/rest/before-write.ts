@@ -1,6 +1,7 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { FhirResource, ResourceTypeDefinition } from '../host/types.ts'
 import { applyAnyPatch } from './patch/patch.ts'
+import { assertNoError } from './registered-validation.ts'
 import { completedBody, patchBody } from './resource-body.ts'
 import type { QueryParameters, RestInteraction } from './routing.ts'
 
@@ -27,13 +28,7 @@ export async function assertBeforeWrite(
   if (!definition?.beforeWrite) return
   const resource = await writtenResource(write)
   if (!resource) return
-  const issue = await definition.beforeWrite(resource, { query: write.query })
-  if (!issue.some(({ severity }) => severity === 'error')) return
-  throw new OperationOutcomeError({
-    resourceType: 'OperationOutcome',
-    id: 'unprocessable-entity',
-    issue: [...issue],
-  })
+  assertNoError(await definition.beforeWrite(resource, { query: write.query }))
 }
 
 /** What would be stored as far as that is known now; undefined for what writes nothing, or by a query. */

@@ -10,14 +10,17 @@ export async function assertValidRegistered(
   resource: FhirResource,
   previous: FhirResource | undefined,
 ): Promise<void> {
-  const issue = await issuesOfRegistered(definition, resource, previous)
-  if (issue.some(({ severity }) => severity === 'error')) {
-    throw new OperationOutcomeError({
-      resourceType: 'OperationOutcome',
-      id: 'unprocessable-entity',
-      issue,
-    })
-  }
+  assertNoError(await issuesOfRegistered(definition, resource, previous))
+}
+
+/** @throws OperationOutcomeError `unprocessable-entity` (422) with all of them, when one is an error */
+export function assertNoError(issues: readonly OperationOutcomeIssue[]): void {
+  if (!issues.some(({ severity }) => severity === 'error')) return
+  throw new OperationOutcomeError({
+    resourceType: 'OperationOutcome',
+    id: 'unprocessable-entity',
+    issue: [...issues],
+  })
 }
 
 /** What the module of a registered type says against a resource, warnings too. */

@@ -108,7 +108,7 @@ describe('the time of certificates', () => {
     assert.equal(parseTopicDestination(resource, secrets).parameters.sslKeystoreKey, short.key)
   })
 
-  it('is in the log when a destination comes or changes, and then once a day', () => {
+  it('is in the log when a destination comes or changes, and then once a day', async () => {
     const lines: LogLine[] = []
     const destinations = new Map<string, RegisteredDestination>()
     let atMs = nowMs
@@ -120,20 +120,20 @@ describe('the time of certificates', () => {
       const destination = { ...parsed, reference, parameters: values }
       destinations.set(reference, { row, destination, fault: undefined })
     }
-    const looked = (): string[] => {
-      watch.look()
+    const looked = async (): Promise<string[]> => {
+      await watch.look()
       return lines.splice(0).map(({ level, fields }) => `${level} ${String(fields['destination'])}`)
     }
     put('short', client(short))
     put('long', client(long))
     const line = 'warn AidboxTopicDestination/short'
-    assert.deepEqual(looked(), [line])
-    assert.deepEqual(looked(), [])
+    assert.deepEqual(await looked(), [line])
+    assert.deepEqual(await looked(), [])
     atMs += dayMs
-    assert.deepEqual(looked(), [line])
+    assert.deepEqual(await looked(), [line])
     put('short', client(short, { batchSize: 1 }))
-    assert.deepEqual(looked(), [line])
+    assert.deepEqual(await looked(), [line])
     destinations.clear()
-    assert.deepEqual(looked(), [])
+    assert.deepEqual(await looked(), [])
   })
 })
