@@ -4,7 +4,7 @@ import type { NewEvent, NewUndecidedEvent } from '../outbox/enqueue.ts'
 import type { UndecidedTopic } from '../triggers/topic-index.ts'
 import type { ChangeMatch } from '../triggers/match-changes.ts'
 import type { Membership } from '../triggers/organizations.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import type { BestEffortEvent } from './best-effort.ts'
 import type { Audience } from './audiences.ts'
 

@@ -1,4 +1,5 @@
 import type { IsServerAllowed } from '../kafka/bootstrap-servers.ts'
+import { checkpointPlace } from '../kafka/checkpoint-place.ts'
 import { toProducerConfig } from '../kafka/producer-config.ts'
 import { createPageProducer } from '../kafka/rdkafka-page-producer.ts'
 import { createTransactionalProducer } from '../kafka/rdkafka-transactional-producer.ts'
@@ -20,11 +21,7 @@ export function pageProducers(
     const transactionalId = transactional ? name : undefined
     const config = toProducerConfig(parameters, 'at-least-once', transactionalId, isServerAllowed)
     if (!transactional) return createPageProducer(config, logger, { onError })
-    const checkpoint = {
-      group: name,
-      kafkaTopic: checkpointTopic ?? kafkaTopic,
-      isOwnTopic: checkpointTopic !== undefined,
-    }
+    const checkpoint = checkpointPlace(name, kafkaTopic, checkpointTopic)
     return createTransactionalProducer(config, logger, { onError, checkpoint })
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { poolConfig, type Database } from '../database-pool.ts'
-import { backoffMs } from '../delivery/backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import { Signal } from '../delivery/signal.ts'
 import { isFenced } from '../errors.ts'
 import { fromPg } from '../host/sql-tx.ts'

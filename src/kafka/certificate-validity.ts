@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
 import { pemCertificates } from './pem.ts'
-import { readCertificate, usesTls } from './tls-faults.ts'
+import { usesTls } from './security-protocol.ts'
+import { readCertificate } from './tls-faults.ts'
 
 /** What time has done, or will do soon, to the certificates of a destination. `message` is one sentence for an operator. */
 export interface ValidityNotice {

@@ -4,6 +4,7 @@ import type { KafkaParameterValues } from './parameter-table.ts'
 import { callbackHandlerFaults } from './sasl/callback-handlers.ts'
 import { jaasFault, type LoginModule } from './sasl/login-module.ts'
 import { loginModuleOf, saslMechanisms, takesOption } from './sasl/login-modules.ts'
+import { usesSasl } from './security-protocol.ts'
 
 /** SASL: a mechanism that this installation can do, and a JAAS entry that fits it. The sasl… parameters have no effect without SASL, as in Java, but
  *  a JAAS text that cannot be read and a class that is not known are told in any case. */
@@ -14,9 +15,8 @@ export function jaasFaults(
   const { saslMechanism, saslJaasConfig, securityProtocol = 'PLAINTEXT' } = values
   const handlerFaults = callbackHandlerFaults(values)
   if (handlerFaults.length > 0) return handlerFaults
-  if (!securityProtocol.toUpperCase().startsWith('SASL')) {
-    return saslJaasConfig ? textFaults(saslJaasConfig) : []
-  }
+  const read = saslJaasConfig ? readEntry(saslJaasConfig) : undefined
+  if (!usesSasl(values)) return read?.faults ?? []
   if (saslMechanism === undefined) {
     const message = `securityProtocol ${securityProtocol} needs saslMechanism: ${saslMechanisms.join(', ')}.`
     return [{ parameter: 'saslMechanism', message }]
@@ -26,21 +26,24 @@ export function jaasFaults(
   if (!module) return []
   const missing = module.missing(features)
   if (missing !== undefined) return [{ parameter: 'saslMechanism', message: missing }]
-  if (!saslJaasConfig) {
-    return [jaasFault(`securityProtocol ${securityProtocol} needs saslJaasConfig.`)]
-  }
-  const faults = textFaults(saslJaasConfig)
-  const [entry] = faults.length > 0 ? [] : parseJaas(saslJaasConfig)
-  return entry ? entryFaults(entry, module, values, features) : faults
+  if (!read) return [jaasFault(`securityProtocol ${securityProtocol} needs saslJaasConfig.`)]
+  return read.entry ? entryFaults(read.entry, module, values, features) : read.faults
 }
 
-function textFaults(text: string): readonly ParameterFault[] {
+interface EntryReading {
+  /** Absent when there are faults. */
+  readonly entry?: JaasEntry
+  readonly faults: readonly ParameterFault[]
+}
+
+function readEntry(text: string): EntryReading {
   try {
-    if (parseJaas(text).length === 1) return []
-    return [jaasFault('saslJaasConfig must hold exactly one login module.')]
+    const [entry, ...others] = parseJaas(text)
+    if (entry && others.length === 0) return { entry, faults: [] }
+    return { faults: [jaasFault('saslJaasConfig must hold exactly one login module.')] }
   } catch (error) {
     if (!(error instanceof JaasSyntaxError)) throw error
-    return [jaasFault(`saslJaasConfig cannot be read: ${error.message}.`)]
+    return { faults: [jaasFault(`saslJaasConfig cannot be read: ${error.message}.`)] }
   }
 }
 

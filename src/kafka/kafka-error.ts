@@ -29,16 +29,13 @@ export function isKafkaError(error: unknown): error is KafkaError {
 
 /** librdkafka's numbers this module acts on. Negative ones are its own, the others are Kafka's. */
 export const kafkaCodes = {
-  noError: 0,
   unknownTopic: 3,
   messageTooLarge: 10,
   batchTooLarge: 18,
   topicAuthorization: 29,
   groupAuthorization: 30,
   outOfOrderSequence: 45,
-  invalidProducerEpoch: 47,
   invalidRecord: 87,
-  producerFenced: 90,
   fenced: -144,
   fatal: -150,
   purgedInFlight: -151,
@@ -48,7 +45,6 @@ export const kafkaCodes = {
   queueFull: -184,
   timedOut: -185,
   allBrokersDown: -187,
-  unknownTopicLocal: -188,
   recordTimedOut: -192,
   transport: -195,
 } as const

@@ -10,7 +10,7 @@ const remedies = {
   oidc: { name: 'OIDC, which SASL extensions need', install: 'libcurl4-openssl-dev' },
   sasl_gssapi: { name: 'GSSAPI', install: 'libsasl2-dev' },
 } as const
-export type RemediableFeature = keyof typeof remedies
+type RemediableFeature = keyof typeof remedies
 
 /** Packages of npm that AWS_MSK_IAM needs. Whoever has no such destination need not install them. */
 export const mskIamPackages = [

@@ -48,7 +48,7 @@ export class CheckpointConsumer {
    *  @throws {@link NativeFailure} */
   async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     try {
-      await this.#login?.begin(() => calledOff.aborted)
+      await this.#login?.begin(calledOff)
       await this.#connect(timeoutMs, calledOff)
     } catch (error) {
       this.#login?.end()

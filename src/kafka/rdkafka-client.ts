@@ -88,7 +88,7 @@ export class RdkafkaClient {
    *  @param calledOff ends the wait for a token and for its turn: connects to a dead cluster can queue up for long */
   async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     try {
-      await this.#login?.begin(() => calledOff.aborted)
+      await this.#login?.begin(calledOff)
       await this.#connect(timeoutMs, calledOff)
     } catch (error) {
       this.#login?.end()

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { jitteredMs } from '../backoff.ts'
 import type { Logger } from '../observability/logger.ts'
 import { CauseReporter } from './cause-reporter.ts'
 import { causeOfCode } from './kafka-causes.ts'
@@ -154,10 +155,9 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     return this.#stop.signal.aborted
   }
 
-  /** Half of the time is by chance, so that producers of one cluster do not come back all at once. */
+  /** @param failures before this one */
   async #backOff(failures: number): Promise<void> {
-    const longestMs = Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs)
-    const backoffMs = longestMs * (0.5 + Math.random() / 2)
+    const backoffMs = jitteredMs(failures + 1, firstBackoffMs, maxBackoffMs)
     await delay(backoffMs, undefined, { ref: false, signal: this.#stop.signal }).catch(
       () => undefined,
     )

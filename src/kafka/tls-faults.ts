@@ -1,7 +1,9 @@
 import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto'
+import { missingFeature } from './kafka-features.ts'
 import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
+import { usesTls } from './security-protocol.ts'
 
 /** Certificates and key: readable, complete, and belonging together. The ssl… parameters have no effect without TLS, as in Java. */
 export function tlsFaults(
@@ -9,20 +11,13 @@ export function tlsFaults(
   features: readonly string[],
 ): readonly ParameterFault[] {
   const isTls = usesTls(values)
-  if (isTls && !features.includes('ssl')) {
-    const message =
-      'This build of node-rdkafka has no TLS; install libssl-dev and run "npm rebuild node-rdkafka".'
-    return [{ parameter: 'securityProtocol', message }]
-  }
+  const missing = isTls ? missingFeature(features, 'ssl') : undefined
+  if (missing !== undefined) return [{ parameter: 'securityProtocol', message: missing }]
   return [
     ...certificateFaults('sslTruststoreCertificates', values.sslTruststoreCertificates),
     ...certificateFaults('sslKeystoreCertificateChain', values.sslKeystoreCertificateChain),
     ...keyFaults(values, isTls),
   ]
-}
-
-export function usesTls({ securityProtocol = '' }: KafkaParameterValues): boolean {
-  return securityProtocol.toUpperCase().endsWith('SSL')
 }
 
 function certificateFaults(

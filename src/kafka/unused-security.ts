@@ -1,6 +1,6 @@
 import type { ParameterFault } from './parameter-fault.ts'
 import type { KafkaParameterName, KafkaParameterValues } from './parameter-table.ts'
-import { usesTls } from './tls-faults.ts'
+import { usesSasl, usesTls } from './security-protocol.ts'
 
 const loginNames = ['saslMechanism', 'saslJaasConfig'] as const
 const certificateNames = [
@@ -13,11 +13,10 @@ const certificateNames = [
  *  that records do not go out without. */
 export function unusedSecurity(values: KafkaParameterValues): readonly ParameterFault[] {
   const { securityProtocol = 'PLAINTEXT' } = values
-  const isSasl = securityProtocol.toUpperCase().startsWith('SASL')
   const given = (names: readonly KafkaParameterName[]): readonly KafkaParameterName[] =>
     names.filter((name) => values[name] !== undefined && values[name] !== '')
   const unused = [
-    ...(isSasl ? [] : given(loginNames)),
+    ...(usesSasl(values) ? [] : given(loginNames)),
     ...(usesTls(values) ? [] : given(certificateNames)),
   ]
   if (unused.length === 0) return []

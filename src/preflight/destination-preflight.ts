@@ -63,13 +63,8 @@ export class DestinationPreflight {
 
   #subjectOf({ id, kind }: FhirResource, values: KafkaParameterValues): PreflightSubject {
     const { transactional, checkpoint, checkpointTopic: topic, transactionalIdOf } = this.#parts
-    if (kind === 'kafka-best-effort') return { values, kind: 'best-effort' }
-    if (!transactional) return { values, kind: 'at-least-once' }
+    if (kind === 'kafka-best-effort' || !transactional) return { values }
     const name = transactionalIdOf(id ?? 'new')
-    return {
-      values,
-      kind: 'at-least-once',
-      transactions: { name, checkpoint: checkpoint ? { topic } : undefined },
-    }
+    return { values, transactions: { name, checkpoint: checkpoint ? { topic } : undefined } }
   }
 }

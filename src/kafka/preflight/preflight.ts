@@ -1,14 +1,17 @@
+import type { Metadata } from 'node-rdkafka'
 import { endsWithin } from '../../deadline.ts'
 import { silentLogger } from '../../observability/logger.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
+import { checkpointPlace } from '../checkpoint-place.ts'
 import { isKafkaError, kafkaCodes } from '../kafka-error.ts'
 import { nativeFailure } from '../native-failure.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
-import { toProducerConfig, type ProducerConfig, type ProducerKind } from '../producer-config.ts'
+import { toProducerConfig, type ProducerConfig } from '../producer-config.ts'
 import type { PageProducer } from '../producer.ts'
 import { RdkafkaClient } from '../rdkafka-client.ts'
 import { createTransactionalProducer } from '../rdkafka-transactional-producer.ts'
+import { partitionsOf } from '../topic-state.ts'
 import { causeOnTheWay } from './broker-network.ts'
 import { Findings, type PreflightFinding } from './findings.ts'
 import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
@@ -16,7 +19,6 @@ import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
 /** A destination as it would connect. */
 export interface PreflightSubject {
   readonly values: KafkaParameterValues
-  readonly kind: ProducerKind
   /** At least once with transactions. The preflight adds `_preflight` to `name`, so that it fences nobody: no id of FHIR has a `_`. */
   readonly transactions?: {
     /** Transactional id and consumer group. */
@@ -146,28 +148,29 @@ class Preflight {
 
   async #lookAtTopic(client: RdkafkaClient): Promise<void> {
     const { kafkaTopic } = this.#subject.values
-    const { topics, brokers } = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    const metadata = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    const { brokers } = metadata
     // Bootstrap servers answer with the addresses that records go to.
     const advertised = brokers.map(
       ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
     )
     await this.#lookAtWays(advertised)
-    const partitions = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
+    const partitions = partitionsOf(metadata, kafkaTopic)
     this.#isVisible = partitions.length > 0
     if (partitions.some(({ leader }) => leader < 0)) {
       this.#findings.add('error', causeNamed('leader-unavailable', { kafkaTopic }))
     }
     this.#inSync = Math.min(...partitions.map(({ isrs }) => isrs.length))
-    const replicated = [kafkaTopic, ...(this.#subject.transactions ? [transactionLog] : [])]
-    for (const topic of replicated) await this.#lookAtReplicas(client, topic, brokers.length)
+    if (brokers.length < 2) return
+    this.#lookAtReplicas(metadata, kafkaTopic)
+    if (!this.#subject.transactions) return
+    const ofLog = await client.topicMetadata(transactionLog, answerWithinMs)
+    this.#lookAtReplicas(ofLog, transactionLog)
   }
 
   /** One copy may be meant; it must be known. What the principal may not see is not judged. */
-  async #lookAtReplicas(client: RdkafkaClient, kafkaTopic: string, brokers: number): Promise<void> {
-    if (brokers < 2) return
-    const { topics } = await client.topicMetadata(kafkaTopic, answerWithinMs)
-    const partitions = topics.find(({ name }) => name === kafkaTopic)?.partitions ?? []
-    if (partitions.some(({ replicas }) => replicas.length === 1)) {
+  #lookAtReplicas(metadata: Metadata, kafkaTopic: string): void {
+    if (partitionsOf(metadata, kafkaTopic).some(({ replicas }) => replicas.length === 1)) {
       this.#findings.add('warning', causeNamed('single-copy', { kafkaTopic }))
     }
   }
@@ -218,11 +221,9 @@ class Preflight {
       'at-least-once',
       name,
     )
-    const checkpoint = transactions.checkpoint && {
-      group: name,
-      kafkaTopic: transactions.checkpoint.topic ?? values.kafkaTopic,
-      isOwnTopic: transactions.checkpoint.topic !== undefined,
-    }
+    const checkpoint =
+      transactions.checkpoint &&
+      checkpointPlace(name, values.kafkaTopic, transactions.checkpoint.topic)
     const producer = createTransactionalProducer(config, silentLogger, {
       onError: (_message, cause) => {
         this.#noteConnection(cause)

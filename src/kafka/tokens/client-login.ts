@@ -46,11 +46,11 @@ export class ClientLogin {
   }
 
   /** Sets the first token. To be called once, before the client connects; `end` must follow, also when this rejects.
-   *  @param isCalledOff asked while the token is waited for
+   *  @param calledOff ends the wait for the token
    *  @throws {@link TokenFailure} */
-  async begin(isCalledOff: () => boolean = () => false): Promise<void> {
+  async begin(calledOff: AbortSignal): Promise<void> {
     this.#source = this.#sources.add(this.#request, this.#listener)
-    this.#latest = (await this.#source.current(tokenTimeoutMs, isCalledOff)).text
+    this.#latest = (await this.#source.current(tokenTimeoutMs, calledOff)).text
     this.#apply()
   }
 

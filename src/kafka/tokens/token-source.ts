@@ -1,3 +1,4 @@
+import { jitteredMs } from '../../backoff.ts'
 import type { FetchToken, LoginToken } from './login-token.ts'
 import { TokenFailure } from './token-failure.ts'
 
@@ -21,8 +22,6 @@ export interface TokenSourceParts {
 /** A broker ends a connection whose token has expired, so the next one must be there in time for the login to be repeated. */
 const usedLifetime = 0.8
 const firstBackoffMs = 1000
-/** How often whoever waits asks whether it still should. */
-const lookIntervalMs = 100
 /** Timers of Node cannot wait for longer. */
 const maxTimerMs = 2_147_483_647
 
@@ -67,17 +66,17 @@ export class TokenSource {
   }
 
   /** A token that has not expired, waited for if need be.
-   *  @param isCalledOff asked while it is waited for
+   *  @param calledOff ends the wait
    *  @throws {@link TokenFailure} why there is none within `timeoutMs` */
-  async current(timeoutMs: number, isCalledOff: () => boolean): Promise<LoginToken> {
+  async current(timeoutMs: number, calledOff: AbortSignal): Promise<LoginToken> {
     const deadlineMs = performance.now() + timeoutMs
-    while (this.isUsed && !isCalledOff()) {
+    while (this.isUsed && !calledOff.aborted) {
       const token = this.#usableToken()
       if (token) return token
       const leftMs = deadlineMs - performance.now()
       // A first try that fails is told at once: whoever asked has a back-off of its own.
       if (this.#failure || leftMs <= 0) break
-      await this.#change(Math.min(leftMs, lookIntervalMs))
+      await this.#change(leftMs, calledOff)
     }
     throw this.#failure ?? new TokenFailure('The login token did not come in time.')
   }
@@ -87,14 +86,16 @@ export class TokenSource {
     return token && token.expiresAtMs > this.#parts.now() ? token : undefined
   }
 
-  async #change(timeoutMs: number): Promise<void> {
+  async #change(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
+        calledOff.removeEventListener('abort', done)
         this.#waiting.delete(done)
         resolve()
       }
       const timer = setTimeout(done, timeoutMs)
+      calledOff.addEventListener('abort', done)
       this.#waiting.add(done)
     })
   }
@@ -118,7 +119,8 @@ export class TokenSource {
     } catch (error) {
       if (signal.aborted) return
       this.#fail(error)
-      this.#fetchIn(this.#backoffMs(), signal)
+      const { maxBackoffMs, random } = this.#parts
+      this.#fetchIn(jitteredMs(this.#failures, firstBackoffMs, maxBackoffMs, random), signal)
     } finally {
       if (!signal.aborted) this.#wake()
     }
@@ -138,13 +140,6 @@ export class TokenSource {
         : new TokenFailure('The login token could not be fetched.', { cause: error })
     this.#failures++
     for (const listener of this.#listeners) listener.onFailure(this.#failure.message)
-  }
-
-  /** Half of the time is by chance, so that servers do not come back all at once. */
-  #backoffMs(): number {
-    const { maxBackoffMs, random } = this.#parts
-    const longestMs = Math.min(firstBackoffMs * 2 ** (this.#failures - 1), maxBackoffMs)
-    return longestMs * (0.5 + random() / 2)
   }
 
   #fetchIn(delayMs: number, signal: AbortSignal): void {

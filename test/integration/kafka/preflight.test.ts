@@ -27,7 +27,7 @@ async function look(
   limitMs = timeoutMs,
 ): Promise<readonly PreflightFinding[]> {
   const transactions = { name, checkpoint: { topic: undefined } }
-  return preflight({ values, kind: 'at-least-once', transactions }, { timeoutMs: limitMs })
+  return preflight({ values, transactions }, { timeoutMs: limitMs })
 }
 
 function named(

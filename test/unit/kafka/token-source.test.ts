@@ -8,7 +8,7 @@ import type { TokenRequest } from '../../../src/kafka/tokens/token-request.ts'
 import { TokenSource, type TokenListener } from '../../../src/kafka/tokens/token-source.ts'
 import { TokenSources } from '../../../src/kafka/tokens/token-sources.ts'
 
-const never = (): boolean => false
+const never = new AbortController().signal
 
 /** Timers and clock go by `tick` alone. Answers: a lifetime in milliseconds, or the words of a failure. */
 function scriptedSource(t: TestContext, answers: readonly (number | string)[]) {
@@ -123,7 +123,7 @@ describe('TokenSource', () => {
     source.add(own)
     await assert.rejects(source.current(10, never), /did not come in time/)
     const calledOff = new AbortController()
-    const waiting = source.current(60_000, () => calledOff.signal.aborted)
+    const waiting = source.current(60_000, calledOff.signal)
     calledOff.abort()
     await assert.rejects(waiting, TokenFailure)
     source.remove(own)
@@ -177,7 +177,7 @@ describe('ClientLogin', () => {
       (message) => failures.push(message),
       sources,
     )
-    await login.begin()
+    await login.begin(never)
     const [source] = listeners
     assert.deepEqual(set, ['first'])
     const answer = login.during(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { backoffMs } from '../../../src/delivery/backoff.ts'
+import { backoffMs } from '../../src/backoff.ts'
 
 describe('backoffMs', () => {
   const cases = [
