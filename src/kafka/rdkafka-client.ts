@@ -5,7 +5,6 @@ import type {
   Metadata,
   Producer,
 } from 'node-rdkafka'
-import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import type { CauseReporter } from './cause-reporter.ts'
 import {
   causeOfLogLine,
@@ -13,15 +12,14 @@ import {
   type RdkafkaLog,
   type RdkafkaThrottle,
 } from './connection-cause.ts'
-import { connectionKey } from './connection-key.ts'
 import type { KafkaCause } from './kafka-causes.ts'
+import { NativeCalls } from './native-calls.ts'
 import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import { exactTlsCause } from './tls-probe.ts'
-import { ClientLogin } from './tokens/client-login.ts'
 import { oidcCause } from './tokens/oidc-cause.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
 
@@ -49,20 +47,16 @@ const pollWhileConnectingMs = 50
 export class RdkafkaClient {
   readonly #producer: Producer
   readonly #causes: CauseReporter
-  readonly #connectionKey: string
-  readonly #login: ClientLogin | undefined
+  readonly #calls: NativeCalls
   #isReady = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, causes: CauseReporter, onDelivery: OnDelivery) {
     this.#causes = causes
-    this.#connectionKey = connectionKey(config)
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
-    this.#login =
-      config.tokens &&
-      new ClientLogin(this.#producer, config.tokens, (message) =>
-        causes.report({ name: undefined, message }),
-      )
+    this.#calls = new NativeCalls(this.#producer, config, (message) => {
+      causes.report({ name: undefined, message })
+    })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
       const tokenCause = oidcCause(log)
       const cause =
@@ -87,33 +81,21 @@ export class RdkafkaClient {
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.
    *  @param calledOff ends the wait for a token and for its turn: connects to a dead cluster can queue up for long */
   async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
-    try {
-      await this.#login?.begin(calledOff)
-      await this.#connect(timeoutMs, calledOff)
-    } catch (error) {
-      this.#login?.end()
-      if (error instanceof TokenFailure && !calledOff.aborted) {
-        this.#causes.report({ name: undefined, message: error.message })
-      }
-      throw error
-    }
-  }
-
-  async #connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
     const polling = setInterval(() => {
       this.poll()
     }, pollWhileConnectingMs)
     try {
-      await this.#call(
-        'connect',
-        (done) => {
-          this.#producer.connect({ timeout: timeoutMs }, done)
-        },
-        calledOff,
-      )
+      await this.#calls.connect((done) => {
+        this.#producer.connect({ timeout: timeoutMs }, done)
+      }, calledOff)
       this.#isReady = true
       this.#causes.forget()
+    } catch (error) {
+      if (error instanceof TokenFailure && !calledOff.aborted) {
+        this.#causes.report({ name: undefined, message: error.message })
+      }
+      throw error
     } finally {
       clearInterval(polling)
     }
@@ -153,7 +135,7 @@ export class RdkafkaClient {
       if (name === 'beginTransaction') this.#producer.beginTransaction(done)
       else this.#producer[name](timeoutMs, done)
     }
-    await this.#call(kind, start, givenUp)
+    await this.#calls.run(kind, start, givenUp)
   }
 
   /** One slice of adding a checkpoint to the open transaction. librdkafka does not keep the time: a request that is not answered takes
@@ -172,18 +154,14 @@ export class RdkafkaClient {
       const offsets = [{ ...consumer.partition, offset }]
       this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
     }
-    await this.#call('request', start, givenUp)
+    await this.#calls.run('request', start, givenUp)
   }
 
   /** What the cluster says about a topic. One that is not there, or that the principal may not see, is absent.
    *  @throws {@link NativeFailure} */
   async topicMetadata(kafkaTopic: string, timeoutMs: number): Promise<Metadata> {
-    let metadata: Metadata | undefined
-    await this.#call('request', (done) => {
-      this.#producer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, (error, answer) => {
-        metadata = answer
-        done(error)
-      })
+    const metadata = await this.#calls.run<Metadata | undefined>('request', (done) => {
+      this.#producer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, done)
     })
     if (!metadata) throw nativeFailure('no answer')
     return metadata
@@ -192,37 +170,12 @@ export class RdkafkaClient {
   /** Must not be called while a {@link transaction} call is under way: librdkafka aborts the process. Never rejects.
    *  What is still queued is dropped without a report. */
   async disconnect(): Promise<void> {
-    this.#login?.end()
+    this.#calls.endLogin()
     if (!this.#producer.isConnected()) return
     this.#isReady = false
-    await blockingCalls.run('local', this.#connectionKey, async () => {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, disconnectTimeoutMs)
-        this.#producer.disconnect(flushTimeoutMs, () => {
-          clearTimeout(timer)
-          resolve()
-        })
-      })
-    })
-  }
-
-  async #call(
-    kind: BlockingCallKind,
-    start: (done: (error: unknown) => void) => void,
-    calledOff?: AbortSignal,
-  ): Promise<void> {
-    const call = (): Promise<void> =>
-      new Promise((resolve, reject) => {
-        start((error) => {
-          if (error) reject(nativeFailure(error))
-          else resolve()
-        })
-      })
-    await blockingCalls.run(
-      kind,
-      this.#connectionKey,
-      () => (this.#login ? this.#login.during(call) : call()),
-      calledOff,
+    await this.#calls.disconnect(
+      (done) => this.#producer.disconnect(flushTimeoutMs, done),
+      disconnectTimeoutMs,
     )
   }
 }
