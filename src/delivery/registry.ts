@@ -47,7 +47,7 @@ export class Registry {
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
   #index = new TopicIndex()
   #indexed = new Map<string, SubscriptionTopic>()
-  #facts = new TopicFacts([])
+  #facts = new TopicFacts()
   readonly #view = new OneView()
   readonly #previousUse = new Map<string, boolean>()
   #snapshot: string | undefined

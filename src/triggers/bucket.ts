@@ -1,7 +1,6 @@
 import type { Change } from '../host/types.ts'
 import type { Criteria } from './criteria-engine.ts'
-import { criteriaLimits } from './criteria-language.ts'
-import { decideByConditions, sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
+import { sourceOf, stringsAt, type Guard, type Guards } from './guards.ts'
 import { SortedThresholds } from './sorted-thresholds.ts'
 import type { NumbersAtPaths, Threshold } from './thresholds.ts'
 import { isPreviousUnknown } from './unknown-previous.ts'
@@ -19,12 +18,6 @@ export class CriteriaGroup {
     this.text = text
     this.criteria = criteria
     this.guards = criteria.guards(resourceType)
-  }
-
-  /** Whether it fires; undefined: it has to be evaluated. All conditions are asked, not only the one that it hangs on, which depends on what else is
-   *  in the bucket. */
-  decideByConditions(change: Change, numbers: NumbersAtPaths): boolean | undefined {
-    return decideByConditions(this.guards, change, numbers, this.hangsOn)
   }
 }
 
@@ -50,6 +43,8 @@ export class Bucket {
   readonly #resourceType: string
   /** Topics without a criteria. */
   readonly always: Set<string> = new Set()
+  /** Topics with so many criteria that they may spend their budget. */
+  readonly costly: Set<string> = new Set()
   readonly #groups = new Map<string, CriteriaGroup>()
   readonly #paths = new Map<string, GuardPath>()
   /** By the path of the number. */
@@ -58,10 +53,6 @@ export class Bucket {
   /** Number of groups that want a string at a path, whether they hang there or not. The more strings, the more selective the path. */
   readonly #wanted = new Map<string, Map<string, number>>()
   #review = this.#groups.values()
-  /** Number of criteria by topic. */
-  readonly #criteriaOf = new Map<string, number>()
-  /** Topics with so many that they may spend their budget. */
-  readonly #costly = new Set<string>()
 
   constructor(resourceType: string) {
     this.#resourceType = resourceType
@@ -81,33 +72,24 @@ export class Bucket {
       this.#hang(group)
       this.#reviewSome()
     }
-    if (group.topicUrls.has(topicUrl)) return
     group.topicUrls.add(topicUrl)
-    this.#countCriteria(topicUrl, 1)
   }
 
   /** @returns whether nobody here wants this text any more */
   remove(topicUrl: string, text: string | undefined): boolean {
+    // A topic is removed as a whole.
+    this.costly.delete(topicUrl)
     if (text === undefined) {
       this.always.delete(topicUrl)
       return false
     }
     const group = this.#groups.get(text)
-    if (group?.topicUrls.delete(topicUrl) === true) this.#countCriteria(topicUrl, -1)
+    group?.topicUrls.delete(topicUrl)
     if (!group || group.topicUrls.size > 0) return false
     this.#groups.delete(text)
     for (const guard of group.guards.guards) this.#count(guard, -1)
     this.#unhang(group)
     return true
-  }
-
-  /** Each takes the limits of one evaluation at most. */
-  #countCriteria(topicUrl: string, step: 1 | -1): void {
-    const count = (this.#criteriaOf.get(topicUrl) ?? 0) + step
-    if (count === 0) this.#criteriaOf.delete(topicUrl)
-    else this.#criteriaOf.set(topicUrl, count)
-    if (count > criteriaLimits.maxTopicEvaluations) this.#costly.add(topicUrl)
-    else this.#costly.delete(topicUrl)
   }
 
   get isEmpty(): boolean {
@@ -136,7 +118,7 @@ export class Bucket {
     for (const [path, thresholds] of this.#thresholds) {
       for (const group of thresholds.met(numbers.at(path))) candidates.add(group)
     }
-    if (this.#costly.size === 0) return candidates
+    if (this.costly.size === 0) return candidates
     return [...candidates].toSorted((one, other) => (one.text < other.text ? -1 : 1))
   }
 

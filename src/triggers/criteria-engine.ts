@@ -1,6 +1,6 @@
 import { isTopicDestinationError } from '../errors.ts'
 import type { Change } from '../host/types.ts'
-import { checkSyntax } from './criteria-check.ts'
+import { checkSyntax, type CriteriaIssue } from './criteria-check.ts'
 import { factsOf, type CriteriaFacts } from './criteria-facts.ts'
 import { plainValue } from './criteria-functions.ts'
 import { compileExpression, nothing } from './expression.ts'
@@ -8,7 +8,7 @@ import type { AstNode, Position } from './fhirpath-ast.ts'
 import { FuelError, type Fuel } from './fuel.ts'
 import { guardsFor, planGuards, type GuardPlan, type Guards } from './guards.ts'
 import { References, type ResolvedReferences } from './references.ts'
-import { asksForPrevious, isPreviousUnknown, unknownPrevious } from './unknown-previous.ts'
+import { isPreviousUnknown, unknownPrevious } from './unknown-previous.ts'
 
 /** What an evaluation came to. */
 export type Verdict = (
@@ -78,21 +78,23 @@ class FhirPathCriteria implements Criteria {
   }
 
   facts(): CriteriaFacts {
-    this.#learned ??= learn(this.#text)
-    return this.#learned.facts
+    return this.#learn().facts
   }
 
   guards(resourceType: string): Guards {
-    this.#learned ??= learn(this.#text)
     if (this.#guards?.resourceType !== resourceType) {
-      this.#guards = { resourceType, guards: guardsFor(this.#learned.plan, resourceType) }
+      this.#guards = { resourceType, guards: guardsFor(this.#learn().plan, resourceType) }
     }
     return this.#guards.guards
   }
 
   evaluate(change: Change, resolved: ResolvedReferences): Verdict {
-    this.#program ??= compileProgram(this.#text, this.#observer)
+    this.#program ??= compileProgram(this.#text, this.#learn(), this.#observer)
     return this.#program.run(change, resolved)
+  }
+
+  #learn(): Learned {
+    return (this.#learned ??= learn(this.#text))
   }
 }
 
@@ -100,6 +102,8 @@ class FhirPathCriteria implements Criteria {
 interface Learned {
   readonly facts: CriteriaFacts
   readonly plan: GuardPlan
+  /** Why it is refused. */
+  readonly fault: CriteriaIssue | undefined
 }
 
 function learn(text: string): Learned {
@@ -108,25 +112,26 @@ function learn(text: string): Learned {
   // Nothing is known of what is not valid: its groups must be met, to be undecided.
   const plan =
     ast && issues.length === 0 ? planGuards(text, ast) : { thresholds: [], conditions: [] }
-  return { facts: factsOf(checked), plan }
+  return { facts: factsOf(checked), plan, fault: issues[0] }
 }
 
 const noReferences: ResolvedReferences = new Map()
 
 /** Where and why the evaluation of a criteria fails even on nothing, for example `1 + 'a'`. */
 export function dryRun(text: string): { error: string; position: Position } | undefined {
-  const verdict = compileProgram(text).run(nothing, noReferences)
+  const verdict = compileProgram(text, learn(text)).run(nothing, noReferences)
   return verdict.kind === 'undecided' && verdict.position
     ? { error: verdict.error, position: verdict.position }
     : undefined
 }
 
-function compileProgram(text: string, observer?: EvaluationObserver): Program {
-  // Checked here too: what is stored may have been written before a check existed, or past it.
-  const { ast, issues } = checkSyntax(text)
-  const [fault] = issues
+function compileProgram(
+  text: string,
+  { fault, facts }: Learned,
+  observer?: EvaluationObserver,
+): Program {
+  // Here too: what is stored may have been written before a check existed, or past it.
   if (fault) return refused(fault.message, fault.position)
-  const needsPrevious = ast !== undefined && asksForPrevious(ast)
   const expression = compileExpression(text, { onNode: observer?.onNode?.bind(observer) })
   const runOnce = (change: Change, references: References, fuel: Fuel): Verdict => {
     try {
@@ -142,7 +147,7 @@ function compileProgram(text: string, observer?: EvaluationObserver): Program {
   }
   return {
     run(change, resolved) {
-      if (needsPrevious && isPreviousUnknown(change)) {
+      if (facts.usesPrevious && isPreviousUnknown(change)) {
         return { kind: 'undecided', error: unknownPrevious }
       }
       const fuel = expression.fuel()

@@ -10,13 +10,13 @@ import {
 import { partsOf, resolvesReferences, type CriteriaPart } from './criteria-parts.ts'
 import { shownResult, type PartValue } from './criteria-values.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
-import { decideExactly, mayHold, type Guard, type Guards } from './guards.ts'
+import { guardHolds, type Guard, type Guards } from './guards.ts'
 import { matchChanges } from './match-changes.ts'
 import { readMemberships } from './organizations.ts'
 import { PathNumbers } from './path-numbers.ts'
 import { resourcesAfter } from './read-references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
-import { holds, type NumbersAtPaths, type Threshold } from './thresholds.ts'
+import { holds, type Threshold } from './thresholds.ts'
 import { TopicIndex } from './topic-index.ts'
 
 /** What decided a trigger: it is on another type or interaction; it has no criteria; the index, by a condition that does not hold
@@ -160,16 +160,10 @@ function failingCondition(
   change: Change,
 ): string | undefined {
   const numbers = new PathNumbers(change)
-  const guard = guards.find((each) => !isMet(each, isExact, change, numbers))
+  const guard = guards.find((each) => guardHolds(each, isExact, change) === false)
   if (guard) return guardText(guard)
   const threshold = thresholds.find((each) => holds(each, numbers) === false)
   return threshold && thresholdText(threshold)
-}
-
-/** As the index asks: its strings must be there, and for an exact criteria be alone. */
-function isMet(guard: Guard, isExact: boolean, change: Change, numbers: NumbersAtPaths): boolean {
-  if (!mayHold(guard, change)) return false
-  return !isExact || decideExactly({ guards: [guard], thresholds: [] }, change, numbers) !== false
 }
 
 function thresholdText({ path, operator, limit }: Threshold): string {

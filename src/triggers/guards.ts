@@ -95,52 +95,39 @@ function withPath<G extends Guard>(guard: G, { steps }: { readonly steps: readon
   return { ...guard, steps, key: pathKey({ ...guard, steps }) }
 }
 
-/** Whether a criteria with this guard can be true. */
-export function mayHold({ source, steps, values }: Guard, change: Change): boolean {
+/** Whether the guard lets the criteria be true; undefined when only the engine can tell.
+ *  @param isExact the criteria is nothing but such conditions */
+export function guardHolds(
+  { source, steps, values }: Guard,
+  isExact: boolean,
+  change: Change,
+): boolean | undefined {
+  if (source === 'previous' && isPreviousUnknown(change)) return undefined
   const strings = stringsAt(sourceOf(change, source), steps)
-  return strings.values.some((value) => values.includes(value))
+  if (!strings.values.some((value) => values.includes(value))) return false
+  if (!isExact || strings.isIncomplete) return undefined
+  // `=` is true for one value on each side; for several it is false or in error, never true.
+  return strings.values.length === 1
 }
 
-/** Decides a criteria by its conditions; `undefined` when only the engine can.
- *
- *  @param met the condition that led to it; it is not asked again */
+/** Decides a criteria by its conditions; `undefined` when only the engine can. */
 export function decideByConditions(
-  all: Guards,
-  change: Change,
-  numbers: NumbersAtPaths,
-  met?: Guard | Threshold,
-): boolean | undefined {
-  const { guards, thresholds, isExact } = all
-  const known = isPreviousUnknown(change)
-    ? guards.filter(({ source }) => source === 'current')
-    : guards
-  const isKnown = known.length === guards.length
-  const fires = isExact && isKnown ? decideExactly(all, change, numbers) : undefined
-  if (fires !== undefined) return fires
-  const isPossible =
-    known.every((guard) => guard === met || mayHold(guard, change)) &&
-    thresholds.every((each) => each === met || holds(each, numbers) !== false)
-  return isPossible ? undefined : false
-}
-
-/** Decides an exact criteria without the engine; `undefined` when only the engine can. */
-export function decideExactly(
-  { guards, thresholds }: Omit<Guards, 'isExact'>,
+  { guards, thresholds, isExact }: Guards,
   change: Change,
   numbers: NumbersAtPaths,
 ): boolean | undefined {
-  for (const { source, steps, values } of guards) {
-    const strings = stringsAt(sourceOf(change, source), steps)
-    if (strings.isIncomplete) return undefined
-    // `=` is true for one value on each side; for several it is false or in error, never true.
-    const [only, ...others] = strings.values
-    if (only === undefined || others.length > 0 || !values.includes(only)) return false
+  let isDecided = isExact
+  for (const guard of guards) {
+    const isHeld = guardHolds(guard, isExact, change)
+    if (isHeld === false) return false
+    isDecided &&= isHeld === true
   }
   for (const threshold of thresholds) {
     const isHeld = holds(threshold, numbers)
-    if (isHeld !== true) return isHeld
+    if (isHeld === false) return false
+    isDecided &&= isHeld === true
   }
-  return true
+  return isDecided ? true : undefined
 }
 
 export function sourceOf(change: Change, source: Guard['source']): FhirResource | undefined {

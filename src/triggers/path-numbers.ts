@@ -7,8 +7,13 @@ import { References, type ResolvedReferences } from './references.ts'
 import { asksForPrevious, isPreviousUnknown } from './unknown-previous.ts'
 import type { ComparableNumber, NumberAtPath, NumbersAtPaths } from './thresholds.ts'
 
+interface PathExpression {
+  readonly expression: Expression
+  readonly needsPrevious: boolean
+}
+
 /** Expressions of paths: thousands of criteria ask for the same few. */
-const expressions = new Map<string, Expression>()
+const expressions = new Map<string, PathExpression>()
 /** Paths come from clients' texts. */
 const maxExpressions = 1000
 
@@ -56,8 +61,8 @@ export class PathNumbers implements NumbersAtPaths {
   #read(path: string): NumberAtPath {
     let fuel: Fuel | undefined
     try {
-      const expression = expressionOf(path)
-      if (isPreviousUnknown(this.#change) && asksForPrevious(expression.tree)) return 'unclear'
+      const { expression, needsPrevious } = expressionOf(path)
+      if (needsPrevious && isPreviousUnknown(this.#change)) return 'unclear'
       fuel = expression.fuel()
       return numberAmong(expression.evaluate(this.#change, new References(noReferences), fuel))
     } catch {
@@ -72,13 +77,15 @@ export class PathNumbers implements NumbersAtPaths {
 /** None is asked for. */
 const noReferences: ResolvedReferences = new Map()
 
-function expressionOf(path: string): Expression {
-  let expression = expressions.get(path)
-  if (!expression) {
+function expressionOf(path: string): PathExpression {
+  let known = expressions.get(path)
+  if (!known) {
     if (expressions.size === maxExpressions) expressions.clear()
-    expressions.set(path, (expression = compileExpression(path)))
+    const expression = compileExpression(path)
+    known = { expression, needsPrevious: asksForPrevious(expression.tree) }
+    expressions.set(path, known)
   }
-  return expression
+  return known
 }
 
 /** @throws what fhirpath.js throws on a value that cannot be compared */

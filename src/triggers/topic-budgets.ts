@@ -7,7 +7,7 @@ export const budgetSpent: string = `The criteria of the topic were stopped: toge
 /** What the criteria of each topic have taken for one change.
  *
  *  An evaluation is paid by each topic that has the criteria, whoever else has it: so a topic's budget ends at the same criteria beside any
- *  others, and where it is explained alone. */
+ *  others, and where it is explained alone; unless all topics together compare more numbers than are read for one change. */
 export class TopicBudgets {
   #sum = 0
   readonly #payments: { readonly topicUrls: Iterable<string>; readonly cost: number }[] = []

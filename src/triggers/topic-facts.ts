@@ -3,15 +3,12 @@ import { version as fhirPathVersion } from 'fhirpath'
 import type { Interaction } from '../host/types.ts'
 import { modulePackage } from '../module-package.ts'
 import { Slices } from '../slices.ts'
-import { fhirPathEngine } from './criteria-engine.ts'
 import type { CriteriaFacts } from './criteria-facts.ts'
 import type { SubscriptionTopic } from './subscription-topic.ts'
 import { triggersOn } from './topic-index.ts'
 
 /** Finds the facts of a criteria. */
 export type FactsOf = (text: string) => CriteriaFacts
-
-const parsedFacts: FactsOf = (text) => fhirPathEngine.compile(text).facts()
 
 const typeName = /^(?:[A-Z][A-Za-z0-9]*|\*)$/
 
@@ -22,11 +19,7 @@ export class TopicFacts {
   readonly #faults = new Map<string, string>()
   readonly #usingPrevious = new Map<string, readonly string[]>()
 
-  constructor(topics: Iterable<SubscriptionTopic>) {
-    for (const topic of topics) this.#add(topic, parsedFacts)
-  }
-
-  /** The same, while the event loop turns.
+  /** Of these topics, while the event loop turns.
    *
    *  @param factsOf who has parsed the criteria: for thousands of them that takes about a second */
   static async inSlices(
@@ -34,7 +27,7 @@ export class TopicFacts {
     factsOf: FactsOf,
   ): Promise<TopicFacts> {
     const slices = new Slices()
-    const facts = new TopicFacts([])
+    const facts = new TopicFacts()
     for (const topic of topics) {
       facts.#add(topic, factsOf)
       await slices.pause()

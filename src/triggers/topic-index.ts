@@ -8,7 +8,9 @@ import {
   type CriteriaEngine,
   type Verdict,
 } from './criteria-engine.ts'
+import { criteriaLimits } from './criteria-language.ts'
 import { anyType, isDomainResource } from './element-model.ts'
+import { decideByConditions } from './guards.ts'
 import { PathNumbers } from './path-numbers.ts'
 import type { ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
@@ -198,12 +200,13 @@ export class TopicIndex {
   }
 
   #add(topic: SubscriptionTopic, resourceType: string): void {
-    for (const { interactions: wanted, criteria } of triggersOn(topic, resourceType)) {
+    const triggers = triggersOn(topic, resourceType)
+    const mayBeCostly = triggers.length > criteriaLimits.maxTopicEvaluations
+    for (const { interactions: wanted, criteria } of triggers) {
       for (const interaction of wanted) {
-        this.#buckets
-          .get(resourceType)
-          ?.byInteraction.get(interaction)
-          ?.add(topic.url, criteria, (text) => this.#use(text))
+        const bucket = this.#buckets.get(resourceType)?.byInteraction.get(interaction)
+        bucket?.add(topic.url, criteria, (text) => this.#use(text))
+        if (mayBeCostly) bucket?.costly.add(topic.url)
       }
     }
   }
@@ -249,7 +252,7 @@ class Findings {
     resolved: ResolvedReferences,
     numbers: NumbersAtPaths,
   ): void {
-    const fires = group.decideByConditions(change, numbers)
+    const fires = decideByConditions(group.guards, change, numbers)
     if (fires === true) for (const url of group.topicUrls) this.#fired.add(url)
     if (fires !== undefined) return
     const topicUrls = this.#withinBudget(group.topicUrls)

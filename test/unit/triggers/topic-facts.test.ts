@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { version as fhirPathVersion } from 'fhirpath'
 import type { FhirResource } from '../../../src/host/types.ts'
 import { modulePackage } from '../../../src/module-package.ts'
+import type { CriteriaFacts } from '../../../src/triggers/criteria-facts.ts'
 import { fhirPathEngine } from '../../../src/triggers/criteria-engine.ts'
 import {
   parseSubscriptionTopic,
@@ -18,6 +19,8 @@ function topic(id: string, ...trigger: readonly object[]): SubscriptionTopic {
 function resource(id: string, ...trigger: readonly object[]): FhirResource {
   return { resourceType: 'AidboxSubscriptionTopic', id, url: id, status: 'active', trigger }
 }
+
+const parsedFacts = (text: string): CriteriaFacts => fhirPathEngine.compile(text).facts()
 
 describe('faults of stored topics', () => {
   const cases: readonly { name: string; trigger: object; fault: RegExp | undefined }[] = [
@@ -45,8 +48,9 @@ describe('faults of stored topics', () => {
     { name: 'no trigger at all', trigger: [], fault: /^trigger\[1\]: It names no resource type/ },
   ]
   for (const { name, trigger, fault } of cases) {
-    it(name, () => {
-      const facts = new TopicFacts([topic('t', { resource: 'Resource' }, trigger)])
+    it(name, async () => {
+      const topics = [topic('t', { resource: 'Resource' }, trigger)]
+      const facts = await TopicFacts.inSlices(topics, parsedFacts)
       const told = facts.faults.get('t')
       if (fault === undefined) assert.equal(told, undefined)
       else assert.match(told ?? '', fault)
@@ -90,7 +94,7 @@ describe('topics that need the version before a change', () => {
       const index = new TopicIndex()
       await index.update([], topics)
       for (const facts of [
-        new TopicFacts(topics),
+        await TopicFacts.inSlices(topics, parsedFacts),
         await TopicFacts.inSlices(topics, (text) => index.factsOf(text)),
       ]) {
         assert.deepEqual(facts.usingPrevious(type, interaction), urls)
