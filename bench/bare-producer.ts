@@ -3,8 +3,10 @@ import rdkafka from 'node-rdkafka'
 import { rdkafkaCall } from '../src/kafka/rdkafka-call.ts'
 import type { ConsumedRecord } from '../test/helpers/kafka.ts'
 
-/** With a checkpoint each transaction also carries an offset of a group, as the module's do. */
-export type BareProducerKind = 'transactional' | 'transactional-with-checkpoint' | 'idempotent'
+/** With a checkpoint each transaction also carries an offset of a group, as the module's do. With reports the sender is told of each
+ *  record what became of it, as best effort must be to count; half of what node-rdkafka does is spent on that. */
+export type BareProducerKind =
+  'transactional' | 'transactional-with-checkpoint' | 'idempotent' | 'idempotent-with-reports'
 
 export interface BareProducer {
   /** Sends the records, in transactions of this size one after the other if it is transactional. */
@@ -43,6 +45,7 @@ export async function connectBareProducer(
   settings: rdkafka.ProducerGlobalConfig = {},
 ): Promise<BareProducer> {
   if (kind === 'idempotent') return connectIdempotent(bootstrapServers, settings)
+  if (kind === 'idempotent-with-reports') return connectReported(bootstrapServers, settings)
   const producer = await connect(bootstrapServers, { ...settings, 'transactional.id': name })
   await rdkafkaCall((done) => producer.initTransactions(timeoutMs, done))
   const group = kind === 'transactional' ? undefined : await connectGroup(bootstrapServers, name)
@@ -79,17 +82,55 @@ async function connectIdempotent(
   const producer = await connect(bootstrapServers, { ...settings, 'enable.idempotence': true })
   return {
     async send(kafkaTopic, records) {
-      for (const record of records) {
-        while (!isProduced(producer, kafkaTopic, record)) {
-          producer.poll()
-          await nextTurn()
-        }
-      }
+      await produceAll(producer, kafkaTopic, records)
       await rdkafkaCall((done) => producer.flush(timeoutMs, done))
     },
     async close() {
       await rdkafkaCall((done) => producer.disconnect(1000, done))
     },
+  }
+}
+
+async function connectReported(
+  bootstrapServers: string,
+  settings: rdkafka.ProducerGlobalConfig,
+): Promise<BareProducer> {
+  const producer = await connect(bootstrapServers, {
+    ...settings,
+    'enable.idempotence': true,
+    dr_cb: true,
+  })
+  const unsettled = new Set<unknown>()
+  producer.on('delivery-report', (error: rdkafka.LibrdKafkaError | null, { opaque }) => {
+    if (error) throw new Error(`a record was lost: ${error.message}`)
+    unsettled.delete(opaque)
+  })
+  return {
+    async send(kafkaTopic, records) {
+      for (const record of records) unsettled.add(record)
+      await produceAll(producer, kafkaTopic, records, true)
+      while (unsettled.size > 0) {
+        producer.poll()
+        await nextTurn()
+      }
+    },
+    async close() {
+      await rdkafkaCall((done) => producer.disconnect(1000, done))
+    },
+  }
+}
+
+async function produceAll(
+  producer: rdkafka.Producer,
+  kafkaTopic: string,
+  records: readonly PreparedRecord[],
+  isReported = false,
+): Promise<void> {
+  for (const record of records) {
+    while (!isProduced(producer, kafkaTopic, record, isReported)) {
+      producer.poll()
+      await nextTurn()
+    }
   }
 }
 
@@ -125,18 +166,32 @@ async function connectGroup(
   return consumer
 }
 
-function produce(producer: rdkafka.Producer, kafkaTopic: string, record: PreparedRecord): void {
+function produce(
+  producer: rdkafka.Producer,
+  kafkaTopic: string,
+  record: PreparedRecord,
+  isReported = false,
+): void {
   const { key, value, headers } = record
-  producer.produce(kafkaTopic, null, value, key, undefined, undefined, headers)
+  producer.produce(
+    kafkaTopic,
+    null,
+    value,
+    key,
+    undefined,
+    isReported ? record : undefined,
+    headers,
+  )
 }
 
 function isProduced(
   producer: rdkafka.Producer,
   kafkaTopic: string,
   record: PreparedRecord,
+  isReported: boolean,
 ): boolean {
   try {
-    produce(producer, kafkaTopic, record)
+    produce(producer, kafkaTopic, record, isReported)
     return true
   } catch (error) {
     const { code } = error as rdkafka.LibrdKafkaError

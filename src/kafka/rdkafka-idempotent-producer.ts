@@ -80,8 +80,11 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
     const pending: Pending = { bytes, kafkaTopic, takenAtMs: performance.now(), settled }
     this.#bufferedBytes += bytes
     this.#outstanding++
-    this.#waiting.set(pending, record)
-    if (this.#waiting.size === 1) this.#drain()
+    const isTaken =
+      this.#waiting.size === 0 &&
+      this.#session !== undefined &&
+      this.#handOver(this.#session, pending, record)
+    if (!isTaken) this.#waiting.set(pending, record)
     if (this.#timerDelayMs > busyPollMs) this.#schedule(busyPollMs)
   }
 
@@ -182,17 +185,17 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   #drain(): void {
     for (const [pending, record] of this.#waiting) {
       if (!this.#session || !this.#handOver(this.#session, pending, record)) return
+      this.#waiting.delete(pending)
     }
   }
 
-  /** @returns whether the next record may follow */
+  /** @returns whether it is settled or librdkafka has it, so that the next may follow */
   #handOver(session: Session, pending: Pending, record: KafkaRecord): boolean {
     try {
       session.client.produce(record, pending)
       session.inFlight.add(pending)
       pending.progress = progressOf(session, pending.kafkaTopic)
       pending.progress.noteHandedOver(performance.now())
-      this.#waiting.delete(pending)
       return true
     } catch (error) {
       const { code, text } = nativeFailure(error)
@@ -202,7 +205,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
         return false
       }
       // Any other refusal is this record's own: unknown topic, missing right, too large.
-      this.#settleWaiting(pending, this.#lost(describeKafkaCode(code, text, pending), code))
+      this.#settle(pending, this.#lost(describeKafkaCode(code, text, pending), code))
       return true
     }
   }

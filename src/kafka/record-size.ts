@@ -4,8 +4,10 @@ import type { KafkaRecord } from './producer.ts'
 /** Bytes librdkafka counts against `message.max.bytes`, a little more than less. */
 export function recordBytes({ key, value, headers }: KafkaRecord): number {
   let bytes = value.byteLength + (key === null ? 0 : Buffer.byteLength(key)) + recordOverheadBytes
-  for (const [name, text] of headers.flatMap((header) => Object.entries(header))) {
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + headerOverheadBytes
+  for (const header of headers) {
+    for (const name in header) {
+      bytes += Buffer.byteLength(name) + Buffer.byteLength(header[name] ?? '') + headerOverheadBytes
+    }
   }
   return bytes
 }
