@@ -29,7 +29,7 @@ export function parameterFaults(
     ...compressionFaults(values, features),
     ...timeoutFaults(values),
     ...tlsFaults(values, features),
-    ...jaasFaults(values, features),
+    ...jaasFaults(values, { features, isServerAllowed: isAllowed }),
   ]
 }
 

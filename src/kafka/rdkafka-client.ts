@@ -20,7 +20,6 @@ import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import { exactTlsCause } from './tls-probe.ts'
-import { oidcCause } from './tokens/oidc-cause.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
 
 /** A record that Kafka has not taken. */
@@ -55,14 +54,11 @@ export class RdkafkaClient {
     this.#causes = causes
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
     this.#calls = new NativeCalls(this.#producer, config, (message) => {
-      causes.report({ name: undefined, message })
+      causes.report({ name: 'token-not-issued', message })
     })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const tokenCause = oidcCause(log)
-      const cause =
-        tokenCause === undefined
-          ? causeOfLogLine(log, this.#isReady, { transactionalId: config.transactionalId })
-          : { name: undefined, message: tokenCause }
+      const { transactionalId } = config
+      const cause = causeOfLogLine(log, this.#isReady, { transactionalId })
       if (cause) void this.#report(cause, config)
     })
     this.#producer.on('event.throttle', (throttle: RdkafkaThrottle) => {
@@ -93,7 +89,7 @@ export class RdkafkaClient {
       this.#causes.forget()
     } catch (error) {
       if (error instanceof TokenFailure && !calledOff.aborted) {
-        this.#causes.report({ name: undefined, message: error.message })
+        this.#causes.report({ name: 'token-not-issued', message: error.message })
       }
       throw error
     } finally {

@@ -2,6 +2,8 @@ import type { CauseRow } from './cause-row.ts'
 
 export type ConnectionCauseName =
   | 'login-refused'
+  | 'token-not-issued'
+  | 'no-login-on-port'
   | 'mechanism-not-offered'
   | 'broker-certificate-untrusted'
   | 'broker-certificate-of-another-host'
@@ -31,13 +33,32 @@ export const connectionCauses: Readonly<Record<ConnectionCauseName, CauseRow>> =
     remedy:
       'Wrong password or token, or a user that the broker does not know for this saslMechanism. Correct saslJaasConfig or the user.',
   },
+  'token-not-issued': {
+    // What follows are words of the endpoint, which may repeat what was sent.
+    log: /no token available/,
+    parameter: 'saslJaasConfig',
+    issue: 'login',
+    say: ({ detail }) =>
+      `librdkafka got no token${after(' from ', detail)}; check saslOauthbearerTokenEndpointUrl, clientId, clientSecret and scope.`,
+    remedy:
+      'Correct the client or its secret, or look at the token endpoint. A destination with SASL extensions says it so; others say what went wrong with the token.',
+  },
+  'no-login-on-port': {
+    codes: [34],
+    log: /handshake failed: .*not valid in current SASL state/,
+    parameter: 'securityProtocol',
+    issue: 'value',
+    say: ({ broker }) =>
+      `${broker} takes no login on this port; check securityProtocol and the port.`,
+    remedy: 'Use PLAINTEXT or SSL without saslMechanism, or the port of a listener with SASL.',
+  },
   'mechanism-not-offered': {
     codes: [33],
-    log: /SASL .*handshake failed: (.*)/,
+    log: /SASL .*handshake failed: .*?(?:supported mechanisms: ([A-Z][\w,-]*))?$/,
     parameter: 'saslMechanism',
     issue: 'value',
     say: ({ broker, detail }) =>
-      `${broker} does not offer this saslMechanism${after(': ', detail)}.`,
+      `${broker} does not offer this saslMechanism${after(', it offers ', detail)}; check saslMechanism and the port.`,
     remedy: 'Use a mechanism that the listener has, or the port of another listener.',
   },
   'broker-certificate-untrusted': {

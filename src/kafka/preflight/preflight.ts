@@ -1,6 +1,7 @@
 import type { Metadata } from 'node-rdkafka'
 import { endsWithin } from '../../deadline.ts'
 import { silentLogger } from '../../observability/logger.ts'
+import type { AllowedPlaces } from '../allowed-places.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
 import { checkpointPlace } from '../checkpoint-place.ts'
@@ -17,7 +18,7 @@ import { Findings, type PreflightFinding } from './findings.ts'
 import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
 
 /** A destination as it would connect. */
-export interface PreflightSubject {
+export interface PreflightSubject extends Pick<AllowedPlaces, 'isServerAllowed'> {
   readonly values: KafkaParameterValues
   /** At least once with transactions. The preflight adds `_preflight` to `name`, so that it fences nobody: no id of FHIR has a `_`. */
   readonly transactions?: {
@@ -78,7 +79,8 @@ class Preflight {
     this.#deadlineMs = deadlineMs
     const concluded = this.#concluded.signal
     this.#over = signal ? AbortSignal.any([signal, concluded]) : concluded
-    const config = toProducerConfig(subject.values, 'best-effort')
+    const { values, isServerAllowed } = subject
+    const config = toProducerConfig(values, 'best-effort', undefined, isServerAllowed)
     // A producer id would need rights that say nothing of this topic.
     this.#config = { ...config, global: { ...config.global, 'enable.idempotence': false } }
   }
@@ -208,7 +210,7 @@ class Preflight {
   }
 
   async #lookAtTransactions(): Promise<void> {
-    const { values, transactions } = this.#subject
+    const { values, transactions, isServerAllowed } = this.#subject
     if (this.#isOver() || !this.#isConnected || !transactions) return
     const name = `${transactions.name}_preflight`
     const leftMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()))
@@ -220,6 +222,7 @@ class Preflight {
       },
       'at-least-once',
       name,
+      isServerAllowed,
     )
     const checkpoint =
       transactions.checkpoint &&

@@ -16,6 +16,7 @@ import { newTopic, testKafka, uniqueName } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { jaas, saslTlsListener } from '../kafka/logins.ts'
 import { ask } from '../own-types/ask.ts'
 
 const baseUrl = 'https://fhir.example.org/fhir'
@@ -308,6 +309,45 @@ describe('preflight and rights', () => {
     const posted = await ask(host, 'POST', '/AidboxTopicDestination?_preflight=true', resource)
     assert.equal(posted.status, 409)
     assert.equal(connections, 0)
+  })
+
+  it('a token of this server is shown to brokers that the operator has named, and to none that a destination names', async (t) => {
+    const kafka = await testKafka()
+    const before = { ...process.env }
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDTEST', AWS_SECRET_ACCESS_KEY: 'secret' })
+    t.after(() => {
+      process.env = before
+    })
+    const { bootstrapServers, ...listener } = saslTlsListener(kafka)
+    const login = {
+      ...listener,
+      saslMechanism: 'AWS_MSK_IAM',
+      saslJaasConfig: jaas('AWS_MSK_IAM', ''),
+      awsRegion: 'eu-central-1',
+    }
+    const made = destinationResource('d', 'kafka-best-effort', 'patients', 'any', bootstrapServers)
+    const parameter = [
+      ...(made['parameter'] as object[]),
+      ...Object.entries(login).map(([name, valueString]) => ({ name, valueString })),
+    ]
+    const look = async (options: Partial<ModuleOptions>) => {
+      const host = await loaded(t, options, expressHost, [])
+      const { status, body } = await ask(host, 'POST', '/AidboxTopicDestination/$preflight', {
+        resourceType: 'Parameters',
+        parameter: [{ name: 'destination', resource: { ...made, parameter } }],
+      })
+      assert.equal(status, 200, JSON.stringify(body))
+      const [error, ...others] = errorsOf({ status, body: body as unknown as Answer['body'] })
+      assert.deepEqual(others, [])
+      return error
+    }
+    for (const options of [{}, { allowedBootstrapServers: ['*:*'] }]) {
+      const error = await look(options)
+      assert.equal(error?.path, serversPath)
+      assert.match(error.text ?? '', /no name that Amazon MSK gives its brokers/)
+    }
+    const error = await look({ allowedBootstrapServers: [bootstrapServers] })
+    assert.match(error?.text ?? '', /refused the login/)
   })
 
   it('is there on fhir-router', async (t) => {
