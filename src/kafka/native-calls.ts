@@ -34,24 +34,40 @@ export class NativeCalls {
   /** When it rejects, the client is dead.
    *  @param timeoutMs of the attempt, without the time in which it waits for its turns
    *  @param calledOff ends it at once, unless a call is under way, which ends first
+   *  @param isTroubled whether something is known to be wrong: then the time in which it waits for its turns counts, too
    *  @throws {@link NativeFailure}, {@link TokenFailure}, or the reason why it was called off */
-  async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
+  async connect(
+    timeoutMs: number,
+    calledOff: AbortSignal,
+    isTroubled: () => boolean = () => false,
+  ): Promise<void> {
     try {
       await this.#login?.begin(calledOff)
-      await connectingClients.run(() => this.#connect(timeoutMs, calledOff), calledOff)
+      const connect = async (): Promise<void> => this.#connect(timeoutMs, calledOff, isTroubled)
+      await connectingClients.run(connect, calledOff)
     } catch (error) {
       this.#login?.end()
       throw error
     }
   }
 
-  async #connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
+  async #connect(
+    timeoutMs: number,
+    calledOff: AbortSignal,
+    isTroubled: () => boolean,
+  ): Promise<void> {
     const connect = new SlicedConnect(this.#client)
-    await this.run('local', (done) => {
-      connect.make(done)
-    })
+    await this.run(
+      'local',
+      (done) => {
+        connect.make(done)
+      },
+      calledOff,
+    )
     try {
-      connect.conclude(await this.#metadata(connect, timeoutMs, calledOff))
+      const endsAtMs = performance.now() + timeoutMs
+      const isOver = (): boolean => isTroubled() && performance.now() >= endsAtMs
+      connect.conclude(await this.#metadata(connect, timeoutMs, calledOff, isOver))
     } catch (error) {
       if (!calledOff.aborted && isUnanswered(nativeFailure(error).code)) {
         blockingCalls.noteUnreachable(this.#connectionKey)
@@ -67,6 +83,7 @@ export class NativeCalls {
     connect: SlicedConnect,
     timeoutMs: number,
     calledOff: AbortSignal,
+    isOver: () => boolean,
   ): Promise<unknown> {
     let leftMs = timeoutMs
     for (let sliceMs = firstSliceMs; ; sliceMs *= 2) {
@@ -81,8 +98,8 @@ export class NativeCalls {
           calledOff,
         )
       } catch (error) {
-        if (calledOff.aborted || leftMs <= 0 || !isUnanswered(nativeFailure(error).code))
-          throw error
+        const isAnswered = !isUnanswered(nativeFailure(error).code)
+        if (calledOff.aborted || leftMs <= 0 || isAnswered || isOver()) throw error
       }
       const pauseMs = Math.min(sliceMs, leftMs / 2)
       leftMs -= pauseMs

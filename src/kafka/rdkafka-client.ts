@@ -51,6 +51,7 @@ export class RdkafkaClient {
   readonly #causes: CauseReporter
   readonly #calls: NativeCalls
   #isReady = false
+  #isTroubled = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, causes: CauseReporter, onDelivery: OnDelivery) {
@@ -77,6 +78,7 @@ export class RdkafkaClient {
   }
 
   async #report(cause: KafkaCause, config: ProducerConfig): Promise<void> {
+    this.#isTroubled = true
     this.#causes.report(await exactTlsCause(cause, config).catch(() => cause))
   }
 
@@ -93,7 +95,7 @@ export class RdkafkaClient {
       if (isMadeForMs >= silentAfterMs) this.#causes.reportUnlessKnown(causeNamed('no-broker'))
     }, pollWhileConnectingMs)
     try {
-      await this.#calls.connect(timeoutMs, calledOff)
+      await this.#calls.connect(timeoutMs, calledOff, () => this.#isTroubled)
       this.#isReady = true
       this.#causes.forget()
     } catch (error) {

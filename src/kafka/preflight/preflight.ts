@@ -245,9 +245,14 @@ class Preflight {
       },
       ...(checkpoint ? { checkpoint } : {}),
     })
+    const close = (): void => {
+      void producer.close(0)
+    }
+    this.#over.addEventListener('abort', close)
     try {
       await this.#tryTransactions(producer, transactions.name, checkpoint !== undefined)
     } finally {
+      this.#over.removeEventListener('abort', close)
       await producer.close(0)
     }
   }

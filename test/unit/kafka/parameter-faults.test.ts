@@ -189,6 +189,11 @@ describe('parameterFaults of keys and certificates', () => {
 
   it('names what does not fit', () => {
     const chain = own.certificate
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+    for (const certificates of [broken, chain + broken]) {
+      const sslKeystoreKey = own.key + certificates
+      assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey }), ['sslKeystoreKey'])
+    }
     assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey: own.key }), [
       'sslKeystoreCertificateChain',
     ])
