@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
 import { NativeCalls } from '../../../src/kafka/native-calls.ts'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
@@ -70,9 +69,7 @@ describe('NativeCalls.connect', () => {
 
   it('does not go on with what is known to be dead when its turns took longer than its time', async () => {
     const late = new FakeClient((_askedMs, done) => {
-      void delay(301).then(() => {
-        done(unanswered)
-      })
+      setTimeout(done, 301, unanswered)
     })
     await assert.rejects(callsOf(late, 'troubled:1').connect(300, never, () => true))
     assert.deepEqual(late.askedMs, [100])

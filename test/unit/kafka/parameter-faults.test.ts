@@ -60,6 +60,7 @@ describe('parameterFaults', () => {
     ['bootstrapServers', { ...plain, bootstrapServers: 'a\u0000b:9092' }],
     ['bootstrapServers', { ...plain, bootstrapServers: 'käse:9092' }],
     ['bootstrapServers', { ...plain, bootstrapServers: '[::1%eth0]:9092' }],
+    ['bootstrapServers', { ...plain, bootstrapServers: Array(101).fill('a:9092').join() }],
     ['compressionType', { ...plain, compressionType: 'brotli' }],
     ['batchSize', { ...plain, batchSize: -1 }],
     ['maxRequestSize', { ...plain, maxRequestSize: 10 }],
