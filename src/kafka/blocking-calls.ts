@@ -99,6 +99,12 @@ export class BlockingCalls {
     }
   }
 
+  /** It has answered what it was asked last. */
+  isAnswering(cluster: string): boolean {
+    const answers = this.#answers.get(cluster)
+    return answers !== undefined && !isSilent(answers)
+  }
+
   /** An attempt to connect has failed, which can be of many calls. */
   noteUnreachable(cluster: string): void {
     this.#note(cluster, { unansweredConnects: 1 })

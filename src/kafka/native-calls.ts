@@ -11,7 +11,7 @@ import { ClientLogin, type TokenClient } from './tokens/client-login.ts'
 /** Enough for a cluster that is near. Each further slice is twice as long, and librdkafka goes on connecting between them. */
 const firstSliceMs = 100
 
-/** Each has threads and sockets, also while its cluster is away. */
+/** Each has threads and sockets, also while its cluster is away. Those of clusters that answer do not count. */
 const connectingClients = new Limit(64)
 
 /** The blocking calls of one node-rdkafka client, each in its turn, and its login by token, which is renewed between them. */
@@ -44,7 +44,9 @@ export class NativeCalls {
     try {
       await this.#login?.begin(calledOff)
       const connect = async (): Promise<void> => this.#connect(timeoutMs, calledOff, isTroubled)
-      await connectingClients.run(connect, calledOff)
+      await (blockingCalls.isAnswering(this.#connectionKey)
+        ? connect()
+        : connectingClients.run(connect, calledOff))
     } catch (error) {
       this.#login?.end()
       throw error

@@ -10,7 +10,8 @@ import { systemAuthorities } from './system-authorities.ts'
 
 const probeTimeoutMs = 2000
 
-/** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out. */
+/** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out.
+ *  @throws {@link Error} of the look-up of its host */
 export async function exactTlsCause(
   cause: KafkaCause,
   config: ProducerConfig,
@@ -19,7 +20,9 @@ export async function exactTlsCause(
   if (broker === undefined) return cause
   if (name === 'client-certificate-refused') return expiredClient(broker, config) ?? cause
   if (name !== 'broker-certificate-refused') return cause
-  const [ip] = await addressesOf(brokerAddress(broker)?.host ?? '')
+  const { host = '' } = brokerAddress(broker) ?? {}
+  // What is known already need not wait for long.
+  const [ip] = await addressesOf(host, AbortSignal.timeout(probeTimeoutMs))
   if (ip === undefined) return cause
   const code = await certificateFault(broker, ip, config)
   return (code === undefined ? undefined : causeOfTlsCode(code, broker)) ?? cause

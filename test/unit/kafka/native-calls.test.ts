@@ -76,6 +76,31 @@ describe('NativeCalls.connect', () => {
     assert.deepEqual(late.outcomes, ['disconnected'])
   })
 
+  it('lets a cluster that answers pass any number of dead ones', async () => {
+    const healthy = async (): Promise<void> => {
+      const client = new FakeClient((_askedMs, done) => {
+        done(null, {})
+      })
+      await callsOf(client, 'healthy:1').connect(3000, never)
+    }
+    await healthy()
+    const held: Done[] = []
+    const ends: AbortController[] = []
+    const dead = Array.from({ length: 100 }, async (_, n) => {
+      const over = new AbortController()
+      ends.push(over)
+      const client = new FakeClient((_askedMs, done) => held.push(done))
+      await assert.rejects(
+        callsOf(client, `dead-${n}:1`).connect(3000, over.signal),
+        /over|timed out/,
+      )
+    })
+    await healthy()
+    for (const end of ends) end.abort(new Error('over'))
+    for (const done of held) done(unanswered)
+    await Promise.all(dead)
+  })
+
   it('disconnects when it is called off between two slices', async () => {
     const calledOff = new AbortController()
     const client = new FakeClient((_askedMs, done) => {
