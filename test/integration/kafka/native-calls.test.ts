@@ -113,3 +113,48 @@ describe('blocking native calls', () => {
     )
   })
 })
+
+describe('checkpoints of three logins that hang', () => {
+  it('leave the transactions of others a place', async (t) => {
+    const { bootstrapServers } = await testKafka()
+    const kafkaTopic = await newTopic(bootstrapServers)
+    // The types would bind it to a client.
+    const prototype = rdkafka.Producer.prototype as unknown as Record<string, Method>
+    const original = prototype['sendOffsetsToTransaction']
+    assert.ok(original)
+    const withheld: (() => void)[] = []
+    let isWithholding = true
+    let both: () => void = () => undefined
+    const twoHang = new Promise<void>((resolve) => {
+      both = resolve
+    })
+    prototype['sendOffsetsToTransaction'] = function withholding(...values) {
+      const send = (): void => {
+        original.apply(this, values)
+      }
+      if (!isWithholding) return send()
+      if (withheld.push(send) === 2) both()
+      return undefined
+    }
+    t.after(() => {
+      prototype['sendOffsetsToTransaction'] = original
+    })
+    // Another setting of the connection makes another login of it.
+    const producers = [1, 2, 3].map((n) => {
+      const values = { kafkaTopic, bootstrapServers, requestTimeoutMs: 20_000 + n }
+      return transactionalProducer(t, values, `${kafkaTopic}-hanging-${n}`)
+    })
+    await Promise.all(producers.map((producer) => producer.start()))
+    const pages = producers.map((producer, n) =>
+      producer.sendPage([record(kafkaTopic, `hanging ${n}`)], () => Promise.resolve(n)),
+    )
+    await twoHang
+    const other = transactionalProducer(t, { kafkaTopic, bootstrapServers }, `${kafkaTopic}-other`)
+    await other.start()
+    await other.sendPage([record(kafkaTopic, 'other')])
+    assert.equal(withheld.length, 2)
+    isWithholding = false
+    for (const send of withheld) send()
+    await Promise.all(pages)
+  })
+})
