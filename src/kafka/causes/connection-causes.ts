@@ -11,6 +11,7 @@ export type ConnectionCauseName =
   | 'broker-certificate-refused'
   | 'client-certificate-expired'
   | 'client-certificate-refused'
+  | 'key-store-unreadable'
   | 'no-tls-on-port'
   | 'tls-on-port'
   | 'tls-failed'
@@ -102,20 +103,30 @@ export const connectionCauses: Readonly<Record<ConnectionCauseName, CauseRow>> =
     remedy: 'As for the three rows above, where it could not be found out which of them it is.',
   },
   'client-certificate-expired': {
-    parameter: 'sslKeystoreCertificateChain',
+    parameter: 'sslKeystoreKey',
     issue: 'security',
     say: ({ broker, detail }) =>
-      `${broker} refused the client certificate, which is valid ${detail}; renew sslKeystoreCertificateChain.`,
-    remedy: 'Have the client certificate renewed, and write it with its key.',
+      `${broker} refused the client certificate of sslKeystoreKey, which is valid ${detail}; renew it.`,
+    remedy:
+      'Have the client certificate renewed, and write it with its key: into sslKeystoreKey and sslKeystoreCertificateChain, or into the key store.',
   },
   'client-certificate-refused': {
     log: /SSL routines::.*alert (.*?certificate.*|unknown ca.*)/,
     parameter: 'sslKeystoreKey',
     issue: 'security',
     say: ({ broker, detail }) =>
-      `${broker} refused the client certificate${detail === '' ? '' : ` (${detail})`}; check sslKeystoreKey and sslKeystoreCertificateChain.`,
+      `${broker} refused the client certificate${detail === '' ? '' : ` (${detail})`}; check sslKeystoreKey and its certificate.`,
     remedy:
-      'Use a certificate that an authority trusted by the broker has signed; a listener that asks for one takes no client without.',
+      'Use a certificate that an authority trusted by the broker has signed, in sslKeystoreCertificateChain or in the key store; a listener that asks for one takes no client without.',
+  },
+  'key-store-unreadable': {
+    log: /ssl\.keystore\.location/,
+    parameter: 'sslKeystoreKey',
+    issue: 'not-found',
+    say: () =>
+      'The key store that sslKeystoreKey refers to cannot be read any more, so there is no connection to Kafka.',
+    remedy:
+      'Put the file back that the vault configuration names for the secret, readable for this server.',
   },
   'no-tls-on-port': {
     log: /PLAINTEXT broker listener|wrong version number/,

@@ -14,7 +14,7 @@ import { RdkafkaClient } from '../rdkafka-client.ts'
 import { createTransactionalProducer } from '../rdkafka-transactional-producer.ts'
 import { partitionsOf } from '../topic-state.ts'
 import { causeOnTheWay } from './broker-network.ts'
-import { Findings, type PreflightFinding } from './findings.ts'
+import { Findings, type FindingSeverity, type PreflightFinding } from './findings.ts'
 import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
 
 /** A destination as it would connect. */
@@ -81,8 +81,13 @@ class Preflight {
     this.#over = signal ? AbortSignal.any([signal, concluded]) : concluded
     const { values, isServerAllowed } = subject
     const config = toProducerConfig(values, 'best-effort', undefined, isServerAllowed)
-    // A producer id would need rights that say nothing of this topic.
-    this.#config = { ...config, global: { ...config.global, 'enable.idempotence': false } }
+    const own = {
+      // A producer id would need rights that say nothing of this topic.
+      'enable.idempotence': false,
+      // To ask about a topic makes a producer look after it, which would create it.
+      'allow.auto.create.topics': false,
+    }
+    this.#config = { ...config, global: { ...config.global, ...own } }
   }
 
   conclude(timeoutMs: number): readonly PreflightFinding[] {
@@ -113,7 +118,7 @@ class Preflight {
     )
     await Promise.all(
       unseen.slice(0, maxBrokers).map(async (broker) => {
-        const cause = await causeOnTheWay(broker, this.#config)
+        const cause = await causeOnTheWay(broker, this.#config, this.#over)
         if (cause) this.#findings.add('error', cause)
         else this.#reachable.add(broker)
       }),
@@ -133,7 +138,7 @@ class Preflight {
       await this.#lookAtTopic(client)
     } catch (error) {
       const { code, text } = nativeFailure(error)
-      if (causes.last === undefined) this.#findings.add('error', causeOfCode(code, text))
+      causes.reportUnlessKnown(causeOfCode(code, text))
     } finally {
       await client?.disconnect()
     }
@@ -150,7 +155,7 @@ class Preflight {
 
   async #lookAtTopic(client: RdkafkaClient): Promise<void> {
     const { kafkaTopic } = this.#subject.values
-    const metadata = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    const metadata = await client.topicMetadata(kafkaTopic, answerWithinMs, this.#over)
     const { brokers } = metadata
     // Bootstrap servers answer with the addresses that records go to.
     const advertised = brokers.map(
@@ -166,7 +171,7 @@ class Preflight {
     if (brokers.length < 2) return
     this.#lookAtReplicas(metadata, kafkaTopic)
     if (!this.#subject.transactions) return
-    const ofLog = await client.topicMetadata(transactionLog, answerWithinMs)
+    const ofLog = await client.topicMetadata(transactionLog, answerWithinMs, this.#over)
     this.#lookAtReplicas(ofLog, transactionLog)
   }
 
@@ -182,7 +187,7 @@ class Preflight {
     if (this.#isOver() || broker === undefined || !this.#isConnected) return
     const limits = await readTopicLimits(broker, kafkaTopic, this.#config, answerWithinMs)
     if (!this.#isVisible) {
-      this.#findings.add('error', causeOfAbsence(limits, kafkaTopic))
+      this.#noteAbsence(limits, kafkaTopic)
       return
     }
     if (!limits) {
@@ -209,6 +214,16 @@ class Preflight {
     }
   }
 
+  #noteAbsence(limits: TopicLimits | undefined, kafkaTopic: string): void {
+    const add = (severity: FindingSeverity, name: KafkaCauseName): void => {
+      this.#findings.add(severity, causeNamed(name, { kafkaTopic }))
+    }
+    if (!limits) add('error', 'topic-invisible')
+    else if (limits.errorCode === kafkaCodes.topicAuthorization) add('error', 'topic-forbidden')
+    else if (limits.isCreatedByUse) add('warning', 'topic-created-by-use')
+    else add('error', 'topic-unknown')
+  }
+
   async #lookAtTransactions(): Promise<void> {
     const { values, transactions, isServerAllowed } = this.#subject
     if (this.#isOver() || !this.#isConnected || !transactions) return
@@ -233,9 +248,14 @@ class Preflight {
       },
       ...(checkpoint ? { checkpoint } : {}),
     })
+    const close = (): void => {
+      void producer.close(0)
+    }
+    this.#over.addEventListener('abort', close)
     try {
       await this.#tryTransactions(producer, transactions.name, checkpoint !== undefined)
     } finally {
+      this.#over.removeEventListener('abort', close)
       await producer.close(0)
     }
   }
@@ -261,12 +281,4 @@ class Preflight {
       this.#findings.add(severity, { name, message: `${error.message}${advice}` })
     }
   }
-}
-
-function causeOfAbsence(limits: TopicLimits | undefined, kafkaTopic: string): KafkaCause {
-  if (!limits) return causeNamed('topic-invisible', { kafkaTopic })
-  return causeNamed(
-    limits.errorCode === kafkaCodes.topicAuthorization ? 'topic-forbidden' : 'topic-unknown',
-    { kafkaTopic },
-  )
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
+import { Connection, createTopicsV7 } from '@platformatic/kafka'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { allow } from '../../helpers/kafka-acls.ts'
 import { putScramUsers, setProducerQuota, signedIdentity } from '../../helpers/kafka-principals.ts'
@@ -74,6 +75,19 @@ function sending(t: TestContext, kind: Kind, values: KafkaParameterValues): Send
   return { causes, delivered }
 }
 
+/** On a broker that tells other addresses than its own: every client but this one goes on to those. */
+async function createTopicDirectly(broker: string, name: string): Promise<void> {
+  const [host = '', port = ''] = broker.split(':')
+  const connection = new Connection('test-topics')
+  await connection.connect(host, Number(port))
+  try {
+    const topic = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
+    await createTopicsV7.api.async(connection, [topic], 30_000, false)
+  } finally {
+    await connection.close()
+  }
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
@@ -129,7 +143,8 @@ describe('causes', () => {
     const broker = await privateKafka(t, { settings: { 'advertised.listeners': advertised } })
     proxy.target = Number(broker.bootstrapServers.split(':')[1])
     const bootstrapServers = `127.0.0.1:${proxy.port}`
-    const kafkaTopic = await newTopic(bootstrapServers)
+    const kafkaTopic = uniqueName('topic')
+    await createTopicDirectly(broker.bootstrapServers, kafkaTopic)
     proxy.withhold()
     const all = kinds.map((kind) => sending(t, kind, { kafkaTopic, bootstrapServers }))
     for (const { causes } of all) {

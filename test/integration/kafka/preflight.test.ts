@@ -3,6 +3,7 @@ import { before, describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import type { PreflightFinding } from '../../../src/kafka/preflight/findings.ts'
 import { preflight } from '../../../src/kafka/preflight/preflight.ts'
+import { startMockKafka } from '../../../src/server/embedded/embedded-kafka.ts'
 import { allow, type Right } from '../../helpers/kafka-acls.ts'
 import { putScramUsers } from '../../helpers/kafka-principals.ts'
 import {
@@ -148,6 +149,22 @@ describe('preflight', () => {
     const values = { kafkaTopic, ...(await user(...topicRights, write)) }
     const without = await look(values, name)
     assert.deepEqual([named(without), named(without, 'warning')], [[], ['group-forbidden']])
+  })
+
+  it('only warns of a missing topic that its first record creates, and does not create it', async (t) => {
+    const settings = { 'auto.create.topics.enable': 'true' }
+    const creating = await privateKafka(t, { settings })
+    const mock = await startMockKafka()
+    t.after(() => mock.stop())
+    for (const { bootstrapServers } of [creating, mock]) {
+      const kafkaTopic = uniqueName('missing')
+      const found = [await look({ kafkaTopic, bootstrapServers }, 'any')]
+      found.push(await look({ kafkaTopic, bootstrapServers }, 'any'))
+      for (const findings of found) {
+        assert.deepEqual(named(findings), [])
+        assert.deepEqual(named(findings, 'warning'), ['topic-created-by-use'])
+      }
+    }
   })
 
   it('compares maxRequestSize with the limit of the topic', async () => {

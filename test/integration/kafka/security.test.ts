@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { openKeyStore } from '../../../src/kafka/key-store.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { preflight } from '../../../src/kafka/preflight/preflight.ts'
 import { type KafkaAddresses, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { traditional } from '../../unit/kafka/certificates.ts'
 import {
@@ -90,6 +91,43 @@ describe('security', () => {
       const producer = idempotentProducer(t, values)
       await assert.rejects(sent(producer, record(kafkaTopic, 'a')), /authorization failed/i)
     }
+  })
+
+  it('trusts the authorities of the system where the destination names none', async (t) => {
+    const { SSL_CERT_FILE: previous } = process.env
+    t.after(() => {
+      if (previous === undefined) delete process.env['SSL_CERT_FILE']
+      else process.env['SSL_CERT_FILE'] = previous
+    })
+    process.env['SSL_CERT_FILE'] = join(kafka.certificates, 'test-ca.crt')
+    const kafkaTopic = await newTopic(kafka.bootstrapServers)
+    const values: KafkaParameterValues = {
+      ...login(kafkaTopic, 'admin', 'PLAIN'),
+      bootstrapServers: kafka.saslSslBootstrapServers,
+      securityProtocol: 'SASL_SSL',
+    }
+    await sent(idempotentProducer(t, values), record(kafkaTopic, 'a'))
+    assert.deepEqual(await preflight({ values }, { timeoutMs: 30_000 }), [])
+  })
+
+  it('names a key store that has gone away, and not its path', async (t) => {
+    const path = join(kafka.certificates, 'client.p12')
+    const opened = openKeyStore(path, readFileSync(path), kafka.certificatePassword)
+    const values: KafkaParameterValues = {
+      kafkaTopic: 'any',
+      bootstrapServers: kafka.mtlsBootstrapServers,
+      securityProtocol: 'SSL',
+      sslKeystoreKey: { ...opened, path: '/nowhere/secret-name.p12' },
+    }
+    const causes = new Causes()
+    idempotentProducer(t, values, causes)
+    const says = /^The key store that sslKeystoreKey refers to cannot be read any more/
+    await causes.until(says)
+    await assert.rejects(transactionalProducer(t, values, 'gone', causes).start(), {
+      kind: 'fatal',
+      message: says,
+    })
+    assert.doesNotMatch(causes.heard.join(), /secret-name/)
   })
 
   it('says that the login was refused, without the password', async (t) => {

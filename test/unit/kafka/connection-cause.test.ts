@@ -29,7 +29,7 @@ describe('causeOfLogLine', () => {
     ],
     [
       '[thrd:ssl://b:9093/bootstrap]: ssl://b:9093/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)',
-      'Kafka broker b:9093 refused the client certificate (bad certificate: SSL alert number 42); check sslKeystoreKey and sslKeystoreCertificateChain.',
+      'Kafka broker b:9093 refused the client certificate (bad certificate: SSL alert number 42); check sslKeystoreKey and its certificate.',
     ],
     [
       '[thrd:ssl://b:9092/1]: ssl://b:9092/1: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)',
