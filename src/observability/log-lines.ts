@@ -10,26 +10,26 @@ export interface LogLine {
   readonly message: string
   /** What it means, and what to do. Warnings and errors carry it as `action`. */
   readonly action: string
-  /** Of a warning or an error that comes again for the same destination or topic, with the same cause. `once-a-minute`: with `repeated`, which
-   *  says how many were left out. */
+  /** When it comes again for the same destination or topic, with the same cause. `once-a-minute`: with `repeated`, which says how many were
+   *  left out. */
   readonly repeats: Repeats
 }
 
 type Repeats = 'every' | 'once-a-minute'
 
 const at =
-  (level: LogLine['level']) =>
-  (message: string, action: string, repeats: Repeats = 'once-a-minute'): LogLine => ({
+  (level: LogLine['level'], usual: Repeats) =>
+  (message: string, action: string, repeats = usual): LogLine => ({
     level,
     message,
     action,
     repeats,
   })
-const debug = at('debug')
-const info = at('info')
-const warn = at('warn')
-const error = at('error')
-const delivery = at('destination')
+const debug = at('debug', 'every')
+const info = at('info', 'every')
+const warn = at('warn', 'once-a-minute')
+const error = at('error', 'once-a-minute')
+const delivery = at('destination', 'every')
 
 const retries = 'It retries by itself.'
 const database = `${retries} When it goes on: look at the database and at its connections.`
@@ -49,7 +49,11 @@ export const logLines: Readonly<Record<string, LogLine>> = {
     'Kafka does not take the events of a destination; will retry',
     `${retries} Do what the cause says (docs/kafka-errors.md); nothing is lost meanwhile.`,
   ),
-  'kafka-takes': info('Kafka takes the events of a destination again', 'Nothing.'),
+  'kafka-takes': info(
+    'Kafka takes the events of a destination again',
+    'Nothing. How often it changes: repeated.',
+    'once-a-minute',
+  ),
   'kafka-connection': warn(
     'Kafka connection',
     `${retries} Do what the cause says (docs/kafka-errors.md).`,

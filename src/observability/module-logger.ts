@@ -40,8 +40,7 @@ function coded(logger: Logger, levels: DestinationLevels, repeats: OnceAMinute):
     }
     if (!isWanted(level, fields, levels)) return
     const isUrgent = level === 'warn' || level === 'error'
-    const count =
-      isUrgent && line.repeats === 'once-a-minute' ? repeats.pass(keyOf(line.code, fields)) : 1
+    const count = line.repeats === 'once-a-minute' ? repeats.pass(keyOf(line.code, fields)) : 1
     if (count === undefined) return
     logger[level](
       {

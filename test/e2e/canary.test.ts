@@ -150,9 +150,10 @@ class WatchedServer {
   }
 
   async metrics(): Promise<string> {
-    const text = await (await fetch(new URL('/metrics', this.process.url))).text()
-    this.answers.push(text)
-    return text
+    const answer = await fetch(new URL('/metrics', this.process.url))
+    const series = await answer.text()
+    this.answers.push(series)
+    return series
   }
 
   assertSilent(): void {
