@@ -14,7 +14,11 @@ import type { CommitHooks, FhirHost, SqlTx } from './host/types.ts'
 import { allowedPlaces, type AllowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import type { Logger } from './observability/logger.ts'
+import { defaultMaxDestinations, ModuleMetrics } from './observability/module-metrics.ts'
+import { NodeFigures } from './observability/node-figures.ts'
+import { Telemetry } from './observability/telemetry.ts'
 import type { ResolvedOptions } from './options.ts'
+import { readDeliveryCounts } from './outbox/delivery-counts.ts'
 import { EventNotices } from './outbox/event-notices.ts'
 import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
@@ -24,6 +28,7 @@ import { NodeSession } from './outbox/node-session.ts'
 import { closeMoves } from './outbox/sources.ts'
 import type { OutboxSchema } from './outbox/schema.ts'
 import type { SecretSource } from './resources/secrets.ts'
+import { destinationState } from './status/destination-state.ts'
 import { transactionsUntilEnded, untilEnded } from './stopped.ts'
 
 /** A renewal must come in time or fail in time; an election may be under way at the same time. */
@@ -43,6 +48,9 @@ export interface Parts {
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
   readonly warnings: DestinationWarnings
+  readonly telemetry: Telemetry
+  /** Where the host has given a registry. */
+  readonly metrics: ModuleMetrics | undefined
   readonly allowed: AllowedPlaces
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
@@ -60,6 +68,9 @@ export function wireParts(
 ): Parts {
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
   const db = untilEnded(pool)
+  const figures =
+    options.metrics && new NodeFigures(options.metrics.maxDestinations ?? defaultMaxDestinations)
+  const telemetry = new Telemetry(schema.name, figures)
   const installation = { id: '' }
   const transactionalIdOf = (id: string): string =>
     `${options.transactionalIdPrefix}-${installation.id}-${id}`
@@ -89,6 +100,7 @@ export function wireParts(
     baseUrl,
     cloudEventsHeaders,
     logger,
+    telemetry,
   })
   const lanes = new LaneSupervisor({
     ...options,
@@ -99,6 +111,7 @@ export function wireParts(
     leadership: new Leadership(presence, schema),
     notices: new EventNotices(db, schema, logger),
     createProducer: pageProducers(options, isServerAllowed, transactionalIdOf),
+    telemetry,
   })
   const parking = new UndecidedParking({ ...options, db, schema })
   const wakeLanes = (topicIds: ReadonlySet<number>): void => {
@@ -114,12 +127,14 @@ export function wireParts(
     wakeLanes,
     maxQueuesAtOnce: undecidedQueuesAtOnce(pool),
     logger,
+    telemetry,
   })
   const hooks = commitHooks({
     schema,
     host,
     registry,
     parking,
+    telemetry,
     deliverBestEffort: (events) => {
       bestEffort.deliver(events)
     },
@@ -130,6 +145,24 @@ export function wireParts(
     },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
+  const metrics =
+    options.metrics &&
+    figures &&
+    new ModuleMetrics(options.metrics, figures, {
+      readCounts: async () => {
+        await bestEffort.flush()
+        return readDeliveryCounts(db, schema)
+      },
+      destinations: () =>
+        [...registry.destinations.values()].map(({ row }) => ({
+          ...row,
+          state: destinationState(registry, row.reference).status,
+        })),
+      lanes: () => lanes.lanes,
+      sharedProducers: () => producers.size,
+      registryAgeMs: () => registry.ageMs,
+      logger,
+    })
   return {
     db,
     registry,
@@ -142,6 +175,8 @@ export function wireParts(
     undecided,
     janitor,
     warnings: new DestinationWarnings(registry, logger),
+    telemetry,
+    metrics,
     allowed,
     installation,
     transactionalIdOf,

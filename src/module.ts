@@ -3,6 +3,7 @@ import { openPool, poolConfig } from './database-pool.ts'
 import type { UndecidedEvents } from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import type { CommitHooks, FhirHost, FhirServerModule } from './host/types.ts'
+import { Tracing } from './observability/tracing.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
@@ -138,10 +139,15 @@ class KafkaTopicDestination implements TopicDestinationModule {
       janitor,
       warnings,
       installation,
+      telemetry,
+      metrics,
     } = this.#registered
+    telemetry.tracing = await Tracing.load()
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
+    metrics?.attach()
     registry.onChange(() => {
+      metrics?.update()
       bestEffort.reconcile(registry.destinations)
       void warnings.look()
     })
@@ -179,7 +185,9 @@ class KafkaTopicDestination implements TopicDestinationModule {
         undecided,
         janitor,
         warnings,
+        metrics,
       } = this.#parts
+      metrics?.detach()
       warnings.stop()
       await undecided.stop()
       await registry.stop()

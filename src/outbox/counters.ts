@@ -87,8 +87,19 @@ export async function readDeliveryStatus(
   reference: string,
 ): Promise<DeliveryStatus | undefined> {
   const { rows } = await db.query<StatusRow>(
-    `select d.kind, d.delivered + n.delivered as delivered, d.failed_attempts,
-            d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at, d.exactly_once, d.note,
+    `select ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,
+            ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
+       from ${schema.destination} d ${countSources(schema)}, lateral (${undecidedErrors(schema)}) u
+      where d.reference = $1`,
+    [reference],
+  )
+  const [row] = rows
+  return row && toStatus(row)
+}
+
+/** SQL: the counts of the destination `d`, out of what {@link countSources} joins. */
+export function countColumns(schema: OutboxSchema): string {
+  return `d.kind, d.delivered + n.delivered as delivered, d.failed_attempts, d.in_process + n.in_process as in_process, d.dead, n.lost,
             case when d.kind = 'kafka-at-least-once' then
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
@@ -96,16 +107,13 @@ export async function readDeliveryStatus(
             case when d.kind = 'kafka-at-least-once' then
               (select count(*) from (${ownQueues(schema)}) q join ${schema.undecidedEvent} u using (topic_id))
             else n.undecided end as undecided,
-            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
-            ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
-       from ${schema.destination} d
-       left join ${schema.undecidedCounter} c on c.destination_id = d.id,
-            lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o, lateral (${undecidedErrors(schema)}) u
-      where d.reference = $1`,
-    [reference],
-  )
-  const [row] = rows
-  return row && toStatus(row)
+            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded`
+}
+
+/** SQL after `from … d`. */
+export function countSources(schema: OutboxSchema): string {
+  return `left join ${schema.undecidedCounter} c on c.destination_id = d.id,
+            lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o`
 }
 
 /** Writes absolute counts and the errors of the process `nodeId` (a new name at each start). Call it each second. */

@@ -3,7 +3,8 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
-import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import type { Caller } from '../rest/routing.ts'
 import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
@@ -68,7 +69,7 @@ class Server implements ReferenceServer {
 
   constructor(options: ServerOptions, authenticator: Authenticator, database: Knex) {
     this.#options = options
-    this.#logger = withLoggableErrors(options.logger ?? silentLogger)
+    this.#logger = moduleLogger(options.logger ?? silentLogger)
     this.#authenticator = authenticator
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
@@ -99,6 +100,8 @@ class Server implements ReferenceServer {
       correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
+      metrics: this.#options.metrics,
+      metricsToken: this.#options.metricsToken,
       logger: this.#logger,
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,

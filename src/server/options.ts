@@ -48,6 +48,8 @@ export interface ServerSettings {
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
+  readonly metrics: boolean
+  readonly metricsToken: string | undefined
   readonly logLevel: string
 }
 
@@ -185,6 +187,18 @@ const variables = {
     kind: 'text',
     default: 'fhir-topic-destination',
     doc: 'First part of every transactional.id.',
+  },
+  metrics: {
+    name: 'METRICS',
+    kind: 'boolean',
+    default: true,
+    doc: 'Whether /metrics answers Prometheus, for whoever may call the FHIR service. Needs `prom-client`.',
+  },
+  metricsToken: {
+    name: 'METRICS_TOKEN',
+    kind: 'text',
+    secret: true,
+    doc: 'Accepted as bearer token for /metrics and nothing else.',
   },
   logLevel: {
     name: 'LOG_LEVEL',
