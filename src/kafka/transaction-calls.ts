@@ -1,3 +1,4 @@
+import type { KafkaConsumer, TopicPartitionOffset } from 'node-rdkafka'
 import type { CauseReporter } from './cause-reporter.ts'
 import { causeNamed } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
@@ -120,6 +121,18 @@ export class TransactionCalls {
   ): Promise<void> {
     await this.#resumed(budgetMs, async () =>
       this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, this.#givenUp.signal),
+    )
+  }
+
+  /** Adds an offset of the consumer's group to the open transaction.
+   *  @throws {@link NativeFailure} of the last slice */
+  async sendOffset(
+    place: TopicPartitionOffset,
+    consumer: KafkaConsumer,
+    budgetMs: number,
+  ): Promise<void> {
+    await this.#resumed(budgetMs, async () =>
+      this.#client?.sendOffset(place, consumer, sliceMs.sendCheckpoint, this.#givenUp.signal),
     )
   }
 
