@@ -9,6 +9,7 @@ import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { markdownTable } from '../src/markdown-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
+import { retryHeaders } from '../src/retry/retry-headers.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { dryRunOperationDefinition } from '../src/resources/topic-operation-definitions.ts'
 import { serverVariables } from '../src/server/options.ts'
@@ -32,7 +33,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
   ],
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
-  'docs/topology.md': ['topology-commands', 'topology-checks'],
+  'docs/topology.md': ['topology-commands', 'topology-checks', 'retry-options', 'retry-headers'],
 }
 
 const parts: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -51,7 +52,13 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   status: () => outParameters(statusOperationDefinition),
   'dry-run': () => outParameters(dryRunOperationDefinition),
-  options: async () => markdownTable(['option', 'default', 'meaning'], await moduleOptions()),
+  options: () => optionTable('options.ts', 'ModuleOptions'),
+  'retry-options': () => optionTable('retry/retry-options.ts', 'RetryOptions'),
+  'retry-headers': () =>
+    markdownTable(
+      ['header', 'meaning'],
+      Object.entries(retryHeaders).map(([name, doc]) => [`\`${name}\``, doc]),
+    ),
   variables: () =>
     markdownTable(
       ['variable', 'default', 'meaning'],
@@ -133,11 +140,13 @@ function outParameters({ parameter = [] }: OperationDefinition): string {
   )
 }
 
-/** The documentation of the module's options stands in one place: at the interface. */
-async function moduleOptions(): Promise<string[][]> {
-  const source = await readFile(new URL('../src/options.ts', import.meta.url), 'utf8')
-  const body = /export interface ModuleOptions \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
-  return [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g)].map(
+/** The documentation of options stands in one place: at their interface.
+ *  @param file below src/ */
+async function optionTable(file: string, interfaceName: string): Promise<string> {
+  const source = await readFile(new URL(`../src/${file}`, import.meta.url), 'utf8')
+  const [, rest = ''] = source.split(`export interface ${interfaceName} {\n`)
+  const [body = ''] = rest.split('\n}')
+  const rows = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g)].map(
     ([, comment = '', name = '', optional]) => {
       const text = comment.replace(/\n\s*\*\s?/g, ' ').trim()
       const [, meaning = '', fallback = ''] = /^(.*?)(?:@default (.*))?$/.exec(text) ?? []
@@ -149,6 +158,7 @@ async function moduleOptions(): Promise<string[][]> {
       ]
     },
   )
+  return markdownTable(['option', 'default', 'meaning'], rows)
 }
 
 /** The documentation of the limits stands in one place: at the limits. */
