@@ -13,6 +13,7 @@ import { channelTable } from '../src/observability/channel-table.ts'
 import { logLines } from '../src/observability/log-lines.ts'
 import { metricTable } from '../src/observability/metric-table.ts'
 import { spanTable } from '../src/observability/span-table.ts'
+import { retryHeaders } from '../src/retry/retry-headers.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { dryRunOperationDefinition } from '../src/resources/topic-operation-definitions.ts'
 import { serverVariables } from '../src/server/options.ts'
@@ -36,7 +37,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
   ],
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
-  'docs/topology.md': ['topology-commands', 'topology-checks'],
+  'docs/topology.md': ['topology-commands', 'topology-checks', 'retry-options', 'retry-headers'],
   'docs/observability.md': ['metrics', 'spans', 'channels'],
   'docs/logs.md': ['log-lines'],
 }
@@ -57,7 +58,13 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   status: () => outParameters(statusOperationDefinition),
   'dry-run': () => outParameters(dryRunOperationDefinition),
-  options: async () => markdownTable(['option', 'default', 'meaning'], await moduleOptions()),
+  options: () => optionTable('options.ts', 'ModuleOptions'),
+  'retry-options': () => optionTable('retry/retry-options.ts', 'RetryOptions'),
+  'retry-headers': () =>
+    markdownTable(
+      ['header', 'meaning'],
+      Object.entries(retryHeaders).map(([name, doc]) => [`\`${name}\``, doc]),
+    ),
   variables: () =>
     markdownTable(
       ['variable', 'default', 'meaning'],
@@ -182,11 +189,13 @@ function outParameters({ parameter = [] }: OperationDefinition): string {
   )
 }
 
-/** The documentation of the module's options stands in one place: at the interface. */
-async function moduleOptions(): Promise<string[][]> {
-  const source = await readFile(new URL('../src/options.ts', import.meta.url), 'utf8')
-  const body = /export interface ModuleOptions \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? ''
-  return [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g)].map(
+/** The documentation of options stands in one place: at their interface.
+ *  @param file below src/ */
+async function optionTable(file: string, interfaceName: string): Promise<string> {
+  const source = await readFile(new URL(`../src/${file}`, import.meta.url), 'utf8')
+  const [, rest = ''] = source.split(`export interface ${interfaceName} {\n`)
+  const [body = ''] = rest.split('\n}')
+  const rows = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g)].map(
     ([, comment = '', name = '', optional]) => {
       const text = comment.replace(/\n\s*\*\s?/g, ' ').trim()
       const [, meaning = '', fallback = ''] = /^(.*?)(?:@default (.*))?$/.exec(text) ?? []
@@ -198,6 +207,7 @@ async function moduleOptions(): Promise<string[][]> {
       ]
     },
   )
+  return markdownTable(['option', 'default', 'meaning'], rows)
 }
 
 /** The documentation of the limits stands in one place: at the limits. */

@@ -11,6 +11,10 @@ import {
 } from './command.ts'
 import { aclsCommand } from './topology/acls.ts'
 import { applyCommand } from './topology/apply.ts'
+import { dlqLsCommand } from './topology/dlq-ls.ts'
+import { dlqPurgeCommand } from './topology/dlq-purge.ts'
+import { dlqRedriveCommand } from './topology/dlq-redrive.ts'
+import { dlqShowCommand } from './topology/dlq-show.ts'
 import { docsCommand } from './topology/docs.ts'
 import { importCommand } from './topology/import.ts'
 import { planCommand } from './topology/plan.ts'
@@ -26,6 +30,10 @@ export const commands: readonly Command[] = [
   aclsCommand,
   docsCommand,
   importCommand,
+  dlqLsCommand,
+  dlqShowCommand,
+  dlqRedriveCommand,
+  dlqPurgeCommand,
 ]
 
 /** Runs `fhir-kafka <args>`.

@@ -62,7 +62,8 @@ export class LaneRecord {
 
   /** The call under way may go on for a minute; $status tells at once why. */
   connectionCause(cause: string): void {
-    const { destination, logger } = this.#parts
+    const { destination, logger, telemetry } = this.#parts
+    telemetry?.troubled(destination.reference, cause)
     logger.warn({ destination: destination.reference, cause }, 'Kafka connection')
     void this.failure(0, cause)
   }

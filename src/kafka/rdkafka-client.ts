@@ -1,9 +1,11 @@
 import type {
   DeliveryReport,
+  KafkaConsumer,
   LibrdKafkaError,
   MessageHeader,
   Metadata,
   Producer,
+  TopicPartitionOffset,
 } from 'node-rdkafka'
 import type { CauseReporter } from './cause-reporter.ts'
 import {
@@ -17,10 +19,21 @@ import { causeNamed, type KafkaCause } from './kafka-causes.ts'
 import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import type { KafkaRecord } from './producer.ts'
-import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
+import type { KafkaHeader } from './producer.ts'
 import { exactTlsCause } from './tls-probe.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
+
+/** A record as librdkafka takes it. */
+export interface NativeRecord {
+  readonly kafkaTopic: string
+  /** Absent: the partitioner decides. */
+  readonly partition?: number
+  readonly key: string | Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly KafkaHeader[]
+  /** Absent: now. */
+  readonly timestampMs?: number
+}
 
 /** A record that Kafka has not taken. */
 export interface DeliveryFailure {
@@ -107,14 +120,14 @@ export class RdkafkaClient {
   /** Copies the record into librdkafka's queue. `opaque` comes back in the delivery report; with `delivery.report.only.error` it must be
    *  undefined, because librdkafka's handle of it is freed by reports only.
    *  @throws {@link NativeFailure} of any code: unknown topic, too large, full queue, fatal state */
-  produce(record: KafkaRecord, opaque?: object): void {
+  produce(record: NativeRecord, opaque?: object): void {
     try {
       this.#producer.produce(
         record.kafkaTopic,
-        null,
+        record.partition ?? null,
         record.value,
         record.key,
-        null,
+        record.timestampMs ?? null,
         opaque,
         // The types ask for a mutable array; node-rdkafka only reads it.
         record.headers as MessageHeader[],
@@ -141,21 +154,22 @@ export class RdkafkaClient {
     await this.#calls.run(kind, start, givenUp)
   }
 
-  /** One slice of adding a checkpoint to the open transaction. librdkafka does not keep the time: a request that is not answered takes
-   *  `socket.timeout.ms`.
+  /** One slice of adding an offset of the consumer's group to the open transaction. librdkafka does not keep the time: a request that is not
+   *  answered takes `socket.timeout.ms`.
+   *  @param consumer of a group that it is a member of only as what it is there now: Kafka refuses an earlier generation
    *  @param givenUp ends the wait for its turn
    *  @throws {@link NativeFailure} */
-  async sendCheckpoint(
-    consumer: CheckpointConsumer,
-    offset: number,
+  async sendOffset(
+    place: TopicPartitionOffset,
+    consumer: KafkaConsumer,
     timeoutMs: number,
     givenUp: AbortSignal,
   ): Promise<void> {
     // node-rdkafka takes anything for an offset, says that it went well, and stores nothing or 0.
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError('not an offset')
+    if (!Number.isSafeInteger(place.offset) || place.offset < 0)
+      throw new RangeError('not an offset')
     const start = (done: (error: unknown) => void): void => {
-      const offsets = [{ ...consumer.partition, offset }]
-      this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
+      this.#producer.sendOffsetsToTransaction([place], consumer, timeoutMs, done)
     }
     await this.#calls.run('checkpoint', start, givenUp)
   }

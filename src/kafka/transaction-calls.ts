@@ -1,4 +1,5 @@
 import { deadline } from '../deadline.ts'
+import type { KafkaConsumer, TopicPartitionOffset } from 'node-rdkafka'
 import type { CauseReporter } from './cause-reporter.ts'
 import { causeNamed } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
@@ -9,10 +10,10 @@ import type { RdkafkaClient, TransactionCall } from './rdkafka-client.ts'
 import { transactionVerdict } from './transaction-failure.ts'
 
 /** A blocking call holds a thread, so it comes back soon and is resumed. An abort after a failed record always uses its whole slice. */
-const sliceMs: Readonly<Record<TransactionCall | 'sendCheckpoint', number>> = {
+const sliceMs: Readonly<Record<TransactionCall | 'sendOffset', number>> = {
   initTransactions: 1000,
   beginTransaction: 0,
-  sendCheckpoint: 500,
+  sendOffset: 500,
   commitTransaction: 500,
   abortTransaction: 300,
 }
@@ -42,7 +43,7 @@ const endingMs = 2000
 const neverEnded = 'A call of librdkafka does not end; its producer is left to itself.'
 
 /** The part of a client that transactions need. */
-export type TransactionClient = Pick<RdkafkaClient, 'transaction' | 'sendCheckpoint'>
+export type TransactionClient = Pick<RdkafkaClient, 'transaction' | 'sendOffset'>
 
 /** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
 export class TransactionCalls {
@@ -125,10 +126,20 @@ export class TransactionCalls {
     offset: number,
     budgetMs: number,
   ): Promise<void> {
+    await this.sendOffset({ ...consumer.partition, offset }, consumer.handle, budgetMs)
+  }
+
+  /** Adds an offset of the consumer's group to the open transaction.
+   *  @throws {@link NativeFailure} of the last slice */
+  async sendOffset(
+    place: TopicPartitionOffset,
+    consumer: KafkaConsumer,
+    budgetMs: number,
+  ): Promise<void> {
     await this.#resumed(budgetMs, async () => {
       const turn = deadline(checkpointTurnMs, this.#givenUp.signal)
       try {
-        await this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, turn.signal)
+        await this.#client?.sendOffset(place, consumer, sliceMs.sendOffset, turn.signal)
       } catch (error) {
         throw error === turn.signal.reason ? neverBegun : error
       } finally {

@@ -13,6 +13,7 @@ interface ChannelFields {
   connection: 'destination' | 'isOpen'
   page: 'destination' | 'kafkaTopic' | 'firstEventNumber' | 'events' | 'attempts' | 'durationMs'
   failure: 'destination' | 'failures' | 'cause'
+  trouble: 'destination' | 'cause'
   deadLetter: 'destination' | 'eventNumber' | 'eventId' | 'cause'
   delivered: 'destination' | 'kafkaTopic' | 'eventNumber' | 'durationMs'
   lost: 'destination' | 'cause'
@@ -83,6 +84,11 @@ export const channelTable: {
       failures: 'Attempts that have failed since the last success.',
       cause: 'Why, in words for an operator; undefined where the log tells more.',
     },
+  },
+  trouble: {
+    name: 'fhir-topic-destination:trouble',
+    doc: 'Something is wrong with the Kafka connection of an at-least-once destination, told while the attempt goes on.',
+    fields: { destination, cause: 'What, in words for an operator.' },
   },
   deadLetter: {
     name: 'fhir-topic-destination:dead-letter',

@@ -107,6 +107,10 @@ export class Telemetry {
     publish('failure', this.#schema, { destination, failures, cause })
   }
 
+  troubled(destination: string, cause: string): void {
+    publish('trouble', this.#schema, { destination, cause })
+  }
+
   setAside(destination: string, eventNumber: number, eventId: string, cause: string): void {
     publish('deadLetter', this.#schema, { destination, eventNumber, eventId, cause })
   }

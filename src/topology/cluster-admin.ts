@@ -14,6 +14,9 @@ export interface ClusterAdmin {
   alterConfig(topic: string, changes: Readonly<Record<string, string | undefined>>): Promise<void>
   /** The ACLs of one principal. */
   acls(principal: string): Promise<readonly Acl[]>
+  /** Deletes the records of a topic that stand before these offsets.
+   *  @param before offsets by partition */
+  deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>
   createAcls(acls: readonly Acl[]): Promise<void>
   deleteAcls(acls: readonly Acl[]): Promise<void>
   /** Idempotent. */

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
-import type { AdminOptions } from '@platformatic/kafka'
 import type * as Platformatic from '@platformatic/kafka'
 import type { ClusterAdmin } from './cluster-admin.ts'
-import type { ClusterSection, PrincipalEntry } from './document.ts'
+import type { ClusterSection, PrincipalEntry, SaslMechanism } from './document.ts'
 import { refuseErrors, TopologyError, type Finding } from './finding.ts'
 import type { TopologySource } from './parse-topology.ts'
 import { PlatformaticAdmin } from './platformatic-admin.ts'
@@ -28,8 +27,37 @@ export interface ConnectOptions {
  *  @throws {@link TopologyError} when the file does not say how, a secret cannot be read, or @platformatic/kafka is not installed */
 export async function connectClusterAdmin(
   source: TopologySource,
-  { environment, variables = process.env, ...options }: ConnectOptions = {},
+  options: ConnectOptions = {},
 ): Promise<ClusterAdmin> {
+  const login = clusterLogin(source, options)
+  return new PlatformaticAdmin(await loadClient(), {
+    clientId: 'fhir-kafka',
+    retries: 3,
+    retryDelay: 200,
+    ...login,
+  })
+}
+
+/** Where a cluster is, and as whom to log in. Holds secrets in clear: never log it. */
+export interface ClusterLogin {
+  readonly bootstrapBrokers: string[]
+  /** Absent: without TLS. */
+  readonly tls?: { readonly ca?: string }
+  readonly tlsServerName?: boolean
+  /** Absent: without a login. */
+  readonly sasl?: {
+    readonly mechanism: SaslMechanism
+    readonly username: string
+    readonly password: string
+  }
+}
+
+/** What a document and its secrets say about the connection to its cluster.
+ *  @throws {@link TopologyError} when the file does not say how, or a secret cannot be read */
+export function clusterLogin(
+  source: TopologySource,
+  { environment, variables = process.env, ...options }: ConnectOptions = {},
+): ClusterLogin {
   const { document } = source
   const findings: Finding[] = []
   const { cluster, principals = {} } = substituteAll(
@@ -49,11 +77,8 @@ export async function connectClusterAdmin(
     throw new TopologyError(`There is no principal "${name}" in the file; add it to principals.`)
   }
   const brokers = brokersOf(cluster)
-  return new PlatformaticAdmin(await loadClient(), {
-    clientId: 'fhir-kafka',
+  return {
     bootstrapBrokers: brokers,
-    retries: 3,
-    retryDelay: 200,
     ...tls(cluster, brokers, source.file),
     ...sasl(cluster, name, entry, (secretRef) =>
       principalSecret(secretRef, {
@@ -62,7 +87,7 @@ export async function connectClusterAdmin(
         vaultConfigPath: options.vaultConfigPath,
       }),
     ),
-  })
+  }
 }
 
 function definedBrokers(bootstrapServers: string | undefined): Partial<ClusterSection> {
@@ -83,7 +108,7 @@ function tls(
   { securityProtocol, truststore }: ClusterSection,
   brokers: readonly string[],
   file: string,
-): Partial<AdminOptions> {
+): Pick<ClusterLogin, 'tls' | 'tlsServerName'> {
   if (!securityProtocol?.endsWith('SSL')) return {}
   // Brokers behind one address are told apart by the name that is asked for; an address is no name.
   const tlsServerName = !brokers.every((broker) => isIP(broker.replace(/:\d+$/, '')) !== 0)
@@ -101,7 +126,7 @@ function sasl(
   name: string,
   entry: PrincipalEntry | undefined,
   secret: (secretRef: string) => string,
-): Partial<AdminOptions> {
+): Pick<ClusterLogin, 'sasl'> {
   if (!securityProtocol?.startsWith('SASL')) return {}
   if (saslMechanism === undefined) {
     throw new TopologyError(`${securityProtocol} needs cluster.saslMechanism.`)

@@ -157,6 +157,17 @@ export class PlatformaticAdmin implements ClusterAdmin {
     )
   }
 
+  async deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void> {
+    if (before.size === 0) return
+    const partitions = [...before].map(([partition, offset]) => ({
+      partition,
+      offset: BigInt(offset),
+    }))
+    await this.#try(`Records of "${topic}" could not be deleted`, () =>
+      this.#admin.deleteRecords({ topics: [{ name: topic, partitions }] }),
+    )
+  }
+
   async createAcls(acls: readonly Acl[]): Promise<void> {
     await this.#try('The ACLs could not be added', () =>
       this.#admin.createAcls({ creations: acls.map((acl) => this.#toWire(acl)) }),

@@ -120,7 +120,7 @@ function principalNamed(
   return undefined
 }
 
-/** Groups are `<prefix of the service><component in lower case>`. */
+/** Groups are named by {@link groupName}. */
 function consumerGroups(
   { services = {} }: TopologyDocument,
   topics: readonly ResolvedTopic[],
@@ -144,7 +144,8 @@ function consumerGroups(
   return [...groups.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function groupName(prefix: string, component: string): string {
+/** `<prefix of the service><component in lower case>`. */
+export function groupName(prefix: string, component: string): string {
   return prefix + component.toLowerCase()
 }
 

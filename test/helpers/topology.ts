@@ -48,6 +48,7 @@ export function stillCluster(state: {
     addPartitions: refuse,
     alterConfig: refuse,
     acls: (principal) => Promise.resolve(acls.filter((acl) => acl.principal === principal)),
+    deleteRecords: refuse,
     createAcls: refuse,
     deleteAcls: refuse,
     close: () => Promise.resolve(),

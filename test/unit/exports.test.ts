@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as main from '../../src/index.ts'
 import * as historyTables from '../../src/history-tables/index.ts'
+import * as retry from '../../src/retry/index.ts'
 import * as testing from '../../src/testing/index.ts'
 import * as topology from '../../src/topology/index.ts'
 
@@ -55,5 +56,18 @@ it('exports this for topologies', () => {
     'topologyChecks',
     'topologyPage',
     'validateTopology',
+  ])
+})
+
+it('exports this for the consumers and dead letters of topologies', () => {
+  assert.deepEqual(Object.keys(retry).toSorted(), [
+    'kafkaConnection',
+    'listDeadLetters',
+    'purgeDeadLetters',
+    'readDeadLetters',
+    'redriveDeadLetters',
+    'retryChannelName',
+    'retryHeaders',
+    'retryingConsumer',
   ])
 })

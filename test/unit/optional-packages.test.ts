@@ -67,6 +67,19 @@ if (registry !== undefined || !/prom-client is not installed/.test(lines[0])) th
     )
   })
 
+  const isLoaded = `const { default: Module } = await import('node:module')
+if (Object.keys(Module._cache).some((file) => file.includes('node-rdkafka'))) throw new Error('has loaded it')`
+
+  for (const file of ['./src/topology/index.ts', './src/cli/run-command.ts']) {
+    it(`${file} does not load node-rdkafka`, async () => {
+      await importFile(file, isLoaded)
+    })
+  }
+
+  it('retries do, so that this test can fail', async () => {
+    await assert.rejects(importFile('./src/retry/index.ts', isLoaded), /has loaded it/)
+  })
+
   it('the reference server cannot, so that this test can fail', async () => {
     await assert.rejects(importFile('./src/server/index.ts'), /needs (?:express|@medplum|knex)/)
   })

@@ -1,6 +1,7 @@
 import { applyTopology } from '../../topology/apply-topology.ts'
 import { formatPlanLine } from '../../topology/plan-line.ts'
-import { exitCodes, type Command, type CommandIo } from '../command.ts'
+import { exitCodes, type Command } from '../command.ts'
+import { progress } from '../progress.ts'
 import { checkedTopology, environmentOption, json, topologyFile } from './topology-file.ts'
 import {
   clusterOptions,
@@ -43,9 +44,4 @@ export const applyCommand: Command = {
     }
     return left.length === 0 ? exitCodes.inLine : exitCodes.differences
   },
-}
-
-/** One line that is written over, where somebody watches. */
-function progress(io: CommandIo, text: string): void {
-  if (io.isTerminal) io.err(`\r\u001B[K${text}`)
 }

@@ -1,5 +1,5 @@
 import type { ClusterAdmin } from '../../topology/cluster-admin.ts'
-import { connectClusterAdmin } from '../../topology/connect-cluster-admin.ts'
+import { connectClusterAdmin, type ConnectOptions } from '../../topology/connect-cluster-admin.ts'
 import type { TopologySource } from '../../topology/parse-topology.ts'
 import { checkOf, formatPlanLine, type PlanLine } from '../../topology/plan-line.ts'
 import type { TopologyCheck } from '../../topology/finding.ts'
@@ -54,19 +54,23 @@ export function planOptionsOf(options: CommandOptions): PlanOptions {
   }
 }
 
-/** Connects as the options say, and closes whatever comes of it. */
-export async function withCluster<Result>(
-  source: TopologySource,
-  { options, io }: CommandCall,
-  work: (admin: ClusterAdmin) => Promise<Result>,
-): Promise<Result> {
-  const admin = await connectClusterAdmin(source, {
+export function connectOptionsOf({ options, io }: CommandCall): ConnectOptions {
+  return {
     environment: options.text('env'),
     variables: io.env,
     principal: options.text('principal'),
     bootstrapServers: options.text('bootstrap-servers'),
     vaultConfigPath: options.text('vault-config') ?? io.env['VAULT_CONFIG'],
-  })
+  }
+}
+
+/** Connects as the options say, and closes whatever comes of it. */
+export async function withCluster<Result>(
+  source: TopologySource,
+  call: CommandCall,
+  work: (admin: ClusterAdmin) => Promise<Result>,
+): Promise<Result> {
+  const admin = await connectClusterAdmin(source, connectOptionsOf(call))
   try {
     return await work(admin)
   } finally {

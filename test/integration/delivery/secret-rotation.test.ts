@@ -69,13 +69,14 @@ class RotatingDestination {
     await writeFile(vaultConfigPath, JSON.stringify({ secret: { jaas: { path: 'jaas', scope } } }))
     const log: LogLine[] = []
     const logger = recordingLogger(log)
-    // The log tells what repeats once a minute, the channel each time.
-    const { name } = channelTable.failure
-    const note = (message: unknown): void => {
-      log.push({ level: 'debug', fields: { ...(message as object) }, message: name })
+    // The log tells what repeats once a minute, the channels each time.
+    for (const { name } of [channelTable.failure, channelTable.trouble]) {
+      const note = (message: unknown): void => {
+        log.push({ level: 'debug', fields: { ...(message as object) }, message: name })
+      }
+      subscribe(name, note)
+      t.after(() => unsubscribe(name, note))
     }
-    subscribe(name, note)
-    t.after(() => unsubscribe(name, note))
     const { first } = await startNodes(t, 1, {
       ...options,
       vaultConfigPath,

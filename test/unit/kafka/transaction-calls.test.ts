@@ -43,7 +43,7 @@ describe('TransactionCalls', () => {
           calls.giveUpAt(performance.now())
         })
       },
-      sendCheckpoint: () => assert.fail(),
+      sendOffset: () => assert.fail(),
     })
     try {
       await calls.run('commitTransaction', 60_000)
@@ -69,7 +69,7 @@ describe('TransactionCalls', () => {
     const calls = new TransactionCalls(config, new CauseReporter(() => undefined))
     const client: TransactionClient = {
       transaction: () => assert.fail(),
-      sendCheckpoint: async (_consumer, _offset, _timeoutMs, givenUp) =>
+      sendOffset: async (_place, _consumer, _timeoutMs, givenUp) =>
         neverItsTurn(givenUp, () => {
           t.mock.timers.tick(10_000)
         }),

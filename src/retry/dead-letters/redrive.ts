@@ -1,0 +1,205 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../backoff.ts'
+import { isKafkaError } from '../../kafka/kafka-error.ts'
+import type { ResolvedTopology } from '../../topology/resolved-topology.ts'
+import { writableHeader } from '../retry-headers.ts'
+import { bytesIn, type OutgoingRecord, type SourceRecord } from '../record.ts'
+import { stepProducerConfig } from '../retry-settings.ts'
+import { StepProducer } from '../step-producer.ts'
+import {
+  deadLetter,
+  deadLetterTopicOf,
+  redrivenBefore,
+  redrivenMark,
+  type DeadLetter,
+  type DeadLetterTopic,
+} from './dead-letter-topic.ts'
+import type { ReadOptions } from './dead-letters.ts'
+import { scanDeadLetters, type ScannedLetter, type ScannedPartition } from './scan.ts'
+import { TopicReader } from './topic-reader.ts'
+
+/** What came of sending dead letters again. */
+export interface Redrive {
+  readonly sent: number
+  /** That are still there: others than those asked for, and those that cannot be sent. */
+  readonly left: number
+  /** How many cannot be sent again, by the reason. */
+  readonly obstacles: Readonly<Record<string, number>>
+}
+
+const transactionTimeoutMs = 60_000
+const maxAttempts = 5
+const maxStepRecords = 500
+const maxStepBytes = 4 * 1024 * 1024
+
+/** Sends dead letters to the topic they come from: with key, value and headers of their producer, to their partition, with `x-redrive-count`
+ *  and the group they are for. Their attempts begin anew.
+ *
+ *  Each is sent once, also when this is killed and called again: a Kafka transaction holds what is sent, and the mark on the dead-letter topic
+ *  that says so. Dead letters that stand between those asked for are written behind the mark. Who is called at the same time ends the other.
+ *  @param topic that, or its dead-letter topic
+ *  @throws {@link TopologyError} or {@link KafkaFailure} */
+export async function redriveDeadLetters(
+  topology: ResolvedTopology,
+  topic: string,
+  { connection, limit = Infinity, errorClass, onProgress }: ReadOptions,
+): Promise<Redrive> {
+  const place = deadLetterTopicOf(topology, topic)
+  const transactionalId = `${place.deadLetterTopic}.redrive`
+  const config = stepProducerConfig(connection, transactionalId, transactionTimeoutMs)
+  const producer = new StepProducer(config, () => undefined)
+  const reader = new TopicReader(place.deadLetterTopic, connection)
+  try {
+    // First: it ends what another one has begun, so that the marks say what was sent.
+    await producer.start(new AbortController().signal)
+    await reader.connect()
+    const scanned = await scanDeadLetters(reader, place)
+    const plan = planOf(scanned, limit, errorClass)
+    const partitions = (await producer.partitionsOf(place.topic)) ?? 0
+    let sent = 0
+    for (const { stretch, offsets } of plan.parts) {
+      const step = new RedriveStep(place, stretch.partition, partitions, offsets)
+      const commit = async (): Promise<void> => {
+        await commitStep(producer, step.take())
+        sent += step.sent
+        onProgress?.(sent, plan.count)
+      }
+      await reader.read([stretch], async (records) => {
+        for (const record of records) {
+          if (step.isFullWith(record)) await commit()
+          step.add(record)
+        }
+      })
+      await commit()
+    }
+    return { sent, left: plan.total - sent, obstacles: plan.obstacles }
+  } finally {
+    await reader[Symbol.asyncDispose]()
+    await producer.close()
+  }
+}
+
+interface Part {
+  readonly stretch: ScannedPartition
+  /** Of the dead letters to be sent. */
+  readonly offsets: ReadonlySet<number>
+}
+
+function planOf(
+  scanned: readonly ScannedPartition[],
+  limit: number,
+  errorClass: string | undefined,
+): { parts: Part[]; count: number; total: number; obstacles: Record<string, number> } {
+  const obstacles: Record<string, number> = {}
+  const parts: Part[] = []
+  let [count, total] = [0, 0]
+  const isWanted = (letter: ScannedLetter): boolean =>
+    errorClass === undefined || letter.errorClass === errorClass
+  for (const stretch of scanned) {
+    total += stretch.letters.length
+    const wanted = stretch.letters.filter(isWanted)
+    for (const { obstacle } of wanted) {
+      if (obstacle !== undefined) obstacles[obstacle] = (obstacles[obstacle] ?? 0) + 1
+    }
+    const sendable = wanted.filter(({ obstacle }) => obstacle === undefined)
+    const chosen = sendable.slice(0, Math.max(0, limit - count))
+    const last = chosen.at(-1)
+    if (!last) continue
+    count += chosen.length
+    const offsets = new Set(chosen.map(({ offset }) => offset))
+    parts.push({ stretch: { ...stretch, to: last.offset + 1 }, offsets })
+  }
+  return { parts, count, total, obstacles }
+}
+
+/** What is done in one transaction with dead letters of a partition that follow on each other. */
+class RedriveStep {
+  readonly #place: DeadLetterTopic
+  readonly #partition: number
+  readonly #partitions: number
+  readonly #chosen: ReadonlySet<number>
+  #records: OutgoingRecord[] = []
+  #bytes = 0
+  #nextOffset = 0
+  /** Of the step that was taken last. */
+  sent = 0
+  #toSend = 0
+
+  constructor(
+    place: DeadLetterTopic,
+    partition: number,
+    partitions: number,
+    chosen: ReadonlySet<number>,
+  ) {
+    this.#place = place
+    this.#partition = partition
+    this.#partitions = partitions
+    this.#chosen = chosen
+  }
+
+  isFullWith(record: SourceRecord): boolean {
+    const { length } = this.#records
+    return length >= maxStepRecords || (length > 0 && this.#bytes + bytesIn(record) > maxStepBytes)
+  }
+
+  add(record: SourceRecord): void {
+    this.#nextOffset = record.offset + 1
+    if (redrivenBefore(record) !== undefined) return
+    const isChosen = this.#chosen.has(record.offset)
+    if (isChosen) this.#toSend++
+    this.#records.push(isChosen ? this.#again(deadLetter(record)) : this.#kept(record))
+    this.#bytes += bytesIn(record)
+  }
+
+  /** All that was added, and the mark. */
+  take(): OutgoingRecord[] {
+    const records = this.#records
+    this.#records = []
+    this.#bytes = 0
+    this.sent = this.#toSend
+    this.#toSend = 0
+    if (records.length === 0) return []
+    const { deadLetterTopic: topic } = this.#place
+    const headers = [redrivenMark(this.#nextOffset)]
+    return [...records, { topic, partition: this.#partition, value: null, headers }]
+  }
+
+  #again({ key, value, state }: DeadLetter): OutgoingRecord {
+    const { original, group, redriveCount, headers } = state
+    const isThere = original.partition < this.#partitions
+    return {
+      topic: this.#place.topic,
+      ...(isThere ? { partition: original.partition } : {}),
+      key,
+      value,
+      headers: [
+        ...headers,
+        ['x-redrive-count', String(redriveCount + 1)],
+        ...(group === undefined ? [] : ([['x-consumer-group', group]] as const)),
+      ],
+    }
+  }
+
+  /** It keeps its time, and so the end of its retention. */
+  #kept({ topic, partition, key, value, headers, timestampMs }: SourceRecord): OutgoingRecord {
+    return { topic, partition, key, value, headers: headers.map(writableHeader), timestampMs }
+  }
+}
+
+/** What Kafka has refused is tried again a few times; of an unknown outcome the next call knows more. */
+async function commitStep(
+  producer: StepProducer,
+  records: readonly OutgoingRecord[],
+): Promise<void> {
+  if (records.length === 0) return
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await producer.commit({ records })
+      return
+    } catch (error) {
+      const isRefused = isKafkaError(error) && error.kind === 'retriable'
+      if (!isRefused || producer.isDead || attempt === maxAttempts) throw error
+      await delay(backoffMs(attempt))
+    }
+  }
+}
