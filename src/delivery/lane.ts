@@ -3,11 +3,14 @@ import { isFenced, isTopicDestinationError } from '../errors.ts'
 import type { PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
+import type { Job } from '../outbox/jobs.ts'
 import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { backoffMs } from '../backoff.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
 import { logPage } from './delivery-log.ts'
+import { LaneJobs } from './lane-jobs.ts'
+import { LaneNotes } from './lane-notes.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneProducer } from './lane-producer.ts'
 import { PagePace } from './page-pace.ts'
@@ -36,6 +39,8 @@ export class Lane {
   readonly #checkpoint: Checkpoint
   readonly #poison: PoisonEvents
   readonly #pace: PagePace
+  readonly #notes: LaneNotes
+  readonly #jobs: LaneJobs
   #destination: TopicDestination
   #sourceVersion: number
   /** The cursor must be loaded again: the destination reads something else now. */
@@ -57,21 +62,21 @@ export class Lane {
     this.#parts = parts
     this.#destination = parts.destination
     this.#sourceVersion = parts.sourceVersion
-    const { reference } = parts.destination
+    this.#notes = new LaneNotes(
+      parts,
+      async () => this.#cursor ?? this.#load(),
+      (error) => {
+        this.#end(error)
+      },
+    )
     this.#producer = new LaneProducer(parts, (cause) => {
-      this.#noteCause(cause)
+      this.#notes.cause(cause)
     })
+    this.#jobs = new LaneJobs(parts, this.#work)
     this.#poison = new PoisonEvents(parts)
     this.#records = new PageRecords(parts)
     this.#pace = new PagePace(parts.pageLingerMs)
-    this.#checkpoint = new Checkpoint({
-      destination: reference,
-      isWanted: parts.checkpoint,
-      record: (areKept, reason) =>
-        this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
-      onRefusal: (cause) => void this.#recordFailure(0, cause),
-      logger: parts.logger,
-    })
+    this.#checkpoint = new Checkpoint(parts, this.#notes)
   }
 
   /** Where it waits to be woken; undefined while it looks itself. */
@@ -82,6 +87,11 @@ export class Lane {
   /** There may be something to send. */
   wake(): void {
     this.#work.raise()
+  }
+
+  /** Takes what an operator wants done, beside the events of the log. */
+  putJobs(jobs: readonly Job[]): void {
+    this.#jobs.put(jobs)
   }
 
   /** Takes a changed destination between two pages; a changed connection gets a new producer. The same destination again does nothing:
@@ -144,6 +154,7 @@ export class Lane {
     await this.#checkpoint.retry(producer)
     await this.#pace.rest(this.#control)
     if (this.#producer.isRecalled()) return
+    if (!this.#following && this.#jobs.areThere) await this.#sendJobPage(producer, cursor)
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
     if (this.#producer.isRecalled()) return
     if (page) await this.#send(producer, cursor, page)
@@ -164,7 +175,10 @@ export class Lane {
    *  says that this node still leads; else it would fence the producer of the next leader. */
   async #needsNoProducer(): Promise<boolean> {
     const cursor = (this.#cursor ??= await this.#load())
-    if (this.#isUntried || cursor.isUntried || !(await cursor.isDrained())) return false
+    if (this.#isUntried || cursor.isUntried) return false
+    // What Kafka has of a page must be asked before the row changes.
+    if (this.#jobs.areThere || cursor.jobPages.open) return false
+    if (!(await cursor.isDrained())) return false
     await this.#rest(cursor)
     return true
   }
@@ -186,15 +200,32 @@ export class Lane {
   }
 
   async #load(): Promise<EventCursor> {
-    const { db, schema, destinationId, epoch } = this.#parts
-    return EventCursor.load(db, schema, destinationId, epoch)
+    const { db, schema, destinationId, epoch, keptDelivered } = this.#parts
+    return EventCursor.load(db, schema, destinationId, epoch, keptDelivered)
   }
 
   /** What Kafka has and the row does not know of must not be sent again. */
   async #loadSettled(producer: PageProducer): Promise<EventCursor> {
     const cursor = await this.#load()
     await this.#checkpoint.settle(producer, cursor)
+    await cursor.jobPages.drop()
     return cursor
+  }
+
+  /** What an operator has asked for, where it is its turn. There is no page of the log under way. */
+  async #sendJobPage(producer: PageProducer, cursor: EventCursor): Promise<void> {
+    const destination = this.#destination
+    this.#jobs.prepare(destination)
+    this.#producer.noteUse()
+    this.#isSending = true
+    try {
+      await this.#jobs.send({ producer, cursor, destination, checkpoint: this.#checkpoint })
+    } catch (error) {
+      this.#isCursorOld = true
+      throw error
+    } finally {
+      this.#isSending = false
+    }
   }
 
   async #send(producer: PageProducer, cursor: EventCursor, page: Page): Promise<void> {
@@ -223,11 +254,7 @@ export class Lane {
       await settle()
       // Before anything is sent again Kafka is asked what it has.
       this.#isCursorOld = true
-      if (isRefusal(error)) {
-        await this.#checkpoint.giveUp(error)
-        return
-      }
-      if (isKafkaError(error) && !this.#producer.isRecalled())
+      if (isKafkaError(error) && !isRefusal(error) && !this.#producer.isRecalled())
         logPage(this.#parts.logger, this.#destination, page, events.length, error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       this.#poison.learn(error, events)
@@ -282,6 +309,7 @@ export class Lane {
     await following?.settling.catch(() => undefined)
     this.#cursor = undefined
     this.#isCursorOld = false
+    this.#jobs.forget()
   }
 
   async #afterError(error: unknown): Promise<void> {
@@ -293,6 +321,10 @@ export class Lane {
       await this.#dropCursor()
       return
     }
+    if (isRefusal(error)) {
+      await this.#checkpoint.giveUp(error)
+      return
+    }
     // A recalled producer gives its call up; the destination is not at fault.
     if (this.#producer.isRecalled()) return
     this.#failures++
@@ -301,13 +333,10 @@ export class Lane {
     } else {
       // It may have come from a statement of the cursor, which is spent then.
       await this.#dropCursor()
-      this.#parts.logger.warn(
-        { err: error, destination: this.#destination.reference },
-        'a page could not be read, made or acknowledged; will retry',
-      )
+      this.#notes.willRetry(error)
     }
     // Other errors stay in the log: their words are not ours and may quote a row.
-    if (isTopicDestinationError(error)) await this.#recordFailure(1, error.message)
+    if (isTopicDestinationError(error)) await this.#notes.failure(1, error.message)
     // Not on #work: new events must not cut the back-off short.
     await this.#control.wait(backoffMs(this.#failures))
   }
@@ -316,37 +345,7 @@ export class Lane {
   #end(error: unknown): void {
     this.#isStopping = true
     this.#interrupt()
-    this.#parts.logger.info(
-      { err: error, destination: this.#destination.reference },
-      'another node leads this destination now, or it is gone',
-    )
-  }
-
-  async #recordFailure(failedCount: number, cause: string): Promise<void> {
-    await this.#note((cursor) => cursor.recordFailure(failedCount, cause))
-  }
-
-  /** For $status. Answers whether it could be written; what could not must not stop delivery. */
-  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<boolean> {
-    try {
-      await write(this.#cursor ?? (await this.#load()))
-      return true
-    } catch (error) {
-      if (isFenced(error)) this.#end(error)
-      else {
-        this.#parts.logger.warn(
-          { err: error, destination: this.#destination.reference },
-          'cannot write down how delivery goes',
-        )
-      }
-      return false
-    }
-  }
-
-  /** The call under way may go on for a minute; $status tells at once why. */
-  #noteCause(cause: string): void {
-    this.#parts.logger.warn({ destination: this.#destination.reference, cause }, 'Kafka connection')
-    void this.#recordFailure(0, cause)
+    this.#notes.ends(error)
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
@@ -358,9 +357,10 @@ export class Lane {
       return
     }
     this.#restingPlace = cursor.restingPlace
-    if (!this.#restingPlace) await this.#work.wait(this.#parts.pollIntervalMs)
-    else if (!producer) await this.#work.wait()
-    else await this.#work.wait(Math.min(keptForMs, this.#checkpoint.retryInMs))
+    const keptMs = Math.min(keptForMs, this.#checkpoint.retryInMs)
+    const longestMs = this.#restingPlace ? keptMs : this.#parts.pollIntervalMs
+    if (this.#restingPlace && !producer) await this.#work.wait()
+    else await this.#work.wait(Math.min(longestMs, this.#jobs.dueInMs))
     this.#restingPlace = undefined
   }
 
