@@ -13,10 +13,12 @@ import { JobCannotGoOn, type JobBatch, type JobEvent, type PreparedBatch } from 
 import { PageLimit } from './page-limit.ts'
 import type { Signal } from './signal.ts'
 
-/** A page takes no longer than this at the job's rate: live events wait for it. */
+/** A page has the events of this time at the job's rate, and of the time that the job is behind: live events wait for it. */
 const pageMs = 50
-/** Nor has it more events. */
-const maxPageEvents = 200
+/** What a job is behind more than this is not made up for. */
+const maxBehindMs = 200
+/** Nor has a page more events. */
+const maxPageEvents = 500
 
 /** A job as this lane does it. */
 interface Doing {
@@ -82,7 +84,7 @@ export class LaneJobs {
         refused: new Map(),
         preparing: false,
         batch: undefined,
-        nextAtMs: 0,
+        nextAtMs: performance.now(),
         failures: 0,
       })
     }
@@ -146,8 +148,9 @@ export class LaneJobs {
     }
   }
 
-  #pageEvents({ job, limit }: Doing): number {
-    const atRate = Math.max(1, Math.floor((job.maxPerSecond * pageMs) / 1000))
+  #pageEvents({ job, limit, nextAtMs }: Doing): number {
+    const behindMs = Math.min(Math.max(0, performance.now() - nextAtMs), maxBehindMs)
+    const atRate = Math.max(1, Math.floor((job.maxPerSecond * (pageMs + behindMs)) / 1000))
     return Math.min(atRate, limit.current, this.#parts.maxPageEvents)
   }
 
@@ -232,7 +235,8 @@ export class LaneJobs {
     }
     await cursor.jobPages.settle(page)
     doing.limit.widen()
-    doing.nextAtMs = beganMs + (1000 * (events.length + page.failed)) / job.maxPerSecond
+    const tookMs = (1000 * (events.length + page.failed)) / job.maxPerSecond
+    doing.nextAtMs = Math.max(doing.nextAtMs, beganMs - maxBehindMs) + tookMs
     if (batch.isLast) this.#end(job)
   }
 

@@ -96,7 +96,7 @@ async function backfill(
   parts: DestinationOperationParts,
   request: OperationRequest,
 ): Promise<Parameters> {
-  const { destinationId } = await askedDestination(parts, request, 'backfill')
+  const { destinationId, topicUrl } = await askedDestination(parts, request, 'backfill')
   const input = new OperationInput(request.input, backfillNames)
   const maxPerSecond = maxPerSecondOf(input, parts)
   if (!parts.host.references) {
@@ -106,7 +106,7 @@ async function backfill(
   const job = await beginJob(parts, {
     destinationId,
     kind: 'backfill',
-    selection: {},
+    selection: { topicUrl },
     maxPerSecond,
     position: '',
     total: undefined,

@@ -18,6 +18,8 @@ export interface JobSelection {
   readonly toMs?: number
   /** Part of the error, in letters of any case. */
   readonly error?: string
+  /** Of a backfill: the topic that it was asked for. */
+  readonly topicUrl?: string
 }
 
 export interface Job {

@@ -52,6 +52,9 @@ export class BackfillWork implements JobWork {
   ): Promise<PreparedBatch> {
     const { host } = this.#parts
     if (!host.references) throw new JobCannotGoOn('This server cannot list its resources.')
+    if (job.selection.topicUrl !== destination.topicUrl) {
+      throw new JobCannotGoOn('The destination has another topic than when the job began.')
+    }
     const { topic, audience } = this.#queueOf(destination)
     const { maxEvents: limit } = limits
     const types = selectedTypes(topic)

@@ -149,6 +149,15 @@ describe('$backfill', () => {
     }
   })
 
+  it('ends as failed when the destination goes to another topic', async (t) => {
+    const { first, kafkaTopic } = await filled(t, 20)
+    await first.host.put(topicResource('other', { resource: 'Observation' }))
+    await first.host.operate('backfill', 'd', [{ name: 'maxPerSecond', valueInteger: 1 }])
+    await first.host.put(destination('d', { kafkaTopic, bootstrapServers, topicId: 'other' }))
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'failed')
+    assert.match(String(status.jobs[0]?.['error']), /another topic/)
+  })
+
   const kills = [
     { checkpoint: true, doubles: 0 },
     { checkpoint: false, doubles: 7 },
