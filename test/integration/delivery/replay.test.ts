@@ -132,6 +132,29 @@ describe('$replay', () => {
     )
   })
 
+  it('may be asked for on any node, beside a job of another kind', async (t) => {
+    const { all: nodes, first, kafkaTopic, add } = await recorded(t)
+    await add()
+    for (const { host } of nodes) {
+      await host.operate('replay', 'd', [all])
+      await host.operate('backfill', 'd')
+      await untilStatus(
+        first,
+        'd',
+        ({ jobs }) => jobs.length === 2 && jobs.every(({ state }) => state === 'done'),
+      )
+    }
+    const replayed = await consumeReplayed(kafkaTopic, 2 * 81)
+    const numbers = Array.from({ length: 81 }, (_, index) => index + 1)
+    assert.deepEqual(
+      replayed.map((record) => told(record).number),
+      [...numbers, ...numbers],
+    )
+    const status = await statusOf(first, 'd')
+    // Four patients are left.
+    assert.equal(status?.['messagesDelivered'], 81 + 2 * 4)
+  })
+
   it('is refused where nothing is kept', async (t) => {
     const { first } = await recorded(t, { deliveredRetentionMs: 0 })
     await assert.rejects(
