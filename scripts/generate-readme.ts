@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { OperationDefinition } from '@medplum/fhirtypes'
 import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
+import type { Command } from '../src/cli/command.ts'
 import { commands } from '../src/cli/run-command.ts'
 import { errorCodes } from '../src/errors.ts'
 import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka-causes.ts'
@@ -37,6 +38,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
   ],
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
+  'docs/operations.md': ['fhir-commands'],
   'docs/topology.md': ['topology-commands', 'topology-checks', 'retry-options', 'retry-headers'],
   'docs/observability.md': ['metrics', 'spans', 'channels'],
   'docs/logs.md': ['log-lines'],
@@ -108,16 +110,8 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
   'topology-commands': () =>
-    markdownTable(
-      ['command', 'does', 'options'],
-      commands.map(({ name, parameters, summary, options }) => [
-        `\`${[name, parameters].filter(Boolean).join(' ')}\``,
-        summary,
-        Object.keys(options)
-          .map((option) => `\`--${option}\``)
-          .join(', '),
-      ]),
-    ),
+    commandTable(commands.filter(({ name }) => name.startsWith('topology '))),
+  'fhir-commands': () => commandTable(commands.filter(({ name }) => !name.startsWith('topology '))),
   'topology-checks': () =>
     markdownTable(
       ['check', 'asks that'],
@@ -167,6 +161,19 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       ]),
     ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
+}
+
+function commandTable(of: readonly Command[]): string {
+  return markdownTable(
+    ['command', 'does', 'options'],
+    of.map(({ name, parameters, summary, options }) => [
+      `\`${[name, parameters].filter(Boolean).join(' ')}\``,
+      summary,
+      Object.keys(options)
+        .map((option) => `\`--${option}\``)
+        .join(', '),
+    ]),
+  )
 }
 
 /** What differs from case to case. */

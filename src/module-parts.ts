@@ -4,6 +4,7 @@ import { openPool, poolConfig } from './database-pool.ts'
 import { BestEffortDelivery } from './delivery/best-effort.ts'
 import { DestinationWarnings } from './delivery/destination-warnings.ts'
 import { commitHooks } from './delivery/commit-hooks.ts'
+import { jobWork } from './delivery/jobs/job-works.ts'
 import { LaneSupervisor } from './delivery/lane-supervisor.ts'
 import { pageProducers } from './delivery/page-producers.ts'
 import { Registry } from './delivery/registry.ts'
@@ -37,6 +38,10 @@ const leasePoolLimits = { max: 2, query_timeout: 5000, connectionTimeoutMillis: 
 /** What one loaded module consists of. */
 export interface Parts {
   readonly db: SqlTx
+  /** A transaction of the module's own pool. */
+  readonly inTransaction: <Result>(work: (tx: SqlTx) => Promise<Result>) => Promise<Result>
+  /** Aborted when the module stops: reads of the host for jobs are given up. */
+  readonly jobReads: AbortController
   readonly registry: Registry
   readonly presence: NodePresence
   /** Connections of the presence, where it has some. */
@@ -102,8 +107,11 @@ export function wireParts(
     logger,
     telemetry,
   })
+  const jobReads = new AbortController()
   const lanes = new LaneSupervisor({
     ...options,
+    keptDelivered: options.deliveredRetentionMs > 0 ? options.deliveredRetention : undefined,
+    jobWork: jobWork({ db, schema, host, registry, signal: jobReads.signal }),
     db,
     schema,
     registry,
@@ -117,9 +125,10 @@ export function wireParts(
   const wakeLanes = (topicIds: ReadonlySet<number>): void => {
     lanes.wake(topicIds)
   }
+  const inTransaction = transactionsUntilEnded(pool)
   const undecided = new UndecidedQueue({
     db,
-    inTransaction: transactionsUntilEnded(pool),
+    inTransaction,
     schema,
     host,
     registry,
@@ -144,7 +153,7 @@ export function wireParts(
       await close(moves, db, schema, logger)
     },
   })
-  const janitor = new OutboxJanitor({ db, schema, logger })
+  const janitor = new OutboxJanitor({ ...options, db, schema })
   const metrics =
     options.metrics &&
     figures &&
@@ -165,6 +174,8 @@ export function wireParts(
     })
   return {
     db,
+    inTransaction,
+    jobReads,
     registry,
     presence,
     leasePool,

@@ -1,6 +1,7 @@
 import { Pool } from 'pg'
 import { openPool, poolConfig } from './database-pool.ts'
 import type { UndecidedEvents } from './delivery/undecided-queue.ts'
+import { destinationOperations } from './destination-operations/destination-operations.ts'
 import { TopicDestinationError } from './errors.ts'
 import type { CommitHooks, FhirHost, FhirServerModule } from './host/types.ts'
 import { Tracing } from './observability/tracing.ts'
@@ -99,6 +100,15 @@ class KafkaTopicDestination implements TopicDestinationModule {
       ...preflightOperations({ host, preflight }),
       ...explainOperations(host),
       ...dryRunOperations({ host, limits: this.#options, stopped: this.#stopping.signal }),
+      ...destinationOperations({
+        ...parts,
+        host,
+        schema: this.#schema,
+        options: this.#options,
+        lookForJobs: () => {
+          parts.lanes.lookForJobs()
+        },
+      }),
     ]) {
       host.registerOperation(operation)
     }
@@ -173,6 +183,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
   async #stop(): Promise<void> {
     const { stopTimeoutMs } = this.#options
     this.#stopping.abort()
+    this.#parts?.jobReads.abort()
     if (this.#parts && this.#started) {
       await this.#started.catch(() => undefined)
       const {

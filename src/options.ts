@@ -83,6 +83,17 @@ export interface ModuleOptions {
    *  counted, as `messagesNotKept`, and the log says so; nodes that write at the same time may keep some more.
    *  @default 10000  Minimum 0, maximum 1000000. */
   readonly maxUndecidedPerTopic?: number
+  /** For so long after its delivery an event can be sent again by `$replay`, in milliseconds; the same on all nodes. What that costs is said by
+   *  `deliveredRetention`. 0: nothing is kept.
+   *  @default 0  Maximum 31536000000, a year. */
+  readonly deliveredRetentionMs?: number
+  /** What is kept of delivered events: `events` stay in the outbox with their content; of `references` only the number and which version of which
+   *  resource it was, about 100 bytes, and `$replay` reads the content from the host's history.
+   *  @default 'events' */
+  readonly deliveredRetention?: 'events' | 'references'
+  /** Most events a second that a `$redrive`, `$replay` or `$backfill` sends that does not say it.
+   *  @default 1000  Minimum 1, maximum 100000. */
+  readonly jobMaxPerSecond?: number
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers
    *  only after this time, so that every later write is matched on every node. The same on all nodes.
    *  @default 500  Minimum 50. */
@@ -151,6 +162,9 @@ const defaults: Required<Defaulted> = {
   preflightTimeoutMs: 10_000,
   undeliverable: 'set-aside',
   maxUndecidedPerTopic: 10_000,
+  deliveredRetentionMs: 0,
+  deliveredRetention: 'events',
+  jobMaxPerSecond: 1000,
   registryLeaseMs: 500,
   leadership: 'session',
   pollIntervalMs: 250,
@@ -171,6 +185,8 @@ const ranges = {
   secretCheckIntervalMs: [50, 3_600_000],
   preflightTimeoutMs: [1000, 60_000],
   maxUndecidedPerTopic: [0, 1_000_000],
+  deliveredRetentionMs: [0, 31_536_000_000],
+  jobMaxPerSecond: [1, 100_000],
   registryLeaseMs: [50, 60_000],
   pollIntervalMs: [10, 60_000],
   idleProducerMs: [1000, 86_400_000],
@@ -192,6 +208,7 @@ const choices = {
   checkpoint: [true, false],
   preflight: ['off', 'warn', 'require'],
   undeliverable: ['set-aside', 'wait'],
+  deliveredRetention: ['events', 'references'],
   leadership: ['session', 'lease'],
 } as const satisfies { [Name in keyof Defaulted]?: readonly Required<Defaulted>[Name][] }
 

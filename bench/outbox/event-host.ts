@@ -31,7 +31,7 @@ export class EventHost implements FhirHost {
     return rows.map(({ body }) => body)
   }
 
-  async read(): Promise<ReadonlyMap<string, FhirResource>> {
+  async read(_references: readonly string[]): Promise<ReadonlyMap<string, FhirResource>> {
     return Promise.resolve(new Map())
   }
 

@@ -1,5 +1,6 @@
 import { startBackends, type Backends } from '../backends.ts'
 import type { Figure } from '../figures.ts'
+import { benchBackfill } from './backfill.ts'
 import { benchEnqueue } from './enqueue.ts'
 import { benchDisk } from './disk.ts'
 import { benchFailover } from './failover.ts'
@@ -39,6 +40,13 @@ const groups: Readonly<
     benchCommitLatency(
       backends,
       quick ? { rounds: 1, roundMs: 1000 } : { rounds: 7, roundMs: 5000 },
+    ),
+  backfill: (backends, quick) =>
+    benchBackfill(
+      backends,
+      quick
+        ? { rounds: 1, resources: 3000, maxPerSecond: 1000 }
+        : { rounds: 3, resources: 100_000, maxPerSecond: 2000 },
     ),
   failover: (backends, quick) =>
     benchFailover(backends, quick ? { rounds: 1, hangs: 1 } : { rounds: 7, hangs: 3 }),

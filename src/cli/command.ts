@@ -2,8 +2,11 @@ import type { ParseArgsConfig } from 'node:util'
 
 /** What the commands exit with. */
 export const exitCodes = {
+  /** Everything is as it should be. */
   inLine: 0,
+  /** The command could not do its work. */
   error: 1,
+  /** It could, and there is something to look at: differences, dead letters, a job that failed. */
   differences: 2,
 } as const
 
@@ -16,7 +19,7 @@ export interface Command {
   readonly parameters: string
   readonly options: Readonly<Record<string, CommandOption>>
   /** @returns the exit code
-   *  @throws {@link TopologyError} what `main` prints, with exit code 1 */
+   *  @throws TopicDestinationError what `main` prints, with exit code 1 */
   run(call: CommandCall): Promise<number>
 }
 
@@ -47,6 +50,8 @@ export interface CommandIo {
   readonly isTerminal: boolean
   out(text: string): void
   err(text: string): void
+  /** Ends what goes on for ever; absent: nothing does. */
+  readonly stopped?: AbortSignal
 }
 
 export const commonOptions: Readonly<Record<'json' | 'help', CommandOption>> = {

@@ -9,6 +9,16 @@ import {
   type CommandIo,
   type CommandOptions,
 } from './command.ts'
+import {
+  backfillCommand,
+  cancelCommand,
+  discardCommand,
+  redriveCommand,
+  replayCommand,
+} from './fhir/deliver-again.ts'
+import { destinationsCommand } from './fhir/destinations.ts'
+import { statusCommand } from './fhir/status.ts'
+import { dryRunCommand, explainCommand } from './fhir/topics.ts'
 import { aclsCommand } from './topology/acls.ts'
 import { applyCommand } from './topology/apply.ts'
 import { dlqLsCommand } from './topology/dlq-ls.ts'
@@ -23,6 +33,15 @@ import { verifyCommand } from './topology/verify.ts'
 
 /** Every command, in the order of the usage. */
 export const commands: readonly Command[] = [
+  destinationsCommand,
+  statusCommand,
+  redriveCommand,
+  discardCommand,
+  replayCommand,
+  backfillCommand,
+  cancelCommand,
+  explainCommand,
+  dryRunCommand,
   validateCommand,
   planCommand,
   applyCommand,
@@ -37,7 +56,7 @@ export const commands: readonly Command[] = [
 ]
 
 /** Runs `fhir-kafka <args>`.
- *  @returns the exit code: 0 in line, 2 differences, 1 error */
+ *  @returns the exit code, one of `exitCodes` */
 export async function runCommand(args: readonly string[], io: CommandIo): Promise<number> {
   const command = commands.find(({ name }) =>
     name.split(' ').every((word, index) => args[index] === word),

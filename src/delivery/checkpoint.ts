@@ -2,21 +2,11 @@ import { isKafkaError } from '../kafka/kafka-error.ts'
 import type { KafkaError, PageProducer } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { EventCursor } from '../outbox/event-cursor.ts'
+import type { LaneParts } from './lane-parts.ts'
+import type { LaneRecord } from './lane-record.ts'
 
 /** A principal without the right may be given it at any time. */
 const retryMs = 10_000
-
-export interface CheckpointParts {
-  /** Reference of the destination, for the log. */
-  readonly destination: string
-  /** False: there are no checkpoints, a crash can send events twice. */
-  readonly isWanted: boolean
-  /** Writes down whether checkpoints are kept, and why not. Answers whether it could; never rejects. */
-  readonly record: (isKept: boolean, reason: string | undefined) => Promise<boolean>
-  /** Told of a refusal that is new. */
-  readonly onRefusal: (cause: string) => void
-  readonly logger: Logger
-}
 
 /** What makes a crash between Kafka's commit and PostgreSQL's harmless: each transaction carries, as an offset of a consumer group, the
  *  name of the cursor's state (its token) and how many events behind that state it holds.
@@ -28,20 +18,29 @@ export interface CheckpointParts {
  *  Whatever changes the row writes a new random token. So an equal token means: Kafka has exactly these events and the row does not know.
  *  Any other, or none, means that nothing was committed behind this state, and the events are sent. */
 export class Checkpoint {
-  readonly #parts: CheckpointParts
+  readonly #isWanted: boolean
+  readonly #destination: string
+  readonly #laneRecord: Pick<LaneRecord, 'checkpoints' | 'failure'>
+  readonly #logger: Logger
   #isKept: boolean
   #retryAtMs = 0
   /** What the row says; undefined: not written yet. */
   #recorded: boolean | undefined
 
-  constructor(parts: CheckpointParts) {
-    this.#parts = parts
-    this.#isKept = parts.isWanted
+  constructor(
+    { checkpoint, destination, logger }: Pick<LaneParts, 'checkpoint' | 'destination' | 'logger'>,
+    record: Pick<LaneRecord, 'checkpoints' | 'failure'>,
+  ) {
+    this.#isWanted = checkpoint
+    this.#isKept = checkpoint
+    this.#destination = destination.reference
+    this.#laneRecord = record
+    this.#logger = logger
   }
 
   /** When `retry` has something to do again; infinite while everything is as wanted. */
   get retryInMs(): number {
-    if (!this.#parts.isWanted || this.#isKept) return Number.POSITIVE_INFINITY
+    if (!this.#isWanted || this.#isKept) return Number.POSITIVE_INFINITY
     return Math.max(0, this.#retryAtMs - performance.now())
   }
 
@@ -53,7 +52,7 @@ export class Checkpoint {
   /** Settles what Kafka has and the row does not know of. Call it before anything is sent from a cursor that was loaded.
    *  @throws {@link KafkaError} when Kafka does not answer */
   async settle(producer: PageProducer, cursor: EventCursor): Promise<void> {
-    if (!this.#parts.isWanted) await this.#record(false, 'The option checkpoint is false.')
+    if (!this.#isWanted) await this.#record(false, 'The option checkpoint is false.')
     if (!this.#isKept) return
     try {
       await this.#settleFormer(producer, cursor)
@@ -85,8 +84,8 @@ export class Checkpoint {
   async #settleBy(cursor: EventCursor, checkpoint: number | undefined): Promise<void> {
     const settled = checkpoint === undefined ? 0 : await cursor.settleCheckpoint(checkpoint)
     if (settled === 0) return
-    const { destination, logger } = this.#parts
-    logger.info({ destination, settled }, 'Kafka had these events already')
+    const destination = this.#destination
+    this.#logger.info({ destination, settled }, 'Kafka had these events already')
   }
 
   /** Goes on without, and says so. */
@@ -94,9 +93,11 @@ export class Checkpoint {
     this.#isKept = false
     this.#retryAtMs = performance.now() + retryMs
     if (this.#recorded !== false) {
-      const { destination, logger } = this.#parts
-      logger.warn({ destination, cause: message }, 'no checkpoint: a crash can send events twice')
-      this.#parts.onRefusal(message)
+      this.#logger.warn(
+        { destination: this.#destination, cause: message },
+        'no checkpoint: a crash can send events twice',
+      )
+      void this.#laneRecord.failure(0, message)
     }
     await this.#record(false, message)
   }
@@ -117,7 +118,7 @@ export class Checkpoint {
 
   async #record(isKept: boolean, reason: string | undefined): Promise<void> {
     if (this.#recorded === isKept) return
-    if (await this.#parts.record(isKept, reason)) this.#recorded = isKept
+    if (await this.#laneRecord.checkpoints(isKept, reason)) this.#recorded = isKept
   }
 }
 

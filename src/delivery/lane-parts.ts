@@ -2,8 +2,11 @@ import type { SqlTx } from '../host/types.ts'
 import type { PageProducer } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Telemetry } from '../observability/telemetry.ts'
+import type { DeliveredRetention } from '../outbox/delivered-pages.ts'
+import type { JobKind } from '../outbox/jobs.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
+import type { JobWork } from './jobs/job-work.ts'
 
 /** What a lane is made of. */
 export interface LaneParts {
@@ -23,6 +26,9 @@ export interface LaneParts {
   readonly cloudEventsHeaders: boolean
   /** Whether Kafka transactions carry a checkpoint. */
   readonly checkpoint: boolean
+  /** What is kept of delivered events; absent: nothing. */
+  readonly keptDelivered?: DeliveredRetention | undefined
+  readonly jobWork: Readonly<Record<JobKind, JobWork>>
   readonly undeliverable: 'set-aside' | 'wait'
   readonly maxPageEvents: number
   readonly maxPageBytes: number

@@ -57,7 +57,20 @@ export class LaneRecord {
   }
 
   async failure(failedCount: number, cause: string): Promise<void> {
-    await this.write((cursor) => cursor.recordFailure(failedCount, cause))
+    await this.#write((cursor) => cursor.recordFailure(failedCount, cause))
+  }
+
+  /** Answers whether it could be written. */
+  async checkpoints(areKept: boolean, reason: string | undefined): Promise<boolean> {
+    return this.#write((cursor) => cursor.recordCheckpoints(areKept, reason))
+  }
+
+  ends(error: unknown): void {
+    const { logger, destination } = this.#parts
+    logger.info(
+      { err: error, destination: destination.reference },
+      'another node leads this destination now, or it is gone',
+    )
   }
 
   /** The call under way may go on for a minute; $status tells at once why. */
@@ -69,7 +82,7 @@ export class LaneRecord {
   }
 
   /** Answers whether it could be written. Never rejects. */
-  async write(work: (cursor: EventCursor) => Promise<void>): Promise<boolean> {
+  async #write(work: (cursor: EventCursor) => Promise<void>): Promise<boolean> {
     try {
       await work(await this.#cursor())
       return true

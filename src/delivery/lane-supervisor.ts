@@ -4,6 +4,7 @@ import type { SqlTx } from '../host/types.ts'
 import type { EventNotices } from '../outbox/event-notices.ts'
 import type { Leadership, LedDestination } from '../outbox/leadership.ts'
 import type { NodePresence } from '../outbox/node-presence.ts'
+import { listRunningJobs } from '../outbox/jobs.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { Lane } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
@@ -27,6 +28,8 @@ export interface LaneSupervisorParts extends Omit<
 
 /** Time for what is given up at `stopTimeoutMs` to end. */
 const endingMs = 1000
+/** How often jobs are looked for that were asked for on other nodes. */
+const jobsIntervalMs = 1000
 
 interface RunningLane {
   readonly lane: Lane
@@ -43,6 +46,7 @@ export class LaneSupervisor {
   readonly #spread = new LaneSpread()
   readonly #leading: PollLoop
   readonly #watching: PollLoop
+  readonly #jobs: PollLoop
   /** Topics that have a destination without a lane here; undefined when it is to be found out anew. */
   #ledElsewhere: ReadonlySet<number> | undefined
   #isStopping = false
@@ -56,6 +60,13 @@ export class LaneSupervisor {
       work: () => this.#lead(),
       onError: (error) => {
         logger.warn({ err: error }, 'cannot take up leadership; will retry')
+      },
+    })
+    this.#jobs = new PollLoop({
+      intervalMs: jobsIntervalMs,
+      work: () => this.#putJobs(),
+      onError: (error) => {
+        logger.warn({ err: error }, 'cannot look for jobs; will retry')
       },
     })
     this.#watching = new PollLoop({
@@ -83,6 +94,12 @@ export class LaneSupervisor {
     })
     this.#leading.start()
     this.#watching.start()
+    this.#jobs.start()
+  }
+
+  /** An operator has asked for something on this node. */
+  lookForJobs(): void {
+    this.#jobs.wake()
   }
 
   /** The lanes that run on this node. */
@@ -104,6 +121,7 @@ export class LaneSupervisor {
     this.#stopLanes()
     await this.#leading.stop()
     await this.#watching.stop()
+    await this.#jobs.stop()
     await this.#parts.leadership.leave().catch((error: unknown) => {
       this.#parts.logger.debug(
         { err: error },
@@ -112,6 +130,13 @@ export class LaneSupervisor {
     })
     const ended = Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
     await endsWithin(ended, this.#parts.stopTimeoutMs + endingMs)
+  }
+
+  async #putJobs(): Promise<void> {
+    const jobs = await listRunningJobs(this.#parts.db, this.#parts.schema)
+    for (const [destinationId, { lane }] of this.#lanes) {
+      lane.putJobs(jobs.filter((job) => job.destinationId === destinationId))
+    }
   }
 
   #wanted(): ReadonlyMap<number, RegisteredDestination> {
@@ -218,6 +243,7 @@ export class LaneSupervisor {
     })
     this.#lanes.set(destinationId, { lane, topicId, isEnding: false, ended })
     this.#ledElsewhere = undefined
+    this.#jobs.wake()
   }
 
   async #run(lane: Lane, destinationId: number): Promise<void> {

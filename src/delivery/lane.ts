@@ -3,11 +3,13 @@ import { isFenced, isTopicDestinationError } from '../errors.ts'
 import type { PageProducer } from '../kafka/producer.ts'
 import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
+import type { Job } from '../outbox/jobs.ts'
 import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
 import { backoffMs } from '../backoff.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
+import { LaneJobs } from './lane-jobs.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneProducer } from './lane-producer.ts'
 import { LaneRecord } from './lane-record.ts'
@@ -40,6 +42,7 @@ export class Lane {
   readonly #pace: PagePace
   readonly #attempts: PageAttempts
   readonly #record: LaneRecord
+  readonly #jobs: LaneJobs
   #destination: TopicDestination
   #sourceVersion: number
   /** The cursor must be loaded again: the destination reads something else now. */
@@ -61,29 +64,16 @@ export class Lane {
     this.#parts = parts
     this.#destination = parts.destination
     this.#sourceVersion = parts.sourceVersion
-    const { reference } = parts.destination
-    this.#record = new LaneRecord(
-      parts,
-      async () => this.#cursor ?? this.#load(),
-      (error) => {
-        this.#end(error)
-      },
-    )
+    this.#record = new LaneRecord(parts, async () => this.#cursor ?? this.#load(), this.#end)
     this.#producer = new LaneProducer(parts, (cause) => {
       this.#record.connectionCause(cause)
     })
     this.#attempts = new PageAttempts(parts, this.#record)
+    this.#jobs = new LaneJobs(parts, this.#work)
     this.#poison = new PoisonEvents(parts)
     this.#records = new PageRecords(parts)
     this.#pace = new PagePace(parts.pageLingerMs)
-    this.#checkpoint = new Checkpoint({
-      destination: reference,
-      isWanted: parts.checkpoint,
-      record: (areKept, reason) =>
-        this.#record.write((cursor) => cursor.recordCheckpoints(areKept, reason)),
-      onRefusal: (cause) => void this.#record.failure(0, cause),
-      logger: parts.logger,
-    })
+    this.#checkpoint = new Checkpoint(parts, this.#record)
   }
 
   /** Where it waits to be woken; undefined while it looks itself. */
@@ -102,6 +92,11 @@ export class Lane {
   /** There may be something to send. */
   wake(): void {
     this.#work.raise()
+  }
+
+  /** Takes what an operator wants done, beside the events of the log. */
+  putJobs(jobs: readonly Job[]): void {
+    this.#jobs.put(jobs)
   }
 
   /** Takes a changed destination between two pages; a changed connection gets a new producer. The same destination again does nothing:
@@ -164,6 +159,7 @@ export class Lane {
     await this.#checkpoint.retry(producer)
     await this.#pace.rest(this.#control)
     if (this.#producer.isRecalled()) return
+    if (!this.#following && this.#jobs.areThere) await this.#sendJobPage(producer, cursor)
     const page = this.#following?.page ?? (await this.#nextPage(cursor))
     if (this.#producer.isRecalled()) return
     if (page) await this.#send(producer, cursor, page)
@@ -184,7 +180,10 @@ export class Lane {
    *  says that this node still leads; else it would fence the producer of the next leader. */
   async #needsNoProducer(): Promise<boolean> {
     const cursor = (this.#cursor ??= await this.#load())
-    if (this.#isUntried || cursor.isUntried || !(await cursor.isDrained())) return false
+    if (this.#isUntried || cursor.isUntried) return false
+    // What Kafka has of a page must be asked before the row changes.
+    if (this.#jobs.areThere || cursor.jobPages.open) return false
+    if (!(await cursor.isDrained())) return false
     await this.#rest(cursor)
     return true
   }
@@ -206,15 +205,32 @@ export class Lane {
   }
 
   async #load(): Promise<EventCursor> {
-    const { db, schema, destinationId, epoch } = this.#parts
-    return EventCursor.load(db, schema, destinationId, epoch)
+    const { db, schema, destinationId, epoch, keptDelivered } = this.#parts
+    return EventCursor.load(db, schema, destinationId, epoch, keptDelivered)
   }
 
   /** What Kafka has and the row does not know of must not be sent again. */
   async #loadSettled(producer: PageProducer): Promise<EventCursor> {
     const cursor = await this.#load()
     await this.#checkpoint.settle(producer, cursor)
+    await cursor.jobPages.drop()
     return cursor
+  }
+
+  /** What an operator has asked for, where it is its turn. There is no page of the log under way. */
+  async #sendJobPage(producer: PageProducer, cursor: EventCursor): Promise<void> {
+    const destination = this.#destination
+    this.#jobs.prepare(destination)
+    this.#producer.noteUse()
+    this.#isSending = true
+    try {
+      await this.#jobs.send({ producer, cursor, destination, checkpoint: this.#checkpoint })
+    } catch (error) {
+      this.#isCursorOld = true
+      throw error
+    } finally {
+      this.#isSending = false
+    }
   }
 
   async #send(producer: PageProducer, cursor: EventCursor, page: Page): Promise<void> {
@@ -244,11 +260,8 @@ export class Lane {
       await settle()
       // Before anything is sent again Kafka is asked what it has.
       this.#isCursorOld = true
-      if (isRefusal(error)) {
-        await this.#checkpoint.giveUp(error)
-        return
-      }
-      if (isKafkaError(error) && !this.#producer.isRecalled()) attempt.failed(error)
+      if (isKafkaError(error) && !isRefusal(error) && !this.#producer.isRecalled())
+        attempt.failed(error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       this.#poison.learn(error, events)
       await cursor.recordFailure(1, error.message)
@@ -302,15 +315,14 @@ export class Lane {
     await following?.settling.catch(() => undefined)
     this.#cursor = undefined
     this.#isCursorOld = false
+    this.#jobs.forget()
   }
 
   async #afterError(error: unknown): Promise<void> {
-    if (isFenced(error)) {
-      this.#end(error)
-      return
-    }
-    if (error instanceof SourcesChanged) {
-      await this.#dropCursor()
+    if (isFenced(error)) return this.#end(error)
+    if (error instanceof SourcesChanged) return this.#dropCursor()
+    if (isRefusal(error)) {
+      await this.#checkpoint.giveUp(error)
       return
     }
     // A recalled producer gives its call up; the destination is not at fault.
@@ -327,13 +339,10 @@ export class Lane {
   }
 
   /** Another node leads: this one has nothing to say any more. */
-  #end(error: unknown): void {
+  readonly #end = (error: unknown): void => {
     this.#isStopping = true
     this.#interrupt()
-    this.#parts.logger.info(
-      { err: error, destination: this.#destination.reference },
-      'another node leads this destination now, or it is gone',
-    )
+    this.#record.ends(error)
   }
 
   async #rest(cursor: EventCursor): Promise<void> {
@@ -345,9 +354,10 @@ export class Lane {
       return
     }
     this.#restingPlace = cursor.restingPlace
-    if (!this.#restingPlace) await this.#work.wait(this.#parts.pollIntervalMs)
-    else if (!producer) await this.#work.wait()
-    else await this.#work.wait(Math.min(keptForMs, this.#checkpoint.retryInMs))
+    const keptMs = Math.min(keptForMs, this.#checkpoint.retryInMs)
+    const longestMs = this.#restingPlace ? keptMs : this.#parts.pollIntervalMs
+    if (this.#restingPlace && !producer) await this.#work.wait()
+    else await this.#work.wait(Math.min(longestMs, this.#jobs.dueInMs))
     this.#restingPlace = undefined
   }
 

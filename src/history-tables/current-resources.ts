@@ -1,4 +1,4 @@
-import type { FhirResource, SqlTx } from '../host/types.ts'
+import type { FhirResource, ReferencesQuery, SqlTx } from '../host/types.ts'
 import { identifier } from '../outbox/schema.ts'
 import type { ResolvedLayout } from './table-layout.ts'
 
@@ -35,28 +35,92 @@ export class CurrentResources {
     return found
   }
 
+  /** References of current resources, by type and then by id as its column orders it. */
+  async references(db: SqlTx, query: ReferencesQuery): Promise<readonly string[]> {
+    const { types = await this.#types(db), after = '', limit } = query
+    const [afterType = '', afterId = ''] = after.split('/')
+    const found: string[] = []
+    for (const type of types.toSorted()) {
+      if (type < afterType || found.length === limit) continue
+      const ids = await this.#readIds(
+        db,
+        type,
+        type === afterType ? afterId : undefined,
+        limit - found.length,
+      )
+      found.push(...ids.map((id) => `${type}/${id}`))
+    }
+    return found
+  }
+
+  async #readIds(
+    db: SqlTx,
+    resourceType: string,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly string[]> {
+    const { current, columns } = this.#layout
+    const idType = await this.#idType(db, resourceType)
+    if (idType === undefined) return []
+    const id = identifier(columns.id)
+    const { condition, values } = this.#isCurrent(resourceType, 2)
+    const { rows } = await db.query<{ id: string }>(
+      `select ${id}::text as id from ${current.sql(resourceType)}
+        where ($1::text is null or ${id} > $1::text::${idType}) and ${condition}
+        order by ${id} limit ${limit}`,
+      [after ?? null, ...values],
+    )
+    return rows.map((row) => row.id)
+  }
+
+  async #types(db: SqlTx): Promise<readonly string[]> {
+    const { schema, current, typeColumn } = this.#layout
+    if (current.holdsAllTypes) {
+      const { rows } = await db.query<{ type: string }>(
+        `select distinct ${identifier(typeColumn ?? '')}::text as type from ${current.sql('')}`,
+      )
+      return rows.map(({ type }) => type)
+    }
+    const { rows } = await db.query<{ name: string }>(
+      `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = $1 and c.relkind in ('r', 'p', 'v')`,
+      [schema],
+    )
+    return rows.flatMap(({ name }) => current.typeOf(name) ?? []).filter(isTypeName)
+  }
+
+  /** SQL condition on a row of the current table, of which a type is wanted.
+   *  @param place of the first placeholder that it may use */
+  #isCurrent(resourceType: string, place: number): { condition: string; values: unknown[] } {
+    const { current, columns, typeColumn, deletedColumn } = this.#layout
+    const conditions = [
+      `nullif(${identifier(columns.content)}::text, '') is not null`,
+      ...(deletedColumn === undefined ? [] : [`${identifier(deletedColumn)} is not true`]),
+      ...(current.holdsAllTypes ? [`${identifier(typeColumn ?? '')}::text = $${place}`] : []),
+    ]
+    return {
+      condition: conditions.join(' and '),
+      values: current.holdsAllTypes ? [resourceType] : [],
+    }
+  }
+
   async #readType(
     db: SqlTx,
     resourceType: string,
     ids: readonly string[],
   ): Promise<readonly { id: string; content: string }[]> {
-    const { current, columns, typeColumn, deletedColumn } = this.#layout
+    const { current, columns } = this.#layout
     const idType = await this.#idType(db, resourceType)
     if (idType === undefined) return []
     const pattern = idPatterns.get(idType)
     const possible = pattern ? ids.filter((id) => pattern.test(id)) : ids
     if (possible.length === 0) return []
     const [id, content] = [identifier(columns.id), identifier(columns.content)]
-    const conditions = [
-      `${id} = any ($1::text[]::${idType}[])`,
-      `nullif(${content}::text, '') is not null`,
-      ...(deletedColumn === undefined ? [] : [`${identifier(deletedColumn)} is not true`]),
-      ...(current.holdsAllTypes ? [`${identifier(typeColumn ?? '')}::text = $2`] : []),
-    ]
+    const { condition, values } = this.#isCurrent(resourceType, 2)
     const { rows } = await db.query<{ id: string; content: string }>(
       `select ${id}::text as id, ${content}::text as content from ${current.sql(resourceType)}
-        where ${conditions.join(' and ')}`,
-      current.holdsAllTypes ? [possible, resourceType] : [possible],
+        where ${id} = any ($1::text[]::${idType}[]) and ${condition}`,
+      [possible, ...values],
     )
     return rows
   }
@@ -76,4 +140,9 @@ export class CurrentResources {
     if (type !== undefined) this.#idTypes.set(resourceType, type)
     return type
   }
+}
+
+/** In the schema there are other tables, too. */
+function isTypeName(name: string): boolean {
+  return /^[A-Z][A-Za-z]*$/.test(name)
 }

@@ -58,6 +58,7 @@ export class HistoryTablesHost<Request extends IncomingMessage = HttpRequest>
       ...options,
       pool,
       read: (references, tx = fromPg(pool)) => resources.read(tx, references),
+      references: (query) => resources.references(fromPg(pool), query),
     })
     this.#plan = plan
     this.#pool = pool

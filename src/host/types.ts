@@ -74,6 +74,16 @@ export interface HistoryQuery {
   readonly signal?: AbortSignal
 }
 
+/** Which current resources are wanted. */
+export interface ReferencesQuery {
+  /** Absent: those of every type. */
+  readonly types?: readonly string[]
+  /** Those behind this reference, in the host's order; it may be gone by now. Absent: from the first on. */
+  readonly after?: string
+  /** Most references; fewer are answered only when there are no more. */
+  readonly limit: number
+}
+
 /** What a host knows of the past. */
 export interface HostHistory {
   /** Versions by reference (`Patient/123/_history/4`), as stored; missing ones and deletions are absent from the map. */
@@ -195,6 +205,9 @@ export interface FhirHost {
    *  know, are absent from the map. With `tx`, as that open transaction sees them.
    *  Used for `resolve()` in criteria and to reload the module's own types. */
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>>
+  /** Relative references (`Patient/123`) of current resources, without deleted ones, in an order that never changes and does not depend on
+   *  their content: that of type and id. For `$backfill`, which reads through all of them. Absent: it answers `not-supported`. */
+  references?(query: ReferencesQuery): Promise<readonly string[]>
   /** For operations that look at stored versions: `$explain` takes references to them, `$dry-run` is about all of them. Absent: they answer
    *  `not-supported`. */
   readonly history?: HostHistory

@@ -16,6 +16,9 @@ export interface KafkaRecordOptions {
 
 /** Name of the Kafka header that carries the correlation id: the one of the HTTP request, as Aidbox names it by default. */
 const correlationIdHeader = 'x-topic-correlation-id'
+/** On what an operator has asked for: `redrive`, `replay` or `backfill`, and the number of the job. */
+const deliveryHeader = 'x-topic-delivery'
+const jobHeader = 'x-topic-delivery-job'
 
 /** The record of one event for one destination; byte-identical each time it is made.
  *
@@ -54,6 +57,9 @@ function recordHeaders(
   if (event.traceparent !== undefined) headers.push({ traceparent: event.traceparent })
   if (event.correlationId !== undefined)
     headers.push({ [correlationIdHeader]: event.correlationId })
+  if (event.asked) {
+    headers.push({ [deliveryHeader]: event.asked.kind }, { [jobHeader]: event.asked.jobId })
+  }
   return headers
 }
 

@@ -17,6 +17,14 @@ export interface NotificationEvent {
   readonly traceparent?: string
   /** JSON text of the resource as stored; `null` on delete. */
   readonly body: string | null
+  /** An operator has asked for it; absent on what a write has caused. */
+  readonly asked?: AskedDelivery
+}
+
+/** Why an event is delivered that no write has caused just now. */
+export interface AskedDelivery {
+  readonly kind: 'redrive' | 'replay' | 'backfill'
+  readonly jobId: string
 }
 
 /** How a destination wants its notifications. */

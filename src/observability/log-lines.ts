@@ -74,8 +74,16 @@ export const logLines: Readonly<Record<string, LogLine>> = {
   ),
   'dead-letter': error(
     'an event was set aside as dead letter',
-    'Its consumers miss this event. Raise maxRequestSize and the limit of the topic of Kafka (message.max.bytes), and look at the row of the table dead_letter.',
+    'Its consumers miss this event. Raise maxRequestSize and the limit of the topic of Kafka (message.max.bytes), then call $redrive; or $discard it.',
   ),
+  'job-failed': warn(
+    'a job has failed',
+    'Ask $status why; put it right and begin the operation anew from where the job was.',
+  ),
+  'job-waits': warn('a job waits', `It goes on by itself. ${database}`),
+  'job-unwritten': warn('cannot write down how a job goes', database),
+  'jobs-unread': warn('cannot look for jobs; will retry', database),
+  'job-ended': info('a job has ended', 'Nothing.'),
   'no-checkpoint': warn(
     'no checkpoint: a crash can send events twice',
     'Give the Kafka principal the right that the cause names; it is tried again every ten seconds.',

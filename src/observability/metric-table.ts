@@ -110,7 +110,7 @@ export const metricTable: Readonly<Record<MetricKey, MetricDefinition>> = {
     unit: 'events',
     scope: 'cluster',
     labels: ofDestination,
-    help: 'Undecided events that an operator has discarded, at least once only: messagesDiscarded of $status.',
+    help: 'Undecided events and dead letters that an operator has discarded, at least once only: messagesDiscarded of $status.',
   },
   inProcess: {
     name: 'fhir_topic_destination_events_in_process',

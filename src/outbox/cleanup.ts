@@ -29,7 +29,7 @@ async function emptySlot(db: Queryable, schema: OutboxSchema, slot: string): Pro
   const isNeeded = `exists (
     select from ${schema.destination} d join ${schema.source} s on s.destination_id = d.id
      where d.kind = 'kafka-at-least-once'
-       and exists (select from ${slot} e where e.topic_id = s.topic_id and ${isInStretch} and e.id > ${settledTo}))`
+       and exists (select from ${slot} e where e.topic_id = s.topic_id and ${isInStretch} and e.id > ${settledTo(schema)}))`
   const block = `begin
   if not pg_try_advisory_xact_lock(${schema.lockKey}, ${lockKeys.janitor}) then return; end if;
   if not exists (select from ${slot}) or ${isNeeded} then return; end if;
@@ -43,15 +43,32 @@ end`
 
 /** Where few events come, a slot takes weeks to fill; bodies are patient data and must not stay so long. Deletes settled
  *  events that are ten minutes old, at most 10,000 a call, and gives their space back. Call it each minute, outside of a
- *  transaction. Index: `event_topic_id_id`. */
+ *  transaction. */
 export async function deleteSettledEvents(
   db: Queryable,
   schema: OutboxSchema,
   olderThanMinutes: number = settledMinutes,
 ): Promise<void> {
+  await giveSpaceBack(db, await deleteSettledRows(db, schema, olderThanMinutes))
+  // Undecided events wait for their destinations; nobody is left to want these.
+  await db.query(
+    `delete from ${schema.undecidedEvent} u
+      where not exists (select from ${schema.source} s join ${schema.destination} d on d.id = s.destination_id
+                         where s.topic_id = u.topic_id and d.kind = 'kafka-at-least-once')`,
+  )
+}
+
+/** As {@link deleteSettledEvents}, without giving the space back. For each second where events are kept after their delivery: then slots are
+ *  seldom without any, and as many as come have to go. Index: `event_topic_id_id`.
+ *  @returns the slots that had some */
+export async function deleteSettledRows(
+  db: Queryable,
+  schema: OutboxSchema,
+  olderThanMinutes: number = settledMinutes,
+): Promise<readonly string[]> {
   const { rows } = await db.query<{ slot: string }>(
     `with settled as materialized (
-       select t.id as topic_id, min(greatest(${settledTo}, s.from_id)) as low
+       select t.id as topic_id, min(greatest(${settledTo(schema)}, s.from_id)) as low
          from ${schema.topic} t
          left join (${schema.source} s join ${schema.destination} d on d.id = s.destination_id and d.kind = 'kafka-at-least-once')
            on s.topic_id = t.id
@@ -66,17 +83,20 @@ export async function deleteSettledEvents(
      select distinct slot from deleted`,
     [olderThanMinutes],
   )
-  for (const { slot } of rows) await db.query(`vacuum ${slot}`)
-  // Undecided events wait for their destinations; nobody is left to want these.
-  await db.query(
-    `delete from ${schema.undecidedEvent} u
-      where not exists (select from ${schema.source} s join ${schema.destination} d on d.id = s.destination_id
-                         where s.topic_id = u.topic_id and d.kind = 'kafka-at-least-once')`,
-  )
+  return rows.map(({ slot }) => slot)
 }
 
-/** Up to here the destination `d` needs no event any more: settled, and not waiting to be counted. */
-const settledTo = 'case when d.count_snap is null then d.low else least(d.low, d.count_low) end'
+/** Lets what was deleted from these slots be written over. Outside of a transaction. */
+export async function giveSpaceBack(db: Queryable, slots: Iterable<string>): Promise<void> {
+  for (const slot of slots) await db.query(`vacuum ${slot}`)
+}
+
+/** SQL: up to here the destination `d` needs no event any more: settled, not waiting to be counted, and not kept after its delivery.
+ *  Index: `delivered_page_destination_id_first_id`. */
+function settledTo(schema: OutboxSchema): string {
+  return `least(d.low, case when d.count_snap is not null then d.count_low end,
+    (select min(p.first_id) - 1 from ${schema.deliveredPage} p where p.destination_id = d.id))`
+}
 
 /** Adds the counters of nodes that have been silent for a day to one row per destination, so that restarts do not leave
  *  rows behind for ever. */

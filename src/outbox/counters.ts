@@ -20,7 +20,7 @@ export interface DeliveryStatus {
   readonly inProcess: number
   /** At least once: committed, not delivered, not in process. */
   readonly queued: number
-  /** At least once: set aside because Kafka can never take them. */
+  /** At least once: set aside because Kafka can never take them, and still there. */
   readonly dead: number
   /** Events whose criteria could not be decided. At least once: those that are kept and would be delivered to this destination if they fired now, also
    *  from before it was created; best effort: of those lost. */
@@ -29,7 +29,7 @@ export interface DeliveryStatus {
   readonly notKept: number
   /** At least once: events that were undecided and turned out not to be selected. */
   readonly notFired: number
-  /** At least once: undecided events that an operator has discarded. */
+  /** At least once: undecided events and dead letters that an operator has discarded. */
   readonly discarded: number
   /** At least once: whether Kafka keeps checkpoints, so that a crash sends nothing twice; undefined before the first delivery. */
   readonly exactlyOnce: boolean | undefined
@@ -99,7 +99,7 @@ export async function readDeliveryStatus(
 
 /** SQL: the counts of the destination `d`, out of what {@link countSources} joins. */
 export function countColumns(schema: OutboxSchema): string {
-  return `d.kind, d.delivered + n.delivered as delivered, d.failed_attempts, d.in_process + n.in_process as in_process, d.dead, n.lost,
+  return `d.kind, d.delivered + d.backfilled + n.delivered as delivered, d.failed_attempts, d.in_process + n.in_process as in_process, d.dead - d.dead_discarded as dead, n.lost,
             case when d.kind = 'kafka-at-least-once' then
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
@@ -107,7 +107,7 @@ export function countColumns(schema: OutboxSchema): string {
             case when d.kind = 'kafka-at-least-once' then
               (select count(*) from (${ownQueues(schema)}) q join ${schema.undecidedEvent} u using (topic_id))
             else n.undecided end as undecided,
-            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded`
+            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) + d.dead_discarded as discarded`
 }
 
 /** SQL after `from … d`. */
@@ -172,10 +172,11 @@ function ownQueues(schema: OutboxSchema): string {
   return countedQueues(schema, 's.destination_id = d.id')
 }
 
-/** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
+/** Why the newest undecided event of the destination `d` is so, with the version of its resource, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
 function undecidedErrors(schema: OutboxSchema): string {
+  const resource = `u.resource_type || '/' || u.resource_id || coalesce('/_history/' || u.version_id, '')`
   const newest = `select u.error, u.at from (${ownQueues(schema)}) q, lateral (
-      select u.error, u.at from ${schema.undecidedEvent} u where u.topic_id = q.topic_id order by u.at desc limit 1) u`
+      select ${resource} || ': ' || u.error as error, u.at from ${schema.undecidedEvent} u where u.topic_id = q.topic_id order by u.at desc limit 1) u`
   const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
     where greatest(c.not_kept_at, o.at) is not null`
   return `select coalesce(jsonb_agg(jsonb_build_object('message', e.error, 'timestamp', e.at)), '[]') as errors

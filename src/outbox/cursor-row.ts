@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { TopicDestinationError } from '../errors.ts'
+import { becomeDeadLetter } from './dead-letters.ts'
+import { pageValues, recordPage, type DeliveredRetention } from './delivered-pages.ts'
 import { prependError } from './error-list.ts'
+import type { OutboxEvent } from './event-page.ts'
+import type { JobPage } from './job-page.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { sourceJson, type Source } from './sources.ts'
 
@@ -22,6 +26,8 @@ export interface CursorState {
   readonly isUntried: boolean
   /** Kafka topic on which checkpoints stand; null before the first. */
   readonly checkpointTopic: string | null
+  /** Page of a job that was about to be sent; null: none. */
+  readonly jobPage: JobPage | null
 }
 
 interface Columns {
@@ -36,6 +42,7 @@ interface Columns {
   readonly event_no: string
   readonly is_untried: boolean
   readonly checkpoint_topic: string | null
+  readonly job_page: JobPage | null
 }
 
 /** The destination reads other sources since the cursor was loaded. Load it again: nothing is lost, nothing was counted twice. */
@@ -53,16 +60,21 @@ export interface WrittenPosition {
   readonly xid: string
 }
 
-interface Update {
+export interface CursorUpdate {
   /** SQL; may use `$5` upwards. */
   readonly assignments: string
   /** Of `$5` upwards. */
   readonly values: readonly unknown[]
-  /** Tables for the assignments, from `from` on.
-   *  @default '' */
-  readonly from?: string
-  /** Makes the statement of the update, whose columns are those of `d`; what it returns first is the answer.
-   *  @default `returning 1` */
+  /** A query that is run before the update and can be used in it as `head`.
+   *  @default none */
+  readonly head?: string
+  /** SQL of what is answered, of `d` and `head`.
+   *  @default '1 as updated' */
+  readonly returning?: string
+  /** Events that the update settles as delivered, to be recorded where that is wanted. Numbered up to its `event_no`.
+   *  @default none */
+  readonly delivered?: readonly OutboxEvent[]
+  /** Makes the statement of the update itself, whose columns are those of `d`; what it returns first is the answer. */
   readonly complete?: (update: string) => string
   /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then.
    *  @default false */
@@ -80,6 +92,7 @@ export class CursorRow {
   readonly #destinationId: number
   readonly #epoch: number
   readonly #sourceVersion: number
+  readonly #retention: DeliveredRetention | undefined
   #token: number
 
   private constructor(
@@ -87,12 +100,14 @@ export class CursorRow {
     schema: OutboxSchema,
     destinationId: number,
     epoch: number,
+    retention: DeliveredRetention | undefined,
     columns: Columns,
   ) {
     this.#db = db
     this.#schema = schema
     this.#destinationId = destinationId
     this.#epoch = epoch
+    this.#retention = retention
     this.#sourceVersion = columns.source_version
     this.#token = Number(columns.token)
     this.initial = {
@@ -105,6 +120,7 @@ export class CursorRow {
       eventNumber: Number(columns.event_no),
       isUntried: columns.is_untried,
       checkpointTopic: columns.checkpoint_topic,
+      jobPage: columns.job_page,
     }
   }
 
@@ -114,9 +130,10 @@ export class CursorRow {
     schema: OutboxSchema,
     destinationId: number,
     epoch: number,
+    retention?: DeliveredRetention,
   ): Promise<CursorRow> {
     const { rows } = await db.query<Columns>(
-      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version, exactly_once is null as is_untried, checkpoint_topic,
+      `select low, pos, snap::text, round_snap::text, round_pos, token, event_no, source_version, exactly_once is null as is_untried, checkpoint_topic, job_page,
               (select coalesce(json_agg(${sourceJson} order by s.id), '[]')
                  from ${schema.source} s join ${schema.topic} t on t.id = s.topic_id where s.destination_id = d.id) as sources
          from ${schema.destination} d where id = $1 and epoch = $2`,
@@ -124,34 +141,71 @@ export class CursorRow {
     )
     const [columns] = rows
     if (!columns) throw fenced(destinationId)
-    return new CursorRow(db, schema, destinationId, epoch, columns)
+    return new CursorRow(db, schema, destinationId, epoch, retention, columns)
   }
 
   get token(): number {
     return this.#token
   }
 
+  /** Whether it is recorded what is delivered. */
+  get keepsDelivered(): boolean {
+    return this.#retention !== undefined
+  }
+
   /** @throws TopicDestinationError `KTD_FENCED`
    *  @throws {@link SourcesChanged} and changes nothing */
-  async update<Row>({
-    assignments,
-    values,
-    from = '',
-    complete = (update) => `${update} returning 1`,
-    onlyAtSources = false,
-  }: Update): Promise<Row> {
+  async update<Row>(update: CursorUpdate): Promise<Row> {
     const token = 2 ** 31 + randomInt(2 ** 31)
-    const { rows } = await this.#db.query<Row>(
-      complete(
-        `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
-          where d.id = $1 and d.epoch = $2 and d.token = $3${onlyAtSources ? ` and d.source_version = ${this.#sourceVersion}` : ''}`,
-      ),
-      [this.#destinationId, this.#epoch, this.#token, token, ...values],
-    )
+    const { text, values } = this.#statement(update)
+    const { rows } = await this.#db.query<Row>(text, [
+      this.#destinationId,
+      this.#epoch,
+      this.#token,
+      token,
+      ...values,
+    ])
     const [row] = rows
     if (!row) throw await this.#refusal()
     this.#token = token
     return row
+  }
+
+  #statement(update: CursorUpdate): { text: string; values: readonly unknown[] } {
+    const { assignments, values, head, returning = '1 as updated' } = update
+    const text = `update ${this.#schema.destination} d set token = $4, ${assignments} ${head === undefined ? '' : 'from head'}
+      where d.id = $1 and d.epoch = $2 and d.token = $3${update.onlyAtSources === true ? ` and d.source_version = ${this.#sourceVersion}` : ''}`
+    if (update.complete) return { text: update.complete(text), values }
+    const before = head === undefined ? [] : [`head as materialized (${head})`]
+    if (!this.#retention || !update.delivered) {
+      const withHead = before.length > 0 ? `with ${before.join()} ` : ''
+      return { text: `${withHead}${text} returning ${returning}`, values }
+    }
+    const first = values.length + 5
+    const [count, firstId, events] = [`$${first}`, `$${first + 1}`, `$${first + 2}`]
+    const ctes = [
+      ...before,
+      `settled as (${text} returning d.id, d.event_no, ${returning})`,
+      `recorded as (${recordPage(this.#schema, 'settled', { count, firstId, events })})`,
+    ]
+    return {
+      text: `with ${ctes.join(', ')} select * from settled`,
+      values: [
+        ...values,
+        update.delivered.length,
+        ...pageValues(update.delivered, this.#retention),
+      ],
+    }
+  }
+
+  /** Puts an event behind the cursor, as a dead letter. */
+  async deadLetter({ id, topicId }: OutboxEvent, error: string): Promise<void> {
+    await this.update({
+      assignments:
+        'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
+      values: [id, error, topicId],
+      complete: (update) => becomeDeadLetter(this.#schema, update, ['$5', '$6', '$7']),
+    })
   }
 
   /** Why an update found no row. */

@@ -6,8 +6,10 @@ import {
   SourcesChanged,
   type WrittenPosition,
 } from './cursor-row.ts'
-import { moveOn, type Ahead, type Page, type Round } from './cursor-round.ts'
+import { idOfLast, moveOn, PageAhead, type Page, type Round } from './cursor-round.ts'
+import type { DeliveredRetention } from './delivered-pages.ts'
 import { readEventPage, type EventPage, type OutboxEvent } from './event-page.ts'
+import { JobPages } from './job-page.ts'
 import { LateIds } from './late-ids.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { currentSnapshot, parseSnapshot, type Snapshot } from './snapshot.ts'
@@ -54,6 +56,8 @@ export class EventCursor {
   readonly #db: Queryable
   readonly #schema: OutboxSchema
   readonly #row: CursorRow
+  /** Pages that are sent beside the log. */
+  readonly jobPages: JobPages
   readonly #sources: readonly Source[]
   readonly #lateIds: LateIds
   #position: bigint
@@ -65,7 +69,7 @@ export class EventCursor {
   #durableLow: bigint
   #round: Round | undefined
   #page: Page | undefined
-  #ahead: Ahead | undefined
+  readonly #ahead = new PageAhead()
   /** Events of the page that are settled already. */
   #settledCount = 0
   /** Other sources than those that were loaded are to be read. */
@@ -77,6 +81,11 @@ export class EventCursor {
     this.#db = db
     this.#schema = schema
     this.#row = row
+    this.jobPages = new JobPages(row, schema, (count) => {
+      this.#lastEventNumber += count
+      // It was numbered before.
+      this.#ahead.forget()
+    })
     this.#sources = sources
     this.#durableLow = low
     this.#lateIds = new LateIds(low)
@@ -87,14 +96,17 @@ export class EventCursor {
     if (roundSnapshot !== null) this.#resumeRound(roundSnapshot, roundPosition)
   }
 
-  /** @throws TopicDestinationError `KTD_FENCED` when the destination is gone or led under another epoch */
+  /** @param retention of what is delivered; absent: nothing is recorded of it
+   *  @throws TopicDestinationError `KTD_FENCED` when the destination is gone or led under another epoch */
   static async load(
     db: Queryable,
     schema: OutboxSchema,
     destinationId: number,
     epoch: number,
+    retention?: DeliveredRetention,
   ): Promise<EventCursor> {
-    return new EventCursor(db, schema, await CursorRow.read(db, schema, destinationId, epoch))
+    const row = await CursorRow.read(db, schema, destinationId, epoch, retention)
+    return new EventCursor(db, schema, row)
   }
 
   /** Names the present state of the row: 2^31 to 2^32 - 1, another one after every change. */
@@ -129,6 +141,8 @@ export class EventCursor {
    *  @returns how many were settled */
   async settleCheckpoint(checkpoint: number): Promise<number> {
     const count = eventsBehind(this.#row.token, checkpoint)
+    const { open: jobPage } = this.jobPages
+    if (count > 0 && jobPage) return this.jobPages.settle(jobPage)
     // Nothing is sent before its round is opened.
     if (count === 0 || !this.#round) return 0
     const page = await this.nextPage(count, Number.MAX_SAFE_INTEGER)
@@ -150,8 +164,8 @@ export class EventCursor {
     for (;;) {
       const isFresh = !this.#round
       const round = await this.#presentRound()
-      const ahead = await this.#aheadOf(round, round.after)
-      this.#ahead = undefined
+      const ahead = await this.#ahead.of(round, round.after)
+      this.#ahead.forget()
       if (ahead) return this.#restOfPage(this.#hand(ahead), maxEvents)
       const { events, isCut } = await this.#read(round, round.after, maxEvents, maxBytes)
       if (events.length > 0) {
@@ -189,15 +203,15 @@ export class EventCursor {
     if (!last || page !== this.#page || !page.more || round.pages >= maxRoundPages) return undefined
     const after = BigInt(last.id)
     const firstEventNumber = page.firstEventNumber + page.events.length
-    if (this.#ahead?.round !== round || this.#ahead.after !== after) {
-      const read = this.#read(round, after, maxEvents, maxBytes).then(
-        ({ events, isCut }) =>
-          events.length === 0 ? undefined : { events, firstEventNumber, more: isCut },
-        () => undefined,
-      )
-      this.#ahead = { round, after, page: read }
-    }
-    return this.#ahead.page
+    return this.#ahead.begin(round, after, firstEventNumber, () =>
+      this.#read(round, after, maxEvents, maxBytes),
+    )
+  }
+
+  /** The next number, for events that do not stand in the log; undefined while Kafka may have seen it with an event of the log. */
+  get freeEventNumber(): number | undefined {
+    const isFree = !this.#page && (this.#round?.sent ?? 0) === 0
+    return isFree ? this.#lastEventNumber + 1 : undefined
   }
 
   /** Settles the first `settledCount` unsettled events of the page. */
@@ -211,11 +225,12 @@ export class EventCursor {
     const round = this.#openedRound()
     const isWhole = count === unsettled.length
     const isEnd = isWhole && !page.more
-    const ahead = isWhole ? await this.#aheadOf(round, lastId) : undefined
-    if (ahead) await this.#advanceRound(round, lastId, count, ahead.events.length)
+    const ahead = isWhole ? await this.#ahead.of(round, lastId) : undefined
+    const events = unsettled.slice(0, count)
+    if (ahead) await this.#advanceRound(round, events, ahead.events.length)
     else if (isEnd || (lastId >= this.#position && round.sent <= count)) {
-      await this.#closeRound(round, lastId, count)
-    } else await this.#advanceRound(round, lastId, count, 0)
+      await this.#closeRound(round, events)
+    } else await this.#advanceRound(round, events, 0)
     this.#lastEventNumber += count
     this.#settledCount += count
     if (isWhole) this.#page = undefined
@@ -227,18 +242,7 @@ export class EventCursor {
     const [event] = this.#unsettled(page)
     if (!event || index !== 0)
       throw new RangeError('only the first unsettled event can be set aside')
-    await this.#row.update({
-      assignments:
-        'round_pos = $5, dead = dead + 1, event_no = event_no + 1, in_process = 0, touched_at = clock_timestamp()',
-      values: [event.id, error, event.topicId],
-      complete: (update) => `with d as (${update} returning d.id, d.event_no)
-        insert into ${this.#schema.deadLetter} (destination_id, event_no, event_id, topic_id, interaction, resource_type, resource_id,
-               version_id, at, correlation_id, traceparent, body, error)
-        select d.id, d.event_no, e.id, e.topic_id, e.interaction, e.resource_type, e.resource_id,
-               e.version_id, e.at, e.correlation_id, e.traceparent, e.body, $6
-          from d join ${this.#schema.event} e on e.topic_id = $7 and e.id = $5
-        returning 1`,
-    })
+    await this.#row.deadLetter(event, error)
     moveOn(this.#openedRound(), BigInt(event.id), 1)
     this.#lastEventNumber++
     this.#settledCount++
@@ -307,11 +311,6 @@ export class EventCursor {
     })
   }
 
-  async #aheadOf(round: Round, after: bigint): Promise<Page | undefined> {
-    const ahead = this.#ahead
-    return ahead?.round === round && ahead.after === after ? ahead.page : undefined
-  }
-
   #hand(page: Page): Page {
     const round = this.#openedRound()
     round.sent = Math.max(round.sent, page.events.length)
@@ -357,29 +356,31 @@ export class EventCursor {
 
   async #advanceRound(
     round: Round,
-    lastId: bigint,
-    count: number,
+    delivered: readonly OutboxEvent[],
     inProcess: number,
   ): Promise<void> {
+    const lastId = idOfLast(delivered)
     await this.#row.update({
       assignments: `round_pos = $5, ${settle('$6', '$7::int')}`,
-      values: [String(lastId), count, inProcess],
+      values: [String(lastId), delivered.length, inProcess],
+      delivered,
     })
-    moveOn(round, lastId, count)
+    moveOn(round, lastId, delivered.length)
   }
 
-  async #closeRound(round: Round, lastId: bigint, count: number): Promise<void> {
-    this.#endRound(round, lastId)
+  async #closeRound(round: Round, delivered: readonly OutboxEvent[]): Promise<void> {
+    this.#endRound(round, idOfLast(delivered))
     let next: string | null
     try {
       next = await this.#writePosition(
         `round_snap = pg_current_snapshot(), round_pos = null, ${settle('$8')}`,
-        [count],
+        [delivered.length],
+        delivered,
       )
     } catch (error) {
       if (!(error instanceof SourcesChanged)) throw error
       // The round stays open for the one who loads the cursor with its new sources.
-      await this.#advanceRound(round, lastId, count, 0)
+      await this.#advanceRound(round, delivered, 0)
       this.#areSourcesOld = error
       return
     }
@@ -389,15 +390,18 @@ export class EventCursor {
   /** Writes the position as it is in memory and dates it for {@link LateIds}: the last drawn id is read (`head`, materialized) before
    *  the UPDATE takes its transaction number. A backlog count that the position has passed is void.
    *  `assignments` may use `$8` upwards. Returns the round's snapshot. */
-  async #writePosition(assignments: string, values: readonly unknown[]): Promise<string | null> {
+  async #writePosition(
+    assignments: string,
+    values: readonly unknown[],
+    delivered?: readonly OutboxEvent[],
+  ): Promise<string | null> {
     const low = this.#lateIds.low
-    const head = `with head as materialized (select ${this.#schema.lastEventId} as last_id)`
     const row = await this.#row.update<WrittenPosition>({
       assignments: `low = $5, pos = $6, snap = $7, count_snap = case when count_pos > $6 then count_snap end, ${assignments}`,
       values: [String(low), String(this.#position), this.#settled.text, ...values],
-      from: 'from head',
-      complete: (update) =>
-        `${head} ${update} returning d.round_snap::text, head.last_id, pg_current_xact_id()::text as xid`,
+      head: `select ${this.#schema.lastEventId} as last_id`,
+      returning: 'd.round_snap::text, head.last_id, pg_current_xact_id()::text as xid',
+      ...(delivered && { delivered }),
       onlyAtSources: true,
     })
     this.#lateIds.noteUpdate(BigInt(row.xid), BigInt(row.last_id))

@@ -1,6 +1,14 @@
 import type { Logger } from '../observability/logger.ts'
 import { countBacklogs } from './backlog-count.ts'
-import { cleanOutbox, deleteSettledEvents, foldSilentNodes } from './cleanup.ts'
+import {
+  cleanOutbox,
+  deleteSettledEvents,
+  deleteSettledRows,
+  foldSilentNodes,
+  giveSpaceBack,
+} from './cleanup.ts'
+import { forgetDelivered } from './delivered-pages.ts'
+import { forgetJobs } from './jobs.ts'
 import { forgetAbsentNodes } from './node-presence.ts'
 import { pruneRegistryChanges } from './registry-changes.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
@@ -10,6 +18,9 @@ export interface JanitorParts {
   /** A pool: each statement is a transaction of its own. */
   readonly db: Queryable
   readonly schema: OutboxSchema
+  /** For so long it is kept what was delivered.
+   *  @default 0 */
+  readonly deliveredRetentionMs?: number
   readonly logger: Logger
 }
 
@@ -26,6 +37,8 @@ export class OutboxJanitor {
   #round: Promise<void> = Promise.resolve()
   #rounds = 0
   #countedDestinationId = 0
+  /** Slots of which events were deleted since the last sweep. */
+  readonly #emptied = new Set<string>()
   #isStopping = false
 
   constructor(parts: JanitorParts) {
@@ -53,6 +66,7 @@ export class OutboxJanitor {
       this.#countedDestinationId = await countBacklogs(db, schema, { afterDestinationId })
       await cleanOutbox(db, schema)
       await forgetMoves(db, schema)
+      await this.#forgetKept()
       if (++this.#rounds % roundsPerSweep === 0) await this.#sweep()
     } catch (error) {
       logger.warn({ err: error }, 'cannot clean the outbox; will retry')
@@ -63,11 +77,22 @@ export class OutboxJanitor {
 
   async #sweep(): Promise<void> {
     const { db, schema } = this.#parts
+    await forgetDelivered(db, schema, this.#parts.deliveredRetentionMs ?? 0)
+    await giveSpaceBack(db, this.#emptied)
+    this.#emptied.clear()
     await deleteSettledEvents(db, schema)
+    await forgetJobs(db, schema)
     await pruneRegistryChanges(db, schema)
     await foldSilentNodes(db, schema)
     await forgetAbsentNodes(db, schema)
     await closeAbandonedMoves(db, schema, abandonedSeconds)
     await dropDrainedSources(db, schema)
+  }
+  /** Where events are kept for a time, as many go as come: a sweep each minute would fall behind. */
+  async #forgetKept(): Promise<void> {
+    const { db, schema, deliveredRetentionMs = 0 } = this.#parts
+    if (deliveredRetentionMs === 0) return
+    await forgetDelivered(db, schema, deliveredRetentionMs)
+    for (const slot of await deleteSettledRows(db, schema)) this.#emptied.add(slot)
   }
 }

@@ -6,6 +6,7 @@ import { createOwnTypes } from './migrations/0003-own-types.ts'
 import { createNodes } from './migrations/0004-nodes.ts'
 import { extendUndecided } from './migrations/0005-undecided.ts'
 import { nameDatabase } from './migrations/0006-database.ts'
+import { createJobs } from './migrations/0007-jobs.ts'
 import { settleAfterCopy } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
@@ -17,6 +18,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   createNodes,
   extendUndecided,
   nameDatabase,
+  createJobs,
 ]
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.

@@ -20,6 +20,8 @@ export interface OutboxSchema {
   readonly topicHolder: string
   readonly node: string
   readonly deadLetter: string
+  readonly deliveredPage: string
+  readonly job: string
   readonly undecidedEvent: string
   readonly undecidedOverflow: string
   readonly undecidedCounter: string
@@ -76,6 +78,8 @@ export function outboxSchema(
     topicHolder: table('topic_holder'),
     node: table('node'),
     deadLetter: table('dead_letter'),
+    deliveredPage: table('delivered_page'),
+    job: table('job'),
     undecidedEvent: table('undecided_event'),
     undecidedOverflow: table('undecided_overflow'),
     undecidedCounter: table('undecided_counter'),

@@ -5,10 +5,9 @@ import { heldDestinations } from './destination-locks.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
 import { isReading } from './sources.ts'
 import { countedQueues } from './undecided-counts.ts'
+import { selected, type UndecidedSelection } from './undecided-selection.ts'
 
-/** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. */
-export type UndecidedSelection =
-  'all' | { readonly topicUrl: string } | { readonly ids: readonly string[] }
+export type { UndecidedSelection } from './undecided-selection.ts'
 
 /** What every view of an undecided event says. */
 interface NamedUndecided {
@@ -320,19 +319,6 @@ export async function keepUndecided(
       where u.id = e.id`,
     [JSON.stringify(events)],
   )
-}
-
-function selected(
-  schema: OutboxSchema,
-  selection: UndecidedSelection,
-): { condition: string; value: unknown } {
-  if (selection === 'all') return { condition: '$1::text is null', value: null }
-  if ('ids' in selection) {
-    const ids = selection.ids.filter((id) => /^\d{1,18}$/.test(id))
-    return { condition: 'u.id = any ($1::bigint[])', value: ids }
-  }
-  const topics = `select id from ${schema.topic} where url = $1::text`
-  return { condition: `u.topic_id in (${topics})`, value: selection.topicUrl }
 }
 
 /** SQL condition: the event `u` of the queue `$1` with the criteria `$2` is to be decided again. A time that is the same for the whole statement

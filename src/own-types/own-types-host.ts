@@ -45,6 +45,8 @@ export interface OwnTypesHostOptions {
   /** Current resources of the host's own types by relative reference (`Patient/123`), as stored; with `tx`, as that open transaction
    *  sees them. Needed for `resolve()` in criteria only. Default: nothing is found. */
   readonly read?: FhirHost['read']
+  /** References of current resources of the host's own types, for `$backfill`. Default: it answers `not-supported`. */
+  readonly references?: FhirHost['references']
   /** Stored versions of the host's own types, for `$explain` and `$dry-run` of topics. Default: there are none. */
   readonly history?: HostHistory
   /** Called before each interaction with the module's two types (`create`, `read`, …) and each operation (`status`); `reference` is
@@ -91,6 +93,7 @@ export interface OwnTypesRequest extends RequestOrigin {
 export class OwnTypesHost implements FhirHost {
   readonly capabilities: FhirHost['capabilities']
   readonly history?: HostHistory
+  readonly references?: NonNullable<FhirHost['references']>
   readonly #options: OwnTypesHostOptions
   readonly #logger: Logger
   readonly #baseUrl: string
@@ -108,6 +111,7 @@ export class OwnTypesHost implements FhirHost {
     }
     this.#options = options
     if (options.history) this.history = options.history
+    if (options.references) this.references = options.references
     this.#schema = outboxSchema(options.schema)
     this.#logger = moduleLogger(options.logger ?? silentLogger)
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '')

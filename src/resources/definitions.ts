@@ -1,4 +1,11 @@
 import type { OperationDefinition, SearchParameter, StructureDefinition } from '@medplum/fhirtypes'
+import {
+  backfillOperationDefinition,
+  cancelOperationDefinition,
+  discardOperationDefinition,
+  redriveOperationDefinition,
+  replayOperationDefinition,
+} from './delivery-operation-definitions.ts'
 import { preflightOperationDefinition } from './preflight-operation-definition.ts'
 import { destinationProfiles } from './profile-definitions.ts'
 import { destinationSearchParameters, topicSearchParameters } from './search-parameters.ts'
@@ -19,6 +26,11 @@ export const definitions: readonly (StructureDefinition | SearchParameter | Oper
     ...destinationSearchParameters,
     statusOperationDefinition,
     preflightOperationDefinition,
+    redriveOperationDefinition,
+    discardOperationDefinition,
+    replayOperationDefinition,
+    backfillOperationDefinition,
+    cancelOperationDefinition,
     explainOperationDefinition,
     dryRunOperationDefinition,
   ]

@@ -10,10 +10,12 @@ export interface OperationSpec {
   readonly name: string
   readonly title?: string
   readonly description?: string
+  /** @default false */
+  readonly affectsState?: boolean
   readonly parameter?: OperationDefinition['parameter']
 }
 
-/** An operation that changes nothing, on one resource type of this module. */
+/** An operation on one resource type of this module. */
 export function operationDefinition(spec: OperationSpec): OperationDefinition {
   const { code, resourceType, levels, name, title, description, parameter } = spec
   const id = `${resourceType}-${code}`
@@ -26,7 +28,7 @@ export function operationDefinition(spec: OperationSpec): OperationDefinition {
     ...definitionHeader,
     kind: 'operation',
     ...(description !== undefined && { description }),
-    affectsState: false,
+    affectsState: spec.affectsState ?? false,
     code,
     // The list of resource types in fhirtypes ends with those of FHIR R4.
     resource: [resourceType as ResourceType],

@@ -1,4 +1,5 @@
 import type { OperationDefinition } from '@medplum/fhirtypes'
+import { jobsParameter } from './delivery-operation-definitions.ts'
 import { operationDefinition } from './operation-definition.ts'
 import { outParameter, outParts } from './operation-parameter.ts'
 import { destinationTypeName } from './type-names.ts'
@@ -28,7 +29,7 @@ export const statusOperationDefinition: OperationDefinition = operationDefinitio
       'messagesDead',
       0,
       'decimal',
-      'At least once: events that can never be delivered and were set aside.',
+      'At least once: events that can never be delivered and are set aside.',
     ),
     outParameter(
       'messagesUndecided',
@@ -52,7 +53,7 @@ export const statusOperationDefinition: OperationDefinition = operationDefinitio
       'messagesDiscarded',
       0,
       'decimal',
-      'At least once: undecided changes that an operator has discarded.',
+      'At least once: undecided changes and dead letters that an operator has discarded.',
     ),
     outParameter(
       'exactlyOnce',
@@ -62,5 +63,6 @@ export const statusOperationDefinition: OperationDefinition = operationDefinitio
     ),
     outParameter('exactlyOnceFault', 0, 'string', 'Why exactlyOnce is false.'),
     outParameter('statusReason', 0, 'string', 'Why the status is error.'),
+    jobsParameter,
   ],
 })

@@ -7,6 +7,7 @@ import type {
   HostHistory,
   Operation,
   Principal,
+  ReferencesQuery,
   ResourceTypeDefinition,
   SqlTx,
 } from '../host/types.ts'
@@ -59,6 +60,10 @@ export class ReferenceHost implements FhirHost {
 
   read(references: readonly string[], tx?: SqlTx): Promise<ReadonlyMap<string, FhirResource>> {
     return storedVersions.read(tx ?? fromKnex(this.#parts.context.knex), references)
+  }
+
+  references(query: ReferencesQuery): Promise<readonly string[]> {
+    return storedVersions.references(fromKnex(this.#parts.context.knex), query)
   }
 
   authorize(principal: Principal | undefined): Promise<void> {

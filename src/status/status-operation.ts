@@ -1,6 +1,7 @@
 import { allOk, notFound } from '@medplum/core'
 import type { FhirHost, Operation, SqlTx } from '../host/types.ts'
 import { readDeliveryStatus } from '../outbox/counters.ts'
+import { newestJobs } from '../outbox/jobs.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { Registry } from '../delivery/registry.ts'
 import { statusOperationDefinition } from '../resources/status-operation-definition.ts'
@@ -35,10 +36,9 @@ export function statusOperation(parts: StatusOperationParts): Operation {
       await flushBestEffort()
       const counted = await readDeliveryStatus(db, schema, reference)
       if (!counted) return { outcome: notFound }
-      return {
-        outcome: allOk,
-        resource: statusParameters(counted, destinationState(registry, reference)),
-      }
+      const jobs = await newestJobs(db, schema, reference)
+      const state = destinationState(registry, reference)
+      return { outcome: allOk, resource: statusParameters(counted, state, jobs) }
     },
   }
 }

@@ -1,5 +1,7 @@
 import type { Parameters, ParametersParameter } from '@medplum/fhirtypes'
+import { jobParameter } from '../destination-operations/job-parameter.ts'
 import type { DeliveryStatus } from '../outbox/counters.ts'
+import type { Job } from '../outbox/jobs.ts'
 
 /** State of a destination beside its counters. */
 export interface DestinationState {
@@ -28,7 +30,11 @@ function exactlyOnce({
 
 /** The answer of $status: Aidbox's parameters first, in its order and with its types, ours after them.
  *  Source: the tables of response parameters on Aidbox's "Kafka AidboxTopicDestination" page. */
-export function statusParameters(counted: DeliveryStatus, state: DestinationState): Parameters {
+export function statusParameters(
+  counted: DeliveryStatus,
+  state: DestinationState,
+  jobs: readonly Job[] = [],
+): Parameters {
   const decimal = (name: string, value: number): ParametersParameter => ({
     name,
     valueDecimal: value,
@@ -65,6 +71,7 @@ export function statusParameters(counted: DeliveryStatus, state: DestinationStat
           ? [decimal('messagesUndecided', counted.undecided)]
           : []),
       ...(state.reason === undefined ? [] : [{ name: 'statusReason', valueString: state.reason }]),
+      ...jobs.map(jobParameter),
     ],
   }
 }

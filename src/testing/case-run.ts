@@ -83,6 +83,20 @@ export class CaseRun {
     return this.host.history
   }
 
+  /** References of current resources of the sample's type, page by page. */
+  async references(limit: number): Promise<readonly (readonly string[])[]> {
+    const { host } = this
+    if (!host.references) throw this.#missing('references')
+    const types = [this.sample('').resourceType]
+    const pages: (readonly string[])[] = []
+    for (;;) {
+      const after = pages.at(-1)?.at(-1)
+      const page = await host.references({ types, limit, ...(after !== undefined && { after }) })
+      pages.push(page)
+      if (page.length < limit) return pages
+    }
+  }
+
   get rest(): RestAccess {
     if (!this.#running.rest) throw this.#missing('rest')
     return this.#running.rest

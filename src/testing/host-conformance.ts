@@ -4,6 +4,7 @@ import { bundleCases } from './cases/bundle-cases.ts'
 import { changeCases } from './cases/change-cases.ts'
 import { commitCases } from './cases/commit-cases.ts'
 import { historyCases } from './cases/history-cases.ts'
+import { referencesCases } from './cases/references-cases.ts'
 import { operationCases } from './cases/operation-cases.ts'
 import { readCases } from './cases/read-cases.ts'
 import { resourceTypeCases } from './cases/resource-type-cases.ts'
@@ -36,6 +37,7 @@ const specs: readonly CaseSpec[] = [
   ...retryCases,
   ...readCases,
   ...historyCases,
+  ...referencesCases,
   ...resourceTypeCases,
   ...operationCases,
   ...bundleCases,

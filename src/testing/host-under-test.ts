@@ -10,6 +10,7 @@ export const hostAbilities = {
   patch: 'has PATCH (`patch` of HostWrites)',
   updateAsCreate: 'creates a resource by an update of an id that is not there',
   history: 'reads what it has stored before (`FhirHost.history`)',
+  references: 'lists its current resources in a fixed order (`FhirHost.references`)',
   rest: 'serves FHIR REST (`rest`)',
   bundles: 'takes batch and transaction Bundles over REST',
   requestHeaders: 'passes the correlation id and traceparent of a request on',

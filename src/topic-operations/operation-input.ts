@@ -112,6 +112,22 @@ export class OperationInput {
     throw refusedParameter(name, 'value', text)
   }
 
+  /** @throws OperationOutcomeError 422 when it is something else */
+  boolean(name: string): boolean | undefined {
+    if (!this.has(name)) return undefined
+    const value = this.#parameters.get(name)?.['valueBoolean']
+    if (typeof value === 'boolean') return value
+    throw refusedParameter(name, 'value', `Write ${name} as valueBoolean.`)
+  }
+
+  /** @throws OperationOutcomeError 422 when it is something else, or empty */
+  text(name: string): string | undefined {
+    if (!this.has(name)) return undefined
+    const value = this.#parameters.get(name)?.['valueString']
+    if (typeof value === 'string' && value !== '') return value
+    throw refusedParameter(name, 'value', `Write ${name} as valueString.`)
+  }
+
   /** The first and the last millisecond that the time covers: `2026-11-25` is that whole day, in UTC as in searches.
    *  @throws OperationOutcomeError 422 when it is no time */
   time(name: string): { readonly first: Date; readonly last: Date } | undefined {

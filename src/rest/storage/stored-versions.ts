@@ -1,4 +1,4 @@
-import type { FhirResource, SqlTx } from '../../host/types.ts'
+import type { FhirResource, ReferencesQuery, SqlTx } from '../../host/types.ts'
 
 /** A resource's row. */
 export interface CurrentRow {
@@ -147,6 +147,29 @@ export class StoredVersions {
     return rows.map(({ content }) => content)
   }
 
+  /** References of current resources, by type and then by id. One statement for each type: the index gives their order then.
+   *  Index: the primary key (type, id). */
+  async references(tx: SqlTx, query: ReferencesQuery): Promise<readonly string[]> {
+    const { types = await this.#types(tx), after = '', limit } = query
+    const [afterType = '', afterId = ''] = after.split('/')
+    const found: string[] = []
+    for (const type of types.toSorted()) {
+      if (type < afterType || found.length === limit) continue
+      const { rows } = await tx.query<{ id: string }>(this.#texts.ids, [
+        type,
+        type === afterType ? afterId : '',
+        limit - found.length,
+      ])
+      found.push(...rows.map(({ id }) => `${type}/${id}`))
+    }
+    return found
+  }
+
+  async #types(tx: SqlTx): Promise<readonly string[]> {
+    const { rows } = await tx.query<{ type: string }>(this.#texts.types)
+    return rows.map(({ type }) => type)
+  }
+
   /** Current resources by relative reference; what is no reference, missing or deleted is absent. */
   async read(tx: SqlTx, references: readonly string[]): Promise<ReadonlyMap<string, FhirResource>> {
     const keys = references.flatMap((reference) => {
@@ -205,6 +228,18 @@ function statementTexts(tables: VersionTableNames) {
       order by version_id desc
      offset $3
       limit $4`,
+    ids: `select id
+       from ${tables.current}
+      where type = $1
+        and id > $2
+        and not deleted
+      order by id
+      limit $3`,
+    types: `with recursive found (type) as (
+       (select min(type) from ${tables.current})
+       union all
+       select (select min(type) from ${tables.current} where type > found.type) from found where found.type is not null)
+     select type from found where type is not null`,
     list: `select type, id, content
        from ${tables.current}
       where type = $1

@@ -43,6 +43,7 @@ describe('at least once', () => {
       messagesDiscarded: 0,
       exactlyOnce: true,
       errors: [],
+      jobs: [],
     })
   })
 

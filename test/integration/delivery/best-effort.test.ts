@@ -50,6 +50,7 @@ describe('best effort', () => {
       messagesLost: 0,
       status: 'active',
       errors: [],
+      jobs: [],
     })
   })
 

@@ -6,6 +6,7 @@ import { silentLogger } from '../../../src/observability/logger.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
 import { addDestination, newEvents, testOutbox } from '../postgres/outbox-fixture.ts'
+import { noJobs } from './no-jobs.ts'
 
 it('stop leaves a lane to itself whose Kafka cluster hangs', async (t) => {
   const outbox = await testOutbox(t)
@@ -54,6 +55,7 @@ it('stop leaves a lane to itself whose Kafka cluster hangs', async (t) => {
         return Promise.resolve()
       },
     },
+    jobWork: noJobs,
     notices: { send: () => undefined },
     createProducer: () => ({
       start: () => Promise.resolve(),

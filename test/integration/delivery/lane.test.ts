@@ -18,6 +18,7 @@ import {
   testOutbox,
   type Outbox,
 } from '../postgres/outbox-fixture.ts'
+import { noJobs } from './no-jobs.ts'
 
 const destination: TopicDestination = {
   reference: 'AidboxTopicDestination/d',
@@ -143,6 +144,7 @@ async function startLane(
     epoch: 0,
     destination,
     sourceVersion: 0,
+    jobWork: noJobs,
     createProducer: kafka.createProducer,
     baseUrl: 'https://fhir.example.org/fhir',
     cloudEventsHeaders: true,

@@ -146,7 +146,12 @@ export function lines(all: readonly Told[]): string[] {
 export interface Status {
   readonly [name: string]: unknown
   readonly errors: readonly string[]
+  /** The newest of each kind, the newest first. */
+  readonly jobs: readonly JobStatus[]
 }
+
+/** The parts of a job by name. */
+export type JobStatus = Readonly<Record<string, unknown>>
 
 /** $status by name; undefined when there is no such destination. */
 export async function statusOf(node: Node, id: string): Promise<Status | undefined> {
@@ -154,12 +159,17 @@ export async function statusOf(node: Node, id: string): Promise<Status | undefin
   if (!answer) return undefined
   const values: Record<string, unknown> = {}
   const errors: string[] = []
+  const jobs: JobStatus[] = []
   for (const { name, part, ...value } of answer.parameter ?? []) {
     if (name === 'lastErrorDetail') {
       errors.push(part?.find((each) => each.name === 'message')?.valueString ?? '')
+    } else if (name === 'job') {
+      jobs.push(
+        Object.fromEntries((part ?? []).map(({ name: of, ...one }) => [of, Object.values(one)[0]])),
+      )
     } else values[name] = Object.values(value)[0]
   }
-  return { ...values, errors }
+  return { ...values, errors, jobs }
 }
 
 /** Asks for $status until it is as wanted; fails with the last one. */

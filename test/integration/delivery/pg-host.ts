@@ -6,6 +6,7 @@ import type {
   FhirHost,
   FhirResource,
   Operation,
+  ReferencesQuery,
   ResourceTypeDefinition,
   SqlTx,
 } from '../../../src/host/types.ts'
@@ -72,6 +73,17 @@ export class PgHost implements FhirHost {
     return new Map(rows.map(({ reference, body }) => [reference, body]))
   }
 
+  /** In the order of their bytes. */
+  async references({ types, after = '', limit }: ReferencesQuery): Promise<readonly string[]> {
+    const { rows } = await this.#pool.query<{ reference: string }>(
+      `select reference from resource
+        where body is not null and reference collate "C" > $1 and ($2::text[] is null or split_part(reference, '/', 1) = any ($2))
+        order by reference collate "C" limit $3`,
+      [after, types ?? null, limit],
+    )
+    return rows.map(({ reference }) => reference)
+  }
+
   /** Resolves when the request would be answered. A rejection of `work` rolls back. */
   async transaction(work: (writes: Writes) => Promise<void>): Promise<void> {
     const unit = new UnitOfWork(this.#hooks)
@@ -90,6 +102,20 @@ export class PgHost implements FhirHost {
 
   usesPrevious(resourceType: string): boolean {
     return new UnitOfWork(this.#hooks).usesPrevious(resourceType)
+  }
+
+  /** The answer of `POST AidboxTopicDestination/<id>/$<code>`. */
+  async operate(
+    code: string,
+    id: string,
+    parameter: Parameters['parameter'] = [],
+  ): Promise<Parameters> {
+    const operation = this.#operations.find(
+      (each) => each.code === code && each.resourceType === 'AidboxTopicDestination',
+    )
+    const input: Parameters = { resourceType: 'Parameters', parameter }
+    const answer = await operation?.handle({ id, method: 'POST', input })
+    return answer?.resource as Parameters
   }
 
   /** The answer of `GET <reference>/$status`. */

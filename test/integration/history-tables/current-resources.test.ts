@@ -34,6 +34,15 @@ describe('current resources', () => {
     const foundInside = await resources.read(open.tx, references)
     assert.ok(foundInside.has(`Patient/${uncommitted}`))
     await open.rollback()
+    const sorted = [a, ...[newId(), newId()]].toSorted()
+    for (const id of sorted) await put(pool, 'Patient', id)
+    const listed = [`Observation/${b}`, ...sorted.map((id) => `Patient/${id}`)]
+    const db = fromPg(pool)
+    assert.deepEqual(await resources.references(db, { limit: 9 }), listed)
+    const first = await resources.references(db, { types: ['Patient', 'Observation'], limit: 2 })
+    assert.deepEqual(first, listed.slice(0, 2))
+    const after = first[1] ?? ''
+    assert.deepEqual(await resources.references(db, { after, limit: 2 }), listed.slice(2))
   })
 
   it('are found in one table for all types, by numbers', async (t) => {
@@ -51,5 +60,7 @@ describe('current resources', () => {
     const references = ['Patient/1', 'Patient/2', 'Patient/x', 'Patient/9'.padEnd(40, '9')]
     const found = await resources.read(fromPg(pool), references)
     assert.deepEqual([...found], [['Patient/1', { n: 1 }]])
+    const listed = await resources.references(fromPg(pool), { limit: 9 })
+    assert.deepEqual(listed, ['Observation/1', 'Patient/1'])
   })
 })

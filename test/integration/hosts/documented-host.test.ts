@@ -42,6 +42,7 @@ const documentedHost: HostUnderTest = {
   },
   lacks: {
     history: 'the document keeps no versions',
+    references: 'the document gives the module none',
     patch: 'the document shows no PATCH',
     rest: 'the document leaves HTTP out',
     bundles: 'the document leaves HTTP out',

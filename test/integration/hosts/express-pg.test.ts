@@ -58,6 +58,7 @@ const expressPg = (open: () => Promise<TestDatabase>): HostUnderTest => ({
   },
   lacks: {
     history: 'the service keeps no versions',
+    references: 'the service gives the module none',
     savepoints: 'the service has none',
     statements: 'the service runs no SQL of its callers',
     retries: 'at READ COMMITTED with one row for each resource no race is lost',

@@ -43,6 +43,7 @@ const medplumLike: HostUnderTest = {
   },
   lacks: {
     history: 'it gives the module none',
+    references: 'it gives the module none',
     bundles: 'Bundles of its own resources are left out; transactions are tested on the repository',
     requestHeaders: 'it does not read them',
   },

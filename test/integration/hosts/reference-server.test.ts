@@ -79,6 +79,7 @@ const ofRepository: HostUnderTest = {
   },
   lacks: {
     history: 'the server is tested above',
+    references: 'the server is tested above',
     rest: 'the server is tested above',
     bundles: 'the server is tested above',
     requestHeaders: 'the server is tested above',

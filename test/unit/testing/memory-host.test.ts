@@ -120,6 +120,7 @@ const memoryHost: HostUnderTest = {
   },
   lacks: {
     history: 'it keeps no versions',
+    references: 'it is of no use to this suite',
     sqlTransactions: 'it is no SQL database',
     savepoints: 'it has none',
     statements: 'it is no SQL database',

@@ -1,0 +1,25 @@
+import { TopicDestinationError } from '../../errors.ts'
+import type { CommandCall } from '../command.ts'
+
+/** The one argument of a command.
+ *  @throws TopicDestinationError `KTD_REQUEST` */
+export function onlyArgument({ positionals }: CommandCall, name: string): string {
+  const [argument, ...others] = positionals
+  if (argument !== undefined && others.length === 0) return argument
+  throw new TopicDestinationError('KTD_REQUEST', `Give one ${name}.`)
+}
+
+/** An id, also of one who writes the whole reference. */
+export function idOf(argument: string, resourceType: string): string {
+  const prefix = `${resourceType}/`
+  return encodeURIComponent(argument.startsWith(prefix) ? argument.slice(prefix.length) : argument)
+}
+
+/** A whole number.
+ *  @throws TopicDestinationError `KTD_REQUEST` */
+export function numberOption({ options }: CommandCall, name: string): number | undefined {
+  const text = options.text(name)
+  if (text === undefined) return undefined
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number.`)
+}

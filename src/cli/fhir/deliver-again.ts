@@ -1,0 +1,76 @@
+import type { ParametersParameter } from '@medplum/fhirtypes'
+import {
+  backfillOperationDefinition,
+  cancelOperationDefinition,
+  discardOperationDefinition,
+  redriveOperationDefinition,
+  replayOperationDefinition,
+} from '../../resources/delivery-operation-definitions.ts'
+import type { Command } from '../command.ts'
+import { numberOption } from './arguments.ts'
+import { serverOptions } from './fhir-server.ts'
+import { rateOption, runOperation, waitOption } from './run-job.ts'
+import { rangeOptions, selectionParameters, setAsideOptions } from './selection-options.ts'
+
+const parameters = 'DESTINATION'
+
+export const redriveCommand: Command = {
+  name: 'redrive',
+  summary: 'Sends dead letters, and decides undecided events again.',
+  parameters,
+  options: {
+    ...setAsideOptions,
+    undecided: {
+      type: 'boolean',
+      doc: 'Send undecided events although nobody could decide whether the topic selects them.',
+    },
+    ...rateOption,
+    ...waitOption,
+    ...serverOptions,
+  },
+  run: (call) => {
+    const sent: ParametersParameter[] = call.options.flag('undecided')
+      ? [{ name: 'decide', valueBoolean: false }]
+      : []
+    return runOperation(call, redriveOperationDefinition, [...selectionParameters(call), ...sent])
+  },
+}
+
+export const discardCommand: Command = {
+  name: 'discard',
+  summary: 'Forgets dead letters and undecided events.',
+  parameters,
+  options: { ...setAsideOptions, ...serverOptions },
+  run: (call) => runOperation(call, discardOperationDefinition, selectionParameters(call)),
+}
+
+export const replayCommand: Command = {
+  name: 'replay',
+  summary: 'Sends delivered events again, with their numbers.',
+  parameters,
+  options: { ...rangeOptions, ...rateOption, ...waitOption, ...serverOptions },
+  run: (call) => runOperation(call, replayOperationDefinition, selectionParameters(call)),
+}
+
+export const backfillCommand: Command = {
+  name: 'backfill',
+  summary: 'Sends the current state of everything that the topic selects.',
+  parameters,
+  options: { ...rateOption, ...waitOption, ...serverOptions },
+  run: (call) => runOperation(call, backfillOperationDefinition, []),
+}
+
+export const cancelCommand: Command = {
+  name: 'cancel',
+  summary: 'Ends running redrives, replays and backfills.',
+  parameters,
+  options: {
+    job: { type: 'string', value: 'N', doc: 'Number of the job. Default: all that are running.' },
+    ...serverOptions,
+  },
+  run: (call) => {
+    const job = numberOption(call, 'job')
+    const named = job === undefined ? [] : [{ name: 'job', valueInteger: job }]
+    return runOperation(call, cancelOperationDefinition, named)
+  },
+}

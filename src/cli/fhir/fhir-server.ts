@@ -1,0 +1,100 @@
+import type { OperationOutcome, Parameters } from '@medplum/fhirtypes'
+import { TopicDestinationError } from '../../errors.ts'
+import { isJsonObject, type JsonObject } from '../../resources/json-shapes.ts'
+import type { CommandCall, CommandOption } from '../command.ts'
+
+export const serverOptions: Readonly<Record<'url' | 'token', CommandOption>> = {
+  url: {
+    type: 'string',
+    value: 'URL',
+    doc: 'Base URL of the FHIR server. Default: the environment variable FHIR_URL.',
+  },
+  token: {
+    type: 'string',
+    value: 'TOKEN',
+    doc: 'Bearer token. Default: the environment variable FHIR_TOKEN; without one none is sent.',
+  },
+}
+
+/** Longer than a dry run by default. */
+const timeoutMs = 60_000
+
+/** FHIR REST, as far as the commands need it. */
+export class FhirServer {
+  readonly #baseUrl: string
+  readonly #token: string | undefined
+
+  /** @throws TopicDestinationError `KTD_REQUEST` when there is no URL */
+  constructor({ options, io }: CommandCall) {
+    const url = options.text('url') ?? io.env['FHIR_URL'] ?? ''
+    if (!URL.canParse(url)) {
+      throw new TopicDestinationError(
+        'KTD_REQUEST',
+        'Say where the FHIR server is: --url https://fhir.example.org/fhir, or FHIR_URL.',
+      )
+    }
+    this.#baseUrl = url.replace(/\/+$/, '')
+    this.#token = options.text('token') ?? io.env['FHIR_TOKEN']
+  }
+
+  /** @param path behind the base URL, or a whole URL of a link
+   *  @throws TopicDestinationError `KTD_REQUEST` */
+  async get(path: string): Promise<JsonObject> {
+    return this.#send('GET', path)
+  }
+
+  /** @throws TopicDestinationError `KTD_REQUEST` */
+  async post(path: string, body: Parameters): Promise<JsonObject> {
+    return this.#send('POST', path, JSON.stringify(body))
+  }
+
+  async #send(method: string, path: string, body?: string): Promise<JsonObject> {
+    const url = path.startsWith('http') ? path : `${this.#baseUrl}/${path}`
+    // A link to another server must not get the token.
+    const isOwn = url.startsWith(`${this.#baseUrl}/`)
+    const answer = await this.#fetch(url, {
+      method,
+      headers: {
+        accept: 'application/fhir+json',
+        ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
+        ...(isOwn && this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+      },
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body !== undefined && { body }),
+    })
+    const text = await answer.text()
+    const resource = parsed(text)
+    if (answer.ok && resource) return resource
+    const why = resource ? reasonsOf(resource) : ''
+    throw new TopicDestinationError(
+      'KTD_REQUEST',
+      `${method} ${url} answered ${answer.status}${why === '' ? '.' : `: ${why}`}`,
+    )
+  }
+
+  async #fetch(url: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(url, init)
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new TopicDestinationError('KTD_REQUEST', `${url} cannot be reached: ${why}`, {
+        cause: error,
+      })
+    }
+  }
+}
+
+function parsed(text: string): JsonObject | undefined {
+  try {
+    const resource: unknown = JSON.parse(text)
+    return isJsonObject(resource) ? resource : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function reasonsOf(resource: JsonObject): string {
+  const { issue = [] } = resource as unknown as Partial<OperationOutcome>
+  return issue.map(({ details, diagnostics }) => details?.text ?? diagnostics ?? '').join(' ')
+}

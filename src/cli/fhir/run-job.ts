@@ -1,0 +1,86 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
+import { destinationTypeName } from '../../resources/type-names.ts'
+import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
+import { idOf, numberOption, onlyArgument } from './arguments.ts'
+import { readStatus, type JobStatus } from './destination-status.ts'
+import { FhirServer } from './fhir-server.ts'
+import { plainParameters } from './plain-parameters.ts'
+import { show } from './show.ts'
+
+export const waitOption: Readonly<Record<'wait', CommandOption>> = {
+  wait: {
+    type: 'boolean',
+    doc: 'Wait for the end of the job; ends with 2 when it or one of its events failed.',
+  },
+}
+
+export const rateOption: Readonly<Record<'max-per-second', CommandOption>> = {
+  'max-per-second': {
+    type: 'string',
+    value: 'N',
+    doc: 'Most events a second. Default: what the server says.',
+  },
+}
+
+/** Calls an operation on the destination that the command names, and waits for its job where that is asked for.
+ *  @returns the exit code */
+export async function runOperation(
+  call: CommandCall,
+  definition: OperationDefinition,
+  parameter: ParametersParameter[],
+): Promise<number> {
+  const server = new FhirServer(call)
+  const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
+  const maxPerSecond = numberOption(call, 'max-per-second')
+  const body: Parameters = {
+    resourceType: 'Parameters',
+    parameter: [
+      ...parameter,
+      ...(maxPerSecond === undefined ? [] : [{ name: 'maxPerSecond', valueInteger: maxPerSecond }]),
+    ],
+  }
+  const path = `${destinationTypeName}/${id}/$${definition.code}`
+  const answer = plainParameters(await server.post(path, body), definition)
+  const job = answer['job'] as JobStatus | undefined
+  if (!call.options.flag('wait') || !job) {
+    show(call, answer)
+    return exitCodes.inLine
+  }
+  const ended = await untilEnded(server, id, job, call.io)
+  show(call, { ...answer, job: ended })
+  return ended.state === 'done' && ended.failed === 0 ? exitCodes.inLine : exitCodes.differences
+}
+
+const intervalMs = 500
+
+async function untilEnded(
+  server: FhirServer,
+  id: string,
+  begun: JobStatus,
+  io: CommandIo,
+): Promise<JobStatus> {
+  let job = begun
+  while (job.state === 'running') {
+    if (io.isTerminal) io.err(`\r${progress(job)}`)
+    await delay(intervalMs)
+    const { job: jobs = [] } = await readStatus(server, id)
+    const found = jobs.find((each) => each.id === begun.id)
+    // Another one of its kind has begun: this one has ended.
+    if (!found) break
+    job = found
+  }
+  if (io.isTerminal) io.err(`\r${progress(job)}\n`)
+  return job
+}
+
+const barWidth = 30
+
+/** `replay 12 [###   ] 340 of 1200, 3 failed` */
+function progress({ kind, id, total, sent, failed }: JobStatus): string {
+  const share = total === undefined || total === 0 ? undefined : (sent + failed) / total
+  const filled = Math.round(Math.min(share ?? 0, 1) * barWidth)
+  const bar = share === undefined ? '' : ` [${'#'.repeat(filled).padEnd(barWidth)}]`
+  const of = total === undefined ? '' : ` of ${total}`
+  return `${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`
+}

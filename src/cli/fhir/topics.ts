@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import type { OperationDefinition, ParametersParameter } from '@medplum/fhirtypes'
+import { TopicDestinationError } from '../../errors.ts'
+import {
+  dryRunOperationDefinition,
+  explainOperationDefinition,
+} from '../../resources/topic-operation-definitions.ts'
+import { topicTypeName } from '../../resources/type-names.ts'
+import { exitCodes, type Command, type CommandCall } from '../command.ts'
+import { idOf, numberOption, onlyArgument } from './arguments.ts'
+import { FhirServer, serverOptions } from './fhir-server.ts'
+import { plainParameters } from './plain-parameters.ts'
+import { show } from './show.ts'
+
+const parameters = 'TOPIC'
+const stateDoc = 'A JSON file, or a reference that the server reads: Patient/1/_history/3.'
+
+export const explainCommand: Command = {
+  name: 'explain',
+  summary: 'Says why a topic fires on a change or not. TOPIC is an id, or a JSON file.',
+  parameters,
+  options: {
+    current: { type: 'string', value: 'STATE', doc: `The resource after the change. ${stateDoc}` },
+    previous: { type: 'string', value: 'STATE', doc: 'The resource before it.' },
+    interaction: { type: 'string', value: 'CODE', doc: 'create, update or delete.' },
+    ...serverOptions,
+  },
+  run: async (call) => {
+    const interaction = call.options.text('interaction')
+    return ask(call, explainOperationDefinition, [
+      ...(await state(call, 'current')),
+      ...(await state(call, 'previous')),
+      ...(interaction === undefined ? [] : [{ name: 'interaction', valueCode: interaction }]),
+    ])
+  },
+}
+
+export const dryRunCommand: Command = {
+  name: 'dry-run',
+  summary: 'Says what a topic would have sent. TOPIC is an id, or a JSON file.',
+  parameters,
+  options: {
+    last: { type: 'string', value: 'N', doc: 'Most changes.' },
+    from: { type: 'string', value: 'TIME', doc: 'Time of the oldest change: 2026-11-25.' },
+    to: { type: 'string', value: 'TIME', doc: 'Time of the newest change, inclusive.' },
+    samples: { type: 'string', value: 'N', doc: 'Most changes that are named.' },
+    ...serverOptions,
+  },
+  run: (call) => {
+    const number = (name: string): ParametersParameter[] => {
+      const value = numberOption(call, name)
+      return value === undefined ? [] : [{ name, valueInteger: value }]
+    }
+    const time = (name: string): ParametersParameter[] => {
+      const value = call.options.text(name)
+      return value === undefined ? [] : [{ name, valueDateTime: value }]
+    }
+    return ask(call, dryRunOperationDefinition, [
+      ...number('last'),
+      ...time('from'),
+      ...time('to'),
+      ...number('samples'),
+    ])
+  },
+}
+
+/** On the stored topic, or on the one of a file. */
+async function ask(
+  call: CommandCall,
+  definition: OperationDefinition,
+  parameter: ParametersParameter[],
+): Promise<number> {
+  const server = new FhirServer(call)
+  const topic = onlyArgument(call, 'topic')
+  const isFile = topic.endsWith('.json')
+  const target = isFile ? topicTypeName : `${topicTypeName}/${idOf(topic, topicTypeName)}`
+  const given = isFile ? [{ name: 'topic', resource: await jsonFile(topic) }] : []
+  const answer = await server.post(`${target}/$${definition.code}`, {
+    resourceType: 'Parameters',
+    parameter: [...given, ...parameter],
+  })
+  show(call, plainParameters(answer, definition))
+  return exitCodes.inLine
+}
+
+async function state(call: CommandCall, name: string): Promise<ParametersParameter[]> {
+  const given = call.options.text(name)
+  if (given === undefined) return []
+  return given.endsWith('.json')
+    ? [{ name, resource: await jsonFile(given) }]
+    : [{ name, valueReference: { reference: given } }]
+}
+
+/** @throws TopicDestinationError `KTD_REQUEST` */
+async function jsonFile(path: string): Promise<NonNullable<ParametersParameter['resource']>> {
+  try {
+    // What it is, the server says.
+    return JSON.parse(await readFile(path, 'utf8')) as NonNullable<ParametersParameter['resource']>
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new TopicDestinationError('KTD_REQUEST', `The file cannot be read: ${why}.`)
+  }
+}

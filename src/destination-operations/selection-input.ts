@@ -1,0 +1,35 @@
+import type { JobSelection } from '../outbox/jobs.ts'
+import { refusedParameter, type OperationInput } from '../topic-operations/operation-input.ts'
+
+/** FHIR's integers have 31 bits; numbers of events may be larger. */
+const maxEventNumber = Number.MAX_SAFE_INTEGER
+
+/** Which events are meant, by number, time and error.
+ *  @param names of the parameters that narrow it down; nothing of them and no `all` would be a mistake
+ *  @throws OperationOutcomeError 422 that names the parameter */
+export function selectionOf(input: OperationInput, names: readonly string[]): JobSelection {
+  const isNarrowed = names.some((name) => input.has(name))
+  if (!isNarrowed && input.boolean('all') !== true) {
+    const text = `Say what is meant by ${names.join(', ')}, or write all as valueBoolean true.`
+    throw refusedParameter('all', 'required', text)
+  }
+  const [fromEvent, toEvent] = ['fromEvent', 'toEvent'].map((name) =>
+    input.integer(name, 1, maxEventNumber),
+  )
+  const [from, to] = [input.time('from')?.first, input.time('to')?.last]
+  checkOrder('fromEvent', 'toEvent', fromEvent, toEvent)
+  checkOrder('from', 'to', from?.getTime(), to?.getTime())
+  const error = names.includes('error') ? input.text('error') : undefined
+  return {
+    ...(fromEvent !== undefined && { fromEvent }),
+    ...(toEvent !== undefined && { toEvent }),
+    ...(from && { fromMs: from.getTime() }),
+    ...(to && { toMs: to.getTime() }),
+    ...(error !== undefined && { error }),
+  }
+}
+
+function checkOrder(first: string, last: string, from?: number, to?: number): void {
+  if (from === undefined || to === undefined || from <= to) return
+  throw refusedParameter(first, 'value', `Give a ${first} that is not after ${last}.`)
+}

@@ -1,0 +1,149 @@
+import { allOk } from '@medplum/core'
+import type { Parameters } from '@medplum/fhirtypes'
+import type { Operation, OperationRequest, Principal } from '../host/types.ts'
+import { countDeadLetters, discardDeadLetters } from '../outbox/dead-letters.ts'
+import type { DestinationRow } from '../outbox/destination-row.ts'
+import type { JobSelection } from '../outbox/jobs.ts'
+import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
+import {
+  discardOperationDefinition,
+  redriveOperationDefinition,
+} from '../resources/delivery-operation-definitions.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
+import { inputNames, OperationInput } from '../topic-operations/operation-input.ts'
+import { askedDestination, beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
+import type { DestinationOperationParts } from './destination-operations.ts'
+import { jobParameter } from './job-parameter.ts'
+import { selectionOf } from './selection-input.ts'
+
+/** `$redrive` and `$discard`: of dead letters, and of events that nobody could decide. */
+export function setAsideOperations(parts: DestinationOperationParts): readonly Operation[] {
+  const common = {
+    resourceType: destinationTypeName,
+    level: 'instance',
+    methods: ['POST'],
+  } as const
+  return [
+    {
+      code: 'redrive',
+      ...common,
+      definition: redriveOperationDefinition,
+      handle: async (request) => ({ outcome: allOk, resource: await redrive(parts, request) }),
+    },
+    {
+      code: 'discard',
+      ...common,
+      definition: discardOperationDefinition,
+      handle: async (request) => ({ outcome: allOk, resource: await discard(parts, request) }),
+    },
+  ]
+}
+
+const redriveNames = inputNames(redriveOperationDefinition)
+const discardNames = inputNames(discardOperationDefinition)
+
+async function redrive(
+  parts: DestinationOperationParts,
+  request: OperationRequest,
+): Promise<Parameters> {
+  const row = await askedDestination(parts, request, 'redrive')
+  const input = new OperationInput(request.input, redriveNames)
+  const wanted = wantedOf(input, row)
+  const isDecided = input.boolean('decide') ?? true
+  const maxPerSecond = maxPerSecondOf(input, parts)
+  const { db, schema, undecided } = parts
+  if (wanted.undecided) await authorizeReaders(parts, row, request.principal)
+  const { destinationId } = row
+  const total = wanted.deadLetters
+    ? await countDeadLetters(db, schema, destinationId, wanted.deadLetters)
+    : 0
+  const job =
+    wanted.deadLetters && total > 0
+      ? await beginJob(parts, {
+          destinationId,
+          kind: 'redrive',
+          selection: wanted.deadLetters,
+          maxPerSecond,
+          position: '0',
+          total,
+        })
+      : undefined
+  const counts = { fired: 0, notFired: 0, undecided: 0 }
+  if (wanted.undecided && isDecided) Object.assign(counts, await undecided.decide(wanted.undecided))
+  else if (wanted.undecided) counts.fired = (await undecided.release(wanted.undecided)).released
+  return {
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'deadLetters', valueDecimal: total },
+      { name: 'undecidedSent', valueDecimal: counts.fired },
+      { name: 'undecidedNotFired', valueDecimal: counts.notFired },
+      { name: 'undecidedKept', valueDecimal: counts.undecided },
+      ...(job ? [jobParameter(job)] : []),
+    ],
+  }
+}
+
+async function discard(
+  parts: DestinationOperationParts,
+  request: OperationRequest,
+): Promise<Parameters> {
+  const row = await askedDestination(parts, request, 'discard')
+  const input = new OperationInput(request.input, discardNames)
+  const wanted = wantedOf(input, row)
+  const { inTransaction, schema, undecided } = parts
+  if (wanted.undecided) await authorizeReaders(parts, row, request.principal)
+  const { deadLetters } = wanted
+  const dead = deadLetters
+    ? await inTransaction((tx) => discardDeadLetters(tx, schema, row.destinationId, deadLetters))
+    : 0
+  if (dead === undefined) throw runningAlready('redrive')
+  const discarded = wanted.undecided ? (await undecided.discard(wanted.undecided)).discarded : 0
+  return {
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'deadLetters', valueDecimal: dead },
+      { name: 'undecided', valueDecimal: discarded },
+    ],
+  }
+}
+
+interface Wanted {
+  readonly deadLetters: JobSelection | undefined
+  readonly undecided: UndecidedOfDestination | undefined
+}
+
+/** An undecided event has no number. */
+function wantedOf(input: OperationInput, { reference }: DestinationRow): Wanted {
+  const names = ['fromEvent', 'toEvent', 'from', 'to', 'error']
+  const selection = selectionOf(input, names)
+  const of = input.code('of', ['dead-letters', 'undecided'])
+  const { fromEvent, toEvent, fromMs, toMs, error } = selection
+  const areNumbered = fromEvent !== undefined || toEvent !== undefined
+  return {
+    deadLetters: of === 'undecided' ? undefined : selection,
+    undecided:
+      of === 'dead-letters' || areNumbered
+        ? undefined
+        : {
+            reference,
+            ...(fromMs !== undefined && { from: new Date(fromMs) }),
+            ...(toMs !== undefined && { to: new Date(toMs) }),
+            ...(error !== undefined && { error }),
+          },
+  }
+}
+
+/** Undecided events belong to a queue: what becomes of them concerns every destination that reads it.
+ *  @throws OperationOutcomeError 401, 403 */
+async function authorizeReaders(
+  { host, registry }: DestinationOperationParts,
+  { topicId, reference }: DestinationRow,
+  principal: Principal | undefined,
+): Promise<void> {
+  for (const { row } of registry.destinations.values()) {
+    const isReader = row.topicId === topicId && row.kind === 'kafka-at-least-once'
+    if (isReader && row.reference !== reference) {
+      await host.authorize?.(principal, 'update', row.reference)
+    }
+  }
+}

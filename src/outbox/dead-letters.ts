@@ -1,0 +1,128 @@
+import { interactionsByCode, type ChangeRow, type OutboxEvent } from './event-page.ts'
+import { createJob, type JobSelection } from './jobs.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+/** An event that was set aside, with the number that it keeps. */
+export interface DeadLetter extends OutboxEvent {
+  readonly eventNumber: number
+}
+
+/** SQL: `update`, of the destination's row `d`, puts the event behind the cursor; with it the event becomes a dead letter. The placeholders are
+ *  its id, its error and its queue. */
+export function becomeDeadLetter(
+  schema: OutboxSchema,
+  update: string,
+  [id, error, topicId]: readonly [string, string, string],
+): string {
+  return `with d as (${update} returning d.id, d.event_no)
+    insert into ${schema.deadLetter} (destination_id, event_no, event_id, topic_id, interaction, resource_type, resource_id,
+           version_id, at, correlation_id, traceparent, body, error)
+    select d.id, d.event_no, e.id, e.topic_id, e.interaction, e.resource_type, e.resource_id,
+           e.version_id, e.at, e.correlation_id, e.traceparent, e.body, ${error}
+      from d join ${schema.event} e on e.topic_id = ${topicId} and e.id = ${id}
+    returning 1`
+}
+
+/** SQL condition on dead letters `l`: those of the destination `$1` that the JobSelection `$2`, as jsonb, means. */
+const isSelected = `l.destination_id = $1
+  and l.event_no >= coalesce(($2::jsonb->>'fromEvent')::bigint, l.event_no)
+  and l.event_no <= coalesce(($2::jsonb->>'toEvent')::bigint, l.event_no)
+  and l.at >= coalesce(to_timestamp(($2::jsonb->>'fromMs')::float8 / 1000), l.at)
+  and l.at < coalesce(to_timestamp((($2::jsonb->>'toMs')::float8 + 1) / 1000), 'infinity')
+  and ($2::jsonb->>'error' is null or position(lower($2::jsonb->>'error') in lower(l.error)) > 0)`
+
+interface DeadLetterRow extends ChangeRow {
+  readonly event_no: string
+  readonly topic_id: number
+  readonly url: string
+  readonly correlation_id: string | null
+  readonly traceparent: string | null
+  readonly body: string | null
+}
+
+/** Which dead letters of a destination are meant: those that failed by `until`, behind a number. */
+export interface DeadLetterPage {
+  readonly destinationId: number
+  readonly selection: JobSelection
+  readonly afterEvent: string
+  /** One that failed again later has had its turn. */
+  readonly until: Date
+  readonly limit: number
+  readonly maxBytes: number
+}
+
+/** In the order of their numbers, up to `limit` of them or `maxBytes` of content, but at least one. Index: the primary key. */
+export async function readDeadLetters(
+  db: Queryable,
+  schema: OutboxSchema,
+  { destinationId, selection, afterEvent, until, limit, maxBytes }: DeadLetterPage,
+): Promise<readonly DeadLetter[]> {
+  const { rows } = await db.query<DeadLetterRow>(
+    `select event_no, event_id as id, topic_id, url, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent, body
+       from (select l.*, t.url, row_number() over in_order as place, sum(coalesce(octet_length(l.body), 0)) over in_order as bytes
+               from (select * from ${schema.deadLetter} l
+                      where ${isSelected} and l.event_no > $3 and l.failed_at <= $4 order by l.event_no limit $5) l
+               join ${schema.topic} t on t.id = l.topic_id
+             window in_order as (order by l.event_no rows unbounded preceding)) measured
+      where place = 1 or bytes <= $6 order by event_no`,
+    [destinationId, JSON.stringify(selection), afterEvent, until, limit, maxBytes],
+  )
+  return rows.map((row) => ({
+    eventNumber: Number(row.event_no),
+    id: row.id,
+    topicId: row.topic_id,
+    topicUrl: row.url,
+    interaction: interactionsByCode[row.interaction] ?? 'update',
+    resourceType: row.resource_type,
+    resourceId: row.resource_id,
+    ...(row.version_id !== null && { versionId: row.version_id }),
+    at: row.at,
+    ...(row.correlation_id !== null && { correlationId: row.correlation_id }),
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
+    body: row.body,
+  }))
+}
+
+export async function countDeadLetters(
+  db: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+  selection: JobSelection,
+): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*)::int as count from ${schema.deadLetter} l where ${isSelected}`,
+    [destinationId, JSON.stringify(selection)],
+  )
+  return rows[0]?.count ?? 0
+}
+
+/** Forgets dead letters; `$status` counts them as discarded. No redrive runs meanwhile: it may have sent one of them just now, so for the time of
+ *  the transaction its place is taken.
+ *  @returns how many; undefined when a redrive is running, or there is no such destination */
+export async function discardDeadLetters(
+  tx: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+  selection: JobSelection,
+): Promise<number | undefined> {
+  const place = await createJob(tx, schema, {
+    destinationId,
+    kind: 'redrive',
+    selection,
+    maxPerSecond: 0,
+    position: '0',
+    total: 0,
+  })
+  if (!place) return undefined
+  const { rows } = await tx.query<{ count: number }>(
+    `with gone as (delete from ${schema.deadLetter} l where ${isSelected} returning 1),
+     counted as (select count(*)::int as count from gone),
+     told as (
+       update ${schema.destination} d set dead_discarded = d.dead_discarded + counted.count from counted
+        where d.id = $1 and counted.count > 0)
+     select count from counted`,
+    [destinationId, JSON.stringify(selection)],
+  )
+  await tx.query(`delete from ${schema.job} where id = $1`, [place.id])
+  return rows[0]?.count ?? 0
+}

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import type { ModuleOptions } from '../../../src/options.ts'
+import { consumeUntil, newTopic, testKafka, type ConsumedRecord } from '../../helpers/kafka.ts'
+import { topicResource } from '../../helpers/topic-resources.ts'
+import {
+  destination,
+  patient,
+  patientsTopic,
+  startNodes,
+  told,
+  untilStatus,
+  type Nodes,
+} from './nodes.ts'
+import { startRelay, untilDead } from './relays.ts'
+
+const { bootstrapServers } = await testKafka()
+
+interface Filled extends Nodes {
+  readonly kafkaTopic: string
+}
+
+/** Patients that were there before the destination. */
+async function filled(
+  t: TestContext,
+  count: number,
+  topic = patientsTopic,
+  options: Partial<ModuleOptions> = {},
+): Promise<Filled> {
+  const nodes = await startNodes(t, 1, options)
+  const { host } = nodes.first
+  const kafkaTopic = await newTopic(bootstrapServers)
+  await host.transaction(async (writes) => {
+    for (let n = 0; n < count; n++) await writes.put(patient(`p${n}`, { active: n % 2 === 0 }))
+    await writes.put(patient('deleted'))
+    await writes.put({ resourceType: 'Observation', id: 'not-selected' })
+  })
+  await host.delete('Patient/deleted')
+  await host.put(topic)
+  await host.put(destination('d', { kafkaTopic, bootstrapServers }))
+  return { ...nodes, kafkaTopic }
+}
+
+async function consume(
+  kafkaTopic: string,
+  isDone: (records: readonly ConsumedRecord[]) => boolean,
+): Promise<ConsumedRecord[]> {
+  return consumeUntil(bootstrapServers, kafkaTopic, isDone, { deadlineMs: 60_000 })
+}
+
+function isBackfilled({ headers }: ConsumedRecord): boolean {
+  return headers['x-topic-delivery'] === 'backfill'
+}
+
+describe('$backfill', () => {
+  it('sends every selected resource once as it is now, numbered like others and marked', async (t) => {
+    const { first, kafkaTopic } = await filled(t, 300)
+    await first.host.put(patient('p1', { active: true }))
+    await first.host.operate('backfill', 'd')
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    await first.host.put(patient('after'))
+    const records = await consume(kafkaTopic, ({ length }) => length >= 302)
+    const [job] = status.jobs
+    assert.deepEqual(
+      [job?.['kind'], job?.['sent'], job?.['failed'], job?.['passedOver']],
+      ['backfill', 300, 0, 0],
+    )
+    assert.deepEqual([status['messagesDelivered'], status['messagesQueued']], [301, 0])
+    assert.deepEqual(
+      records.map((record) => told(record).number),
+      Array.from({ length: 302 }, (_, index) => index + 1),
+    )
+    const backfilled = records.filter(isBackfilled)
+    assert.equal(new Set(backfilled.map((record) => told(record).focus)).size, 300)
+    const changed = backfilled.find((record) => told(record).focus === 'Patient/p1')
+    assert.equal(changed && told(changed).versionId, '2')
+    const { entry } = JSON.parse(backfilled[0]?.value ?? '') as {
+      entry: { request?: { method: string; url: string } }[]
+    }
+    const focus = backfilled[0] && told(backfilled[0]).focus
+    assert.deepEqual(entry[1]?.request, { method: 'PUT', url: `/fhir/${focus}` })
+    assert.equal(new Set(records.map(({ headers }) => headers['ce_id'])).size, 302)
+  })
+
+  it('asks the criteria for the current state, whatever interactions the trigger is on; one on deletes selects nothing', async (t) => {
+    const topic = topicResource(
+      'patients',
+      {
+        resource: 'Patient',
+        supportedInteraction: ['update'],
+        fhirPathCriteria: '%current.active = true',
+      },
+      { resource: 'Observation', supportedInteraction: ['delete'] },
+    )
+    const { first, kafkaTopic } = await filled(t, 20, topic)
+    await first.host.operate('backfill', 'd')
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    const [job] = status.jobs
+    assert.deepEqual([job?.['sent'], job?.['passedOver']], [10, 10])
+    const records = await consume(kafkaTopic, ({ length }) => length >= 10)
+    for (const record of records) assert.match(record.value ?? '', /"active":true/)
+  })
+
+  it('counts what nobody can decide, and says which', async (t) => {
+    const topic = topicResource('patients', {
+      resource: 'Patient',
+      fhirPathCriteria: "%current.name.family > 'M' or %current.active = true",
+    })
+    const { first } = await filled(t, 4, topic)
+    await first.host.put(patient('several', { name: [{ family: 'A' }, { family: 'Z' }] }))
+    await first.host.operate('backfill', 'd')
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    const [job] = status.jobs
+    assert.deepEqual([job?.['sent'], job?.['failed']], [2, 1])
+    assert.match(String(job?.['error']), /^Patient\/several: .*several items/)
+  })
+
+  it('never sends an older version after a newer one, while everything is being updated', async (t) => {
+    const { first, kafkaTopic } = await filled(t, 60)
+    const { host } = first
+    const writing = { goesOn: true }
+    const writers = Array.from({ length: 4 }, async (_writer, writer) => {
+      let count = 0
+      for (; writing.goesOn; count++) {
+        const id = `p${(writer + 4 * count) % 60}`
+        await host.put(
+          patient(id, { birthDate: String(1000 + count), multipleBirthInteger: writer }),
+        )
+      }
+      return count
+    })
+    await host.operate('backfill', 'd', [{ name: 'maxPerSecond', valueInteger: 100 }])
+    await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    writing.goesOn = false
+    const counts = await Promise.all(writers)
+    const total = 60 + counts.reduce((sum, each) => sum + each, 0)
+    const records = await consume(kafkaTopic, ({ length }) => length >= total)
+    assert.equal(records.filter(isBackfilled).length, 60)
+    assert.deepEqual(
+      records.map((record) => told(record).number),
+      Array.from({ length: total }, (_, index) => index + 1),
+    )
+    const newest = new Map<string, number>()
+    for (const record of records) {
+      const { focus, versionId } = told(record)
+      const version = Number(versionId)
+      assert.ok(version >= (newest.get(focus) ?? 0), `${focus} goes back to ${version}`)
+      newest.set(focus, version)
+    }
+  })
+
+  it('ends as failed when the destination goes to another topic', async (t) => {
+    const { first, kafkaTopic } = await filled(t, 20)
+    await first.host.put(topicResource('other', { resource: 'Observation' }))
+    await first.host.operate('backfill', 'd', [{ name: 'maxPerSecond', valueInteger: 1 }])
+    await first.host.put(destination('d', { kafkaTopic, bootstrapServers, topicId: 'other' }))
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'failed')
+    assert.match(String(status.jobs[0]?.['error']), /another topic/)
+  })
+
+  const kills = [
+    { checkpoint: true, doubles: 0 },
+    { checkpoint: false, doubles: 7 },
+  ]
+  for (const { checkpoint, doubles } of kills) {
+    it(`whose leader is killed between commit and settlement goes on with the next one: ${doubles} come twice ${checkpoint ? 'with' : 'without'} checkpoints`, async (t) => {
+      const { first, kafkaTopic, pool, add } = await filled(t, 100)
+      const { host, module } = first
+      await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
+      await host.operate('backfill', 'd')
+      await module.stop()
+      await pool.query(
+        `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
+      )
+      const { connectionString } = pool.options as { connectionString: string }
+      const options = { maxPageEvents: 7, checkpoint }
+      const strike = { at: 'passed_over = j.passed_over', when: 'before', skip: 5 } as const
+      await untilDead(t, { connectionString, options, strike })
+      startRelay(t, { connectionString, options })
+      const records = await consume(kafkaTopic, ({ length }) => length >= 100 + doubles)
+      assert.equal(new Set(records.map((record) => told(record).focus)).size, 100)
+      assert.equal(records.length, 100 + doubles)
+      const observer = await add()
+      const status = await untilStatus(observer, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+      assert.equal(status['messagesDelivered'], 100)
+      assert.deepEqual(
+        [...new Set(records.map((record) => told(record).number))],
+        Array.from({ length: 100 }, (_, index) => index + 1),
+      )
+    })
+  }
+})

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import type { ModuleOptions } from '../../../src/options.ts'
+import { consumeRecords, newTopic, testKafka, type ConsumedRecord } from '../../helpers/kafka.ts'
+import {
+  destination,
+  patient,
+  patientsTopic,
+  startNodes,
+  statusOf,
+  told,
+  untilStatus,
+  type Nodes,
+} from './nodes.ts'
+import { startRelay, untilDead } from './relays.ts'
+
+const { bootstrapServers } = await testKafka()
+
+const large = (id: string): ReturnType<typeof patient> => patient(id, { text: 'x'.repeat(9000) })
+
+interface Stuck {
+  readonly nodes: Nodes
+  readonly kafkaTopic: string
+  /** The destination, able to take large records or not. */
+  readonly put: (maxRequestSize: number) => Promise<void>
+}
+
+/** Events 2 and 4 of five are dead. */
+async function withDeadLetters(
+  t: TestContext,
+  options: Partial<ModuleOptions> = {},
+): Promise<Stuck> {
+  const nodes = await startNodes(t, 1, options)
+  const kafkaTopic = await newTopic(bootstrapServers)
+  const { host } = nodes.first
+  const put = (maxRequestSize: number): Promise<void> =>
+    host.put(
+      destination('d', {
+        kafkaTopic,
+        bootstrapServers,
+        parameters: { maxRequestSize },
+      }),
+    )
+  await host.put(patientsTopic)
+  await put(5000)
+  await host.put(patient('a'), large('b'), patient('c'), large('d'), patient('e'))
+  await untilStatus(
+    nodes.first,
+    'd',
+    (now) => now['messagesDelivered'] === 3 && now['messagesDead'] === 2,
+  )
+  return { nodes, kafkaTopic, put }
+}
+
+/** A record without what says that it was asked for. */
+function plain({ headers, key, value }: ConsumedRecord): object {
+  const { 'x-topic-delivery': _kind, 'x-topic-delivery-job': _job, ...others } = headers
+  return { key, value, headers: others }
+}
+
+const all = { name: 'all', valueBoolean: true }
+
+describe('$redrive of dead letters', () => {
+  it('delivers after a fix what a consumer would have got, under the original number, marked', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await put(1_000_000)
+    const answer = await host.operate('redrive', 'd', [all])
+    assert.deepEqual(answer.parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
+    const status = await untilStatus(nodes.first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    assert.deepEqual(
+      [status['messagesDelivered'], status['messagesDead'], status['messagesQueued']],
+      [5, 0, 0],
+    )
+    const [job] = status.jobs
+    assert.deepEqual(
+      [job?.['kind'], job?.['total'], job?.['sent'], job?.['failed']],
+      ['redrive', 2, 2, 0],
+    )
+    const records = await consumeRecords(bootstrapServers, kafkaTopic, 5)
+    assert.deepEqual(
+      records.map((record) => told(record).number),
+      [1, 3, 5, 2, 4],
+    )
+    const { rows } = await nodes.pool.query<{ id: string }>(
+      `select event_no from topic_destination.dead_letter`,
+    )
+    assert.deepEqual(rows, [])
+
+    // The same write to a destination that could take it from the start gives the same record.
+    const [, , , redriven] = records
+    assert.ok(redriven)
+    assert.equal(redriven.headers['x-topic-delivery'], 'redrive')
+    assert.equal(redriven.headers['x-topic-delivery-job'], String(job?.['id']))
+    const { headers } = plain(redriven) as { headers: Record<string, string> }
+    assert.deepEqual(Object.keys(headers).toSorted(), [
+      'ce_id',
+      'ce_source',
+      'ce_specversion',
+      'ce_subject',
+      'ce_time',
+      'ce_type',
+      'content-type',
+    ])
+    assert.equal(headers['ce_subject'], 'Patient/b')
+    assert.match(headers['ce_id'] ?? '', /^AidboxTopicDestination\/d\/\d+$/)
+    assert.equal(redriven.key, 'b')
+  })
+
+  it('takes those of a range of numbers or of an error only; others stay', async (t) => {
+    const { nodes, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await put(1_000_000)
+    await host.operate('redrive', 'd', [{ name: 'error', valueString: 'no such error' }])
+    assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 2)
+    await host.operate('redrive', 'd', [{ name: 'fromEvent', valueInteger: 3 }])
+    await untilStatus(nodes.first, 'd', (now) => now['messagesDead'] === 1)
+    await untilStatus(nodes.first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    const { rows } = await nodes.pool.query(
+      `select event_no::int, resource_id from topic_destination.dead_letter`,
+    )
+    assert.deepEqual(rows, [{ event_no: 2, resource_id: 'b' }])
+  })
+
+  it('keeps what Kafka refuses again, with its error, and goes on', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await nodes.pool.query(
+      `update topic_destination.dead_letter set body = '{"resourceType":"Patient","id":"d"}' where event_no = 4`,
+    )
+    await put(5001)
+    await host.operate('redrive', 'd', [all])
+    const status = await untilStatus(nodes.first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    const [job] = status.jobs
+    assert.deepEqual([job?.['sent'], job?.['failed']], [1, 1])
+    assert.match(String(job?.['error']), /too large/)
+    assert.equal(status['messagesDead'], 1)
+    const records = await consumeRecords(bootstrapServers, kafkaTopic, 4)
+    assert.deepEqual(
+      records.map((record) => told(record).number),
+      [1, 3, 5, 4],
+    )
+  })
+
+  it('a leader that is killed between commit and settlement sends nothing twice', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host, module } = nodes.first
+    await put(1_000_000)
+    await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
+    await host.operate('redrive', 'd', [all, { name: 'maxPerSecond', valueInteger: 20 }])
+    await module.stop()
+    await nodes.pool.query(
+      `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
+    )
+    const { connectionString } = nodes.pool.options as { connectionString: string }
+    const strike = { at: 'dead = dead -', when: 'before', skip: 0 } as const
+    await untilDead(t, { connectionString, strike })
+    startRelay(t, { connectionString })
+    const records = await consumeRecords(bootstrapServers, kafkaTopic, 5)
+    const observer = await nodes.add()
+    const status = await untilStatus(observer, 'd', (now) => now['messagesDead'] === 0)
+    assert.equal(status['messagesDelivered'], 5)
+    await observer.host.put(patient('after'))
+    const more = await consumeRecords(bootstrapServers, kafkaTopic, 6)
+    assert.deepEqual(
+      more.map((record) => told(record).number),
+      [1, 3, 5, 2, 4, 6],
+    )
+    assert.equal(records.length, 5)
+  })
+})
+
+describe('$discard of dead letters', () => {
+  it('forgets them and counts them; asks for a selection', async (t) => {
+    const { nodes } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await assert.rejects(host.operate('discard', 'd'), /Say what is meant/)
+    const answer = await host.operate('discard', 'd', [{ name: 'toEvent', valueInteger: 2 }])
+    assert.deepEqual(answer.parameter, [
+      { name: 'deadLetters', valueDecimal: 1 },
+      { name: 'undecided', valueDecimal: 0 },
+    ])
+    const status = await statusOf(nodes.first, 'd')
+    assert.deepEqual(
+      [status?.['messagesDead'], status?.['messagesDiscarded'], status?.['messagesQueued']],
+      [1, 1, 0],
+    )
+  })
+
+  it('refuses while a redrive runs', async (t) => {
+    const { nodes, kafkaTopic } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
+    await host.operate('redrive', 'd', [all])
+    await assert.rejects(
+      host.operate('discard', 'd', [all]),
+      /A redrive of this destination is running/,
+    )
+    await assert.rejects(
+      host.operate('redrive', 'd', [all]),
+      /A redrive of this destination is running/,
+    )
+    await host.operate('cancel', 'd')
+    await host.operate('discard', 'd', [all])
+    assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 0)
+  })
+})
