@@ -12,6 +12,7 @@ import {
 import { aclsCommand } from './topology/acls.ts'
 import { applyCommand } from './topology/apply.ts'
 import { docsCommand } from './topology/docs.ts'
+import { healthCommand } from './topology/health.ts'
 import { importCommand } from './topology/import.ts'
 import { planCommand } from './topology/plan.ts'
 import { validateCommand } from './topology/validate.ts'
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   planCommand,
   applyCommand,
   verifyCommand,
+  healthCommand,
   aclsCommand,
   docsCommand,
   importCommand,
