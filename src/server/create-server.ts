@@ -5,6 +5,8 @@ import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
 import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import type { Caller } from '../rest/routing.ts'
+import { HealthProbe } from '../topology/health/health-probe.ts'
+import { readTopology } from '../topology/read-topology.ts'
 import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
@@ -17,7 +19,8 @@ import { createRouter, dispatch, toFhirRequest } from './http/routes.ts'
 import { ServedResourceTypes } from './http/served-types.ts'
 import { migrateServer } from './storage/schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
-import type { ReferenceServer, ServerOptions } from './server-options.ts'
+import { ServerProbes } from './probes/server-probes.ts'
+import type { ReferenceServer, ServerOptions, ServerTopology } from './server-options.ts'
 import { loadR4Definitions } from './storage/validation.ts'
 
 export type { ReferenceServer, ServerOptions } from './server-options.ts'
@@ -25,7 +28,7 @@ export type { ReferenceServer, ServerOptions } from './server-options.ts'
 const defaults = readServerSettings({})
 
 /** Binds the address and prepares a FHIR R4 server; `listen()` opens it.
- *  @throws TopicDestinationError `KTD_INVALID_OPTION`; the system's error when the address cannot be bound */
+ *  @throws TopicDestinationError `KTD_INVALID_OPTION`, `KTD_TOPOLOGY`; the system's error when the address cannot be bound */
 export async function createServer(options: ServerOptions): Promise<ReferenceServer> {
   const authenticator = new Authenticator(options)
   const host = options.host ?? defaults.host
@@ -60,6 +63,7 @@ class Server implements ReferenceServer {
   readonly #modules: FhirServerModule[] = []
   readonly #callers = new WeakMap<FhirRepository, Caller>()
   readonly #createdAt = new Date()
+  readonly #probes: ServerProbes
   #listener: HttpListener | undefined
   #capabilities: CapabilityStatement | undefined
   #opened: Promise<string> | undefined
@@ -82,6 +86,11 @@ class Server implements ReferenceServer {
       authenticator,
       principalOf: (repository) => this.#callers.get(repository)?.principal,
     })
+    this.#probes = new ServerProbes({
+      database,
+      isOpen: () => this.#isOpen,
+      topology: options.topology && healthProbe(options.topology),
+    })
   }
 
   get url(): string {
@@ -99,6 +108,7 @@ class Server implements ReferenceServer {
       correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
+      probes: this.#probes,
       logger: this.#logger,
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,
@@ -145,6 +155,7 @@ class Server implements ReferenceServer {
     await this.#opened?.catch(() => undefined)
     await this.#listener?.close(timeoutMs)
     this.#isOpen = false
+    await this.#probes.close()
     const stops = await Promise.allSettled(this.#modules.map(async (module) => module.stop()))
     await this.#database.destroy()
     const failures = stops.flatMap((stop) =>
@@ -165,6 +176,10 @@ class Server implements ReferenceServer {
     })
     return this.#capabilities
   }
+}
+
+function healthProbe({ file, ...options }: ServerTopology): HealthProbe {
+  return new HealthProbe(readTopology(file), options)
 }
 
 function knexConfig({ databaseUrl, knex: config, databasePoolSize }: ServerOptions): Knex.Config {

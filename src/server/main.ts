@@ -6,6 +6,7 @@ import { createServer } from './create-server.ts'
 import { startMockKafka } from './embedded/embedded-kafka.ts'
 import { startPostgres } from './embedded/embedded-postgres.ts'
 import { readServerSettings, type ServerSettings } from './options.ts'
+import type { ServerTopology } from './server-options.ts'
 import { startFailure } from './start-failure.ts'
 
 type Stop = () => Promise<void>
@@ -14,7 +15,8 @@ type Stop = () => Promise<void>
 async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): Promise<void> {
   const databaseUrl = settings.databaseUrl ?? (await embeddedPostgres(logger, stops))
   if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(logger, stops)
-  const server = await createServer({ ...given(settings), databaseUrl, logger })
+  const topology = topologyOf(settings)
+  const server = await createServer({ ...given(settings), ...topology, databaseUrl, logger })
   stops.push(() => server.close(settings.stopTimeoutMs))
   server.load(
     kafkaTopicDestination({
@@ -27,6 +29,7 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       cloudEventsHeaders: settings.cloudEventsHeaders,
       transactionalIdPrefix: settings.transactionalIdPrefix,
       stopTimeoutMs: settings.stopTimeoutMs,
+      ...topology,
       ...(settings.allowedTokenEndpoints === undefined
         ? {}
         : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
@@ -58,6 +61,14 @@ async function embeddedKafka(logger: Logger, stops: Stop[]): Promise<void> {
     { bootstrapServers: kafka.bootstrapServers },
     "KAFKA_BOOTSTRAP_SERVERS is not set: started librdkafka's mock cluster, in memory, for trying out",
   )
+}
+
+function topologyOf({
+  topologyFile: file,
+  topologyEnvironment: environment,
+  vaultConfigPath,
+}: ServerSettings): { readonly topology?: ServerTopology } {
+  return file === undefined ? {} : { topology: { file, environment, vaultConfigPath } }
 }
 
 /** Settings that are set, in the form of optional options. */

@@ -48,6 +48,8 @@ export interface ServerSettings {
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
+  readonly topologyFile: string | undefined
+  readonly topologyEnvironment: string | undefined
   readonly logLevel: string
 }
 
@@ -185,6 +187,16 @@ const variables = {
     kind: 'text',
     default: 'fhir-topic-destination',
     doc: 'First part of every transactional.id.',
+  },
+  topologyFile: {
+    name: 'TOPOLOGY_FILE',
+    kind: 'text',
+    doc: 'Topology file of the Kafka cluster: `/ready` asks for its health, and with `fhir.enforceCatalogue` destinations are held to it.',
+  },
+  topologyEnvironment: {
+    name: 'TOPOLOGY_ENVIRONMENT',
+    kind: 'text',
+    doc: 'Environment of the topology file.',
   },
   logLevel: {
     name: 'LOG_LEVEL',

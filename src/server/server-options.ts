@@ -1,6 +1,8 @@
 import type { Knex } from 'knex'
 import type { FhirHost, FhirServerModule } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { TopologyFile } from '../topology/catalogue.ts'
+import type { HealthProbeOptions } from '../topology/health/health-probe.ts'
 
 export interface ServerOptions {
   /** PostgreSQL connection string; this or `knex` is required. */
@@ -31,11 +33,17 @@ export interface ServerOptions {
   /** Proxies whose X-Forwarded-* headers are believed, in the form of Express' `trust proxy`.
    *  @default 'loopback' */
   readonly trustedProxies?: string
+  /** Topology of the Kafka cluster, whose health `/ready` asks for; absent: it asks for database and modules alone. */
+  readonly topology?: ServerTopology
   /** @default silent */
   readonly logger?: Logger
   /** Modules to load; the same as calling `load` for each. */
   readonly modules?: readonly FhirServerModule[]
 }
+
+/** Where a topology is, and how its principals log in. */
+export interface ServerTopology
+  extends TopologyFile, Pick<HealthProbeOptions, 'vaultConfigPath' | 'deadlineMs' | 'maxAgeMs'> {}
 
 /** A FHIR R4 server on PostgreSQL that modules are loaded into. */
 export interface ReferenceServer extends AsyncDisposable {
