@@ -144,13 +144,14 @@ describe('/health and /ready', () => {
     const { bootstrapServers } = broker
     await createTopic(bootstrapServers, 'shop.health')
     const { connectionString } = await testDatabase(t)
-    const { url, stop } = await startServerProcess({
+    const server = await startServerProcess({
       DATABASE_URL: connectionString,
       KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,
       TOPOLOGY_FILE: await fileFor(t, bootstrapServers),
       TOPOLOGY_ENVIRONMENT: 'test',
     })
-    t.after(() => stop())
+    t.after(() => server.stop())
+    const { url } = server
     const { checks } = await untilReady(url)
     assert.deepEqual(Object.keys(checks), ['database', 'modules', 'kafka:web'])
     const topic = topicResource('patients', { resource: 'Patient' })
