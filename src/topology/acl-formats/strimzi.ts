@@ -20,7 +20,7 @@ export function strimziUsers(
   const users = [...new Set(acls.map(({ principal }) => principal))]
   return users
     .map((user) => {
-      const { name, userName } = resourceName(user.replace(/^User:/, ''))
+      const { name, userName } = kubernetesName(user.replace(/^User:/, ''))
       return stringify({
         apiVersion: 'kafka.strimzi.io/v1',
         kind: 'KafkaUser',
@@ -54,7 +54,7 @@ export function strimziUsers(
 }
 
 /** A name that Kubernetes takes, and where that is another one than the user's, the element that says so. */
-function resourceName(user: string): {
+function kubernetesName(user: string): {
   readonly name: string
   readonly userName?: { readonly userName: string }
 } {

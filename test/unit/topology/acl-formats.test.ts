@@ -17,7 +17,7 @@ roles:
 const { acls } = resolveTopology(source)
 const format = (name: AclFormat): string => formatAcls(acls, name, source.document)
 
-const text = { type: 'string' }
+const anyText = { type: 'string' }
 /** What Strimzi's reference of KafkaUser (kafka.strimzi.io/v1) has of what is written here, with Kubernetes' rule for names. Nothing else is taken:
  *  Kubernetes drops what it does not know without a word. */
 const kafkaUserSchema = {
@@ -30,11 +30,11 @@ const kafkaUserSchema = {
         maxLength: 253,
         pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
       },
-      labels: object({ 'strimzi.io/cluster': text }),
+      labels: object({ 'strimzi.io/cluster': anyText }),
     }),
     spec: object(
       {
-        userName: text,
+        userName: anyText,
         authentication: object({ type: { enum: ['tls', 'tls-external', 'scram-sha-512'] } }),
         authorization: object({
           type: { const: 'simple' },
@@ -42,11 +42,11 @@ const kafkaUserSchema = {
             type: 'array',
             items: object({
               type: { enum: ['allow', 'deny'] },
-              host: text,
+              host: anyText,
               resource: object(
                 {
                   type: { enum: ['topic', 'group', 'cluster', 'transactionalId'] },
-                  name: text,
+                  name: anyText,
                   patternType: { enum: ['literal', 'prefix'] },
                 },
                 ['type'],
@@ -71,6 +71,13 @@ const kafkaUserSchema = {
 
 function object(properties: object, required: readonly string[] = Object.keys(properties)): object {
   return { type: 'object', additionalProperties: false, properties, required }
+}
+
+function ofGroups(groups: readonly string[]) {
+  const of = topologySource(`principals: { r: { user: 'User:r' } }
+topics: {}
+roles: { R: { principal: r, can: [read], topics: [x], groups: [${groups.join()}] } }`)
+  return { acls: resolveTopology(of).acls, document: of.document }
 }
 
 describe('formatAcls', () => {
@@ -100,6 +107,12 @@ describe('formatAcls', () => {
       text,
       /\{\n {2}resource_type = "TOPIC"\n {2}resource_name = "shop\."\n {2}pattern_type {2}= "PREFIXED"\n {2}principal {5}= "User:it's \$\(a\) reader"\n {2}host {10}= "\*"\n {2}operation {5}= "READ"\n {2}permission {4}= "ALLOW"\n\}/,
     )
+  })
+
+  it('terraform-confluent: labels differ where names differ in "." and "_" alone', () => {
+    const { acls: similar, document } = ofGroups(['a.b', 'a_b', 'a-b'])
+    const labels = formatAcls(similar, 'terraform-confluent', document).match(/^resource .*$/gm)
+    assert.equal(new Set(labels).size, similar.length)
   })
 
   it('strimzi: a KafkaUser for each principal', () => {
