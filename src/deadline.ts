@@ -38,3 +38,20 @@ export async function endsWithin(work: Promise<unknown>, timeoutMs: number): Pro
     clearTimeout(timer)
   }
 }
+
+/** As the work ends, or at once with the reason of the signal when that is aborted before. The work goes on in either case. */
+export async function unlessAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      reject(signal.reason as Error)
+    }
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', leave)
+    })
+  })
+}

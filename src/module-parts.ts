@@ -31,6 +31,7 @@ import type { OutboxSchema } from './outbox/schema.ts'
 import type { SecretSource } from './resources/secrets.ts'
 import { destinationState } from './status/destination-state.ts'
 import { transactionsUntilEnded, untilEnded } from './stopped.ts'
+import type { Catalogue } from './topology/catalogue.ts'
 
 /** A renewal must come in time or fail in time; an election may be under way at the same time. */
 const leasePoolLimits = { max: 2, query_timeout: 5000, connectionTimeoutMillis: 5000 }
@@ -63,13 +64,19 @@ export interface Parts {
   readonly transactionalIdOf: (id: string) => string
 }
 
+export interface Wiring {
+  readonly options: ResolvedOptions
+  readonly schema: OutboxSchema
+  readonly secrets: SecretSource
+  readonly pool: Pool
+  /** What destinations may write to; undefined: any Kafka topic. */
+  readonly catalogue: Catalogue | undefined
+}
+
 /** Makes them, each with those that it needs. Nothing runs yet. */
 export function wireParts(
   host: FhirHost,
-  options: ResolvedOptions,
-  schema: OutboxSchema,
-  secrets: SecretSource,
-  pool: Pool,
+  { options, schema, secrets, pool, catalogue }: Wiring,
 ): Parts {
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
   const db = untilEnded(pool)
@@ -185,7 +192,7 @@ export function wireParts(
     hooks,
     undecided,
     janitor,
-    warnings: new DestinationWarnings(registry, logger),
+    warnings: new DestinationWarnings(registry, logger, catalogue),
     telemetry,
     metrics,
     allowed,

@@ -17,6 +17,8 @@ import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
 import { statusOperation } from './status/status-operation.ts'
 import { stoppedError } from './stopped.ts'
+import { catalogueOf, rightsDifferences, topologyOf, type Catalogue } from './topology/catalogue.ts'
+import type { ResolvedTopology } from './topology/resolved-topology.ts'
 import { dryRunOperations } from './topic-operations/dry-run-operation.ts'
 import { explainOperations } from './topic-operations/explain-operation.ts'
 import { wireParts, type Parts } from './module-parts.ts'
@@ -30,7 +32,7 @@ export interface TopicDestinationModule extends FhirServerModule {
 /** Sends the changes of a FHIR server's resources to Kafka.
  *
  *  `register` it with the host before the host serves requests, then `start` it.
- *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION`; `KTD_SECRET` when the vault configuration cannot be read */
+ *  @throws {@link TopicDestinationError} `KTD_INVALID_OPTION`; `KTD_SECRET` when the vault configuration cannot be read; `KTD_TOPOLOGY` when the topology cannot be used */
 export function kafkaTopicDestination(options: ModuleOptions): TopicDestinationModule {
   return new KafkaTopicDestination(resolveOptions(options))
 }
@@ -41,6 +43,8 @@ class KafkaTopicDestination implements TopicDestinationModule {
   readonly #schema: OutboxSchema
   readonly #secrets: SecretSource
   readonly #pool: Pool
+  readonly #topology: ResolvedTopology | undefined
+  readonly #catalogue: Catalogue | undefined
   readonly #stopping = new AbortController()
   #parts: Parts | undefined
   #started: Promise<void> | undefined
@@ -50,13 +54,21 @@ class KafkaTopicDestination implements TopicDestinationModule {
     this.#options = options
     this.#schema = outboxSchema(options.schema)
     this.#secrets = loadSecretSource(options.vaultConfigPath)
+    this.#topology = options.topology && topologyOf(options.topology)
+    this.#catalogue = this.#topology && catalogueOf(this.#topology)
     this.#pool = openPool(options.database, options.logger)
   }
 
   register(host: FhirHost): void {
     if (this.#parts)
       throw new TopicDestinationError('KTD_INVALID_OPTION', 'register() was called twice.')
-    const parts = wireParts(host, this.#options, this.#schema, this.#secrets, this.#pool)
+    const parts = wireParts(host, {
+      options: this.#options,
+      schema: this.#schema,
+      secrets: this.#secrets,
+      pool: this.#pool,
+      catalogue: this.#catalogue,
+    })
     const hooks: CommitHooks = {
       ...parts.hooks,
       beforeCommit: async (unit, tx) => {
@@ -69,6 +81,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     const destinationType = topicDestinationType({
       ...parts.allowed,
       secrets: this.#secrets,
+      catalogue: this.#catalogue,
       plainSecrets,
       strictAidbox,
       sqlTransactions: host.capabilities.sqlTransactions,
@@ -153,6 +166,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
       metrics,
     } = this.#registered
     telemetry.tracing = await Tracing.load()
+    this.#warnOfRights()
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
     metrics?.attach()
@@ -168,6 +182,13 @@ class KafkaTopicDestination implements TopicDestinationModule {
     lanes.start()
     undecided.start()
     janitor.start()
+  }
+
+  #warnOfRights(): void {
+    const differences = this.#topology ? rightsDifferences(this.#topology, this.#options) : []
+    for (const cause of differences) {
+      this.#options.logger.warn({ cause }, 'the topology gives rights for other options')
+    }
   }
 
   /** On a connection without a time limit: a migration may rewrite a table. */

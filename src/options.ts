@@ -5,6 +5,8 @@ import { silentLogger, type Logger } from './observability/logger.ts'
 import { logLevels, moduleLogger, type LogLevel } from './observability/module-logger.ts'
 import { checkMetricsOptions } from './observability/metrics-options.ts'
 import type { MetricsOptions } from './observability/module-metrics.ts'
+import type { TopologyFile } from './topology/catalogue.ts'
+import type { ResolvedTopology } from './topology/resolved-topology.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
 export interface ModuleOptions {
@@ -68,6 +70,10 @@ export interface ModuleOptions {
    *  topics with patient data, and a destination may change its Kafka topic at a crash without sending twice. Create it on every cluster,
    *  with one partition; nothing is ever written to it. */
   readonly checkpointTopic?: string
+  /** Topology of the Kafka cluster, as a file with its environment or as `resolveTopology` has made it. Where it says `fhir.enforceCatalogue`, a destination
+   *  whose kafkaTopic it does not declare for FHIR destinations is refused when it is written; one that is stored already is served, with a warning in
+   *  the log. */
+  readonly topology?: TopologyFile | ResolvedTopology
   /** Whether a destination is looked at by connecting to Kafka when it is written, beside what a write with `_preflight=true` asks for: `off`;
    *  `warn` logs what it finds, and the write does not wait for it; `require` refuses the write with 422.
    *  @default 'off' */
@@ -143,6 +149,7 @@ type Undefaulted =
   | 'checkpointTopic'
   | 'allowedTokenEndpoints'
   | 'metrics'
+  | 'topology'
 type Defaulted = Omit<ModuleOptions, Undefaulted>
 export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 

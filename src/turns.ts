@@ -1,3 +1,5 @@
+import { unlessAborted } from './deadline.ts'
+
 /** Runs work one after the other. Work that fails does not keep the next from its turn. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve()
@@ -14,20 +16,4 @@ export class Turns {
   async ended(abandoned?: AbortSignal): Promise<void> {
     await (abandoned ? unlessAborted(this.#last, abandoned) : this.#last)
   }
-}
-
-async function unlessAborted<Result>(
-  result: Promise<Result>,
-  signal: AbortSignal,
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      reject(signal.reason as Error)
-    }
-    if (signal.aborted) leave()
-    signal.addEventListener('abort', leave, { once: true })
-    void result.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', leave)
-    })
-  })
 }

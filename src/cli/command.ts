@@ -60,13 +60,15 @@ export const commonOptions: Readonly<Record<'json' | 'help', CommandOption>> = {
 }
 
 export function parseConfigOf(command: Command): NonNullable<ParseArgsConfig['options']> {
-  const all: Readonly<Record<string, CommandOption>> = { ...command.options, ...commonOptions }
-  return Object.fromEntries(Object.entries(all).map(([name, { type }]) => [name, { type }]))
+  return Object.fromEntries(allOptions(command).map(([name, { type }]) => [name, { type }]))
+}
+
+function allOptions({ options }: Command): [string, CommandOption][] {
+  return Object.entries({ ...options, ...commonOptions })
 }
 
 export function usageOf(command: Command): string {
-  const all: Readonly<Record<string, CommandOption>> = { ...command.options, ...commonOptions }
-  const rows = Object.entries(all).map(([name, { value, doc }]) => [
+  const rows = allOptions(command).map(([name, { value, doc }]) => [
     `--${name}${value === undefined ? '' : ` ${value}`}`,
     doc,
   ])

@@ -26,6 +26,7 @@ import { dlqPurgeCommand } from './topology/dlq-purge.ts'
 import { dlqRedriveCommand } from './topology/dlq-redrive.ts'
 import { dlqShowCommand } from './topology/dlq-show.ts'
 import { docsCommand } from './topology/docs.ts'
+import { healthCommand } from './topology/health.ts'
 import { importCommand } from './topology/import.ts'
 import { planCommand } from './topology/plan.ts'
 import { validateCommand } from './topology/validate.ts'
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   planCommand,
   applyCommand,
   verifyCommand,
+  healthCommand,
   aclsCommand,
   docsCommand,
   importCommand,

@@ -1,18 +1,21 @@
 import { validityNotices } from '../kafka/certificate-validity.ts'
 import { unusedSecurity } from '../kafka/unused-security.ts'
 import type { Logger } from '../observability/logger.ts'
+import { catalogueFault } from '../resources/catalogue-issues.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import { Slices } from '../slices.ts'
+import type { Catalogue } from '../topology/catalogue.ts'
 import type { Registry } from './registry.ts'
 
 const repeatMs = 86_400_000
 const lookIntervalMs = 3_600_000
 
-/** Says in the log which certificates have ended or end soon, and what is given but not used: when a destination comes or changes, and then once a
- *  day. */
+/** Says in the log which certificates have ended or end soon, what is given but not used, and what would be refused by the catalogue today: when a
+ *  destination comes or changes, and then once a day. */
 export class DestinationWarnings {
   readonly #registry: Pick<Registry, 'destinations'>
   readonly #logger: Logger
+  readonly #catalogue: Catalogue | undefined
   readonly #nowMs: () => number
   readonly #looked = new Map<string, { readonly at: number; readonly as: TopicDestination }>()
   #timer: NodeJS.Timeout | undefined
@@ -20,10 +23,12 @@ export class DestinationWarnings {
   constructor(
     registry: Pick<Registry, 'destinations'>,
     logger: Logger,
+    catalogue?: Catalogue,
     nowMs: () => number = () => Date.now(),
   ) {
     this.#registry = registry
     this.#logger = logger
+    this.#catalogue = catalogue
     this.#nowMs = nowMs
   }
 
@@ -63,6 +68,13 @@ export class DestinationWarnings {
         this.#logger.warn(
           { destination: reference, parameter, cause: message },
           'a destination is less protected than its parameters say',
+        )
+      }
+      const cause = catalogueFault(parameters, this.#catalogue)
+      if (cause !== undefined) {
+        this.#logger.warn(
+          { destination: reference, parameter: 'kafkaTopic', cause },
+          'a destination writes to a Kafka topic that the catalogue does not declare for it',
         )
       }
       await slices.pause()

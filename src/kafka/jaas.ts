@@ -38,6 +38,15 @@ export function parseJaas(text: string): readonly JaasEntry[] {
   return entries
 }
 
+/** A text as {@link parseJaas} reads it back. */
+export function jaasString(text: string): string {
+  const escaped = text
+    .replaceAll(/["\\]/g, String.raw`\$&`)
+    .replaceAll('\n', String.raw`\n`)
+    .replaceAll('\r', String.raw`\r`)
+  return `"${escaped}"`
+}
+
 function parseEntry(loginModule: string, tokens: JaasTokens): JaasEntry {
   const flag = tokens.next()
   if (flag.kind !== 'word' || !controlFlag.test(flag.text)) {

@@ -43,8 +43,15 @@ export interface DeliveryFailure {
   readonly kafkaTopic: string
 }
 
-/** Gets what was given to `produce`, and without a failure nothing else: it is called for every record. */
-export type OnDelivery = (opaque: unknown, failure: DeliveryFailure | undefined) => void
+/** Where a record is, once Kafka has it. */
+export type RecordPlace = Pick<DeliveryReport, 'topic' | 'partition' | 'offset'>
+
+/** Gets what was given to `produce` and the report as it is: it is called for every record. */
+export type OnDelivery = (
+  opaque: unknown,
+  failure: DeliveryFailure | undefined,
+  place: RecordPlace,
+) => void
 
 export type TransactionCall =
   'initTransactions' | 'beginTransaction' | 'commitTransaction' | 'abortTransaction'
@@ -82,7 +89,7 @@ export class RdkafkaClient {
       if (cause) this.#causes.inform(cause)
     })
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
-      onDelivery(report.opaque, error ? deliveryFailure(error, report) : undefined)
+      onDelivery(report.opaque, error ? deliveryFailure(error, report) : undefined, report)
     })
   }
 

@@ -161,6 +161,14 @@ export const logLines: Readonly<Record<string, LogLine>> = {
     'a destination is less protected than its parameters say',
     'Do what the cause says, or take the parameter away.',
   ),
+  'outside-catalogue': warn(
+    'a destination writes to a Kafka topic that the catalogue does not declare for it',
+    'Do what the cause says; the destination is served meanwhile.',
+  ),
+  'other-rights': warn(
+    'the topology gives rights for other options',
+    'Make the option and the topology file say the same, then apply the file.',
+  ),
   'registry-failed': warn(
     'cannot refresh topics and destinations; will retry',
     `Writes wait, and answer 503 after ten seconds. ${database}`,

@@ -6,7 +6,9 @@ import {
 } from '../host/types.ts'
 import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import { kafkaClientDescription } from '../kafka/kafka-client-description.ts'
+import type { Catalogue } from '../topology/catalogue.ts'
 import { profileNames } from './canonical-urls.ts'
+import { catalogueIssues } from './catalogue-issues.ts'
 import { isDestinationKind } from './destination-kinds.ts'
 import { maxIssues, refusal } from './issue.ts'
 import { isJsonObject } from './json-shapes.ts'
@@ -22,6 +24,8 @@ import { destinationTypeName } from './type-names.ts'
 
 interface TopicDestinationTypeOptions extends AllowedPlaces {
   readonly secrets: Pick<SecretSource, 'resolve'>
+  /** What destinations may write to; undefined: any Kafka topic. */
+  readonly catalogue?: Catalogue | undefined
   /** What a read answers for a secret that stands in the resource itself.
    *  @default 'mask' */
   readonly plainSecrets?: 'mask' | 'echo'
@@ -57,7 +61,12 @@ export function topicDestinationType(options: TopicDestinationTypeOptions): Reso
       if (found.length > 0 || !values) return found.slice(0, maxIssues)
       const told = [...valueIssues(values, options), ...validityIssues(values)]
       const isRefused = told.some(({ severity }) => severity === 'error')
-      return isRefused ? told : [...told, ...unusedIssues(values)]
+      if (isRefused) return told
+      return [
+        ...told,
+        ...catalogueIssues(resource, values, options.catalogue),
+        ...unusedIssues(values),
+      ]
     },
     toStored: keepSecrets,
     toAnswer: plainSecrets === 'mask' ? maskSecrets : (resource) => resource,

@@ -1,4 +1,4 @@
-import { clusterLogin, type ConnectOptions } from '../topology/connect-cluster-admin.ts'
+import { clusterConnection, loginAs, type ConnectOptions } from '../topology/cluster-connection.ts'
 import type { TopologySource } from '../topology/parse-topology.ts'
 import type { KafkaConnection } from './retry-settings.ts'
 
@@ -6,20 +6,19 @@ import type { KafkaConnection } from './retry-settings.ts'
  *  @throws {@link TopologyError} when the file does not say how, or a secret cannot be read */
 export function kafkaConnection(
   source: TopologySource,
-  options: ConnectOptions = {},
+  { principal, ...options }: ConnectOptions = {},
 ): KafkaConnection {
-  const { bootstrapBrokers, tls, sasl } = clusterLogin(source, options)
-  const transport = tls ? 'SSL' : 'PLAINTEXT'
+  const connection = clusterConnection(source, options)
+  const { brokers, securityProtocol, truststore } = connection
+  const login = loginAs(principal, connection, source)
   return {
-    'bootstrap.servers': bootstrapBrokers.join(','),
-    'security.protocol': sasl ? `SASL_${transport}` : transport,
-    ...(tls?.ca === undefined ? {} : { 'ssl.ca.pem': tls.ca }),
-    ...(sasl
-      ? {
-          'sasl.mechanism': sasl.mechanism,
-          'sasl.username': sasl.username,
-          'sasl.password': sasl.password,
-        }
-      : {}),
+    'bootstrap.servers': brokers.join(','),
+    'security.protocol': securityProtocol,
+    ...(truststore === undefined ? {} : { 'ssl.ca.pem': truststore }),
+    ...(login && {
+      'sasl.mechanism': login.mechanism,
+      'sasl.username': login.username,
+      'sasl.password': login.password,
+    }),
   }
 }

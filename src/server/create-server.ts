@@ -6,6 +6,8 @@ import type { FhirServerModule } from '../host/types.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
 import type { Caller } from '../rest/routing.ts'
+import { HealthProbe } from '../topology/health/health-probe.ts'
+import { readTopology } from '../topology/read-topology.ts'
 import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
@@ -18,7 +20,8 @@ import { createRouter, dispatch, toFhirRequest } from './http/routes.ts'
 import { ServedResourceTypes } from './http/served-types.ts'
 import { migrateServer } from './storage/schema.ts'
 import { supportedSearchParameters } from './search/supported.ts'
-import type { ReferenceServer, ServerOptions } from './server-options.ts'
+import { ServerProbes } from './probes/server-probes.ts'
+import type { ReferenceServer, ServerOptions, ServerTopology } from './server-options.ts'
 import { loadR4Definitions } from './storage/validation.ts'
 
 export type { ReferenceServer, ServerOptions } from './server-options.ts'
@@ -26,7 +29,7 @@ export type { ReferenceServer, ServerOptions } from './server-options.ts'
 const defaults = readServerSettings({})
 
 /** Binds the address and prepares a FHIR R4 server; `listen()` opens it.
- *  @throws TopicDestinationError `KTD_INVALID_OPTION`; the system's error when the address cannot be bound */
+ *  @throws TopicDestinationError `KTD_INVALID_OPTION`, `KTD_TOPOLOGY`; the system's error when the address cannot be bound */
 export async function createServer(options: ServerOptions): Promise<ReferenceServer> {
   const authenticator = new Authenticator(options)
   const host = options.host ?? defaults.host
@@ -61,6 +64,7 @@ class Server implements ReferenceServer {
   readonly #modules: FhirServerModule[] = []
   readonly #callers = new WeakMap<FhirRepository, Caller>()
   readonly #createdAt = new Date()
+  readonly #probes: ServerProbes
   #listener: HttpListener | undefined
   #capabilities: CapabilityStatement | undefined
   #opened: Promise<string> | undefined
@@ -83,6 +87,11 @@ class Server implements ReferenceServer {
       authenticator,
       principalOf: (repository) => this.#callers.get(repository)?.principal,
     })
+    this.#probes = new ServerProbes({
+      database,
+      isOpen: () => this.#isOpen,
+      topology: options.topology && healthProbe(options.topology),
+    })
   }
 
   get url(): string {
@@ -102,6 +111,7 @@ class Server implements ReferenceServer {
       authenticator: this.#authenticator,
       metrics: this.#options.metrics,
       metricsToken: this.#options.metricsToken,
+      probes: this.#probes,
       logger: this.#logger,
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,
@@ -148,6 +158,7 @@ class Server implements ReferenceServer {
     await this.#opened?.catch(() => undefined)
     await this.#listener?.close(timeoutMs)
     this.#isOpen = false
+    await this.#probes.close()
     const stops = await Promise.allSettled(this.#modules.map(async (module) => module.stop()))
     await this.#database.destroy()
     const failures = stops.flatMap((stop) =>
@@ -168,6 +179,10 @@ class Server implements ReferenceServer {
     })
     return this.#capabilities
   }
+}
+
+function healthProbe({ file, ...options }: ServerTopology): HealthProbe {
+  return new HealthProbe(readTopology(file), options)
 }
 
 function knexConfig({ databaseUrl, knex: config, databasePoolSize }: ServerOptions): Knex.Config {

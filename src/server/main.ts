@@ -7,6 +7,7 @@ import { startMockKafka } from './embedded/embedded-kafka.ts'
 import { startPostgres } from './embedded/embedded-postgres.ts'
 import { readServerSettings, type ServerSettings } from './options.ts'
 import { loadMetrics } from './load-metrics.ts'
+import type { ServerTopology } from './server-options.ts'
 import { startFailure } from './start-failure.ts'
 
 type Stop = () => Promise<void>
@@ -18,7 +19,14 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
   if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(lines, stops)
   const registry = settings.metrics ? await loadMetrics(lines) : undefined
   const metrics = registry ? { metrics: registry } : {}
-  const server = await createServer({ ...given(settings), ...metrics, databaseUrl, logger })
+  const topology = topologyOf(settings)
+  const server = await createServer({
+    ...given(settings),
+    ...metrics,
+    ...topology,
+    databaseUrl,
+    logger,
+  })
   stops.push(() => server.close(settings.stopTimeoutMs))
   server.load(
     kafkaTopicDestination({
@@ -31,6 +39,7 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       cloudEventsHeaders: settings.cloudEventsHeaders,
       transactionalIdPrefix: settings.transactionalIdPrefix,
       stopTimeoutMs: settings.stopTimeoutMs,
+      ...topology,
       ...(settings.allowedTokenEndpoints === undefined
         ? {}
         : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
@@ -63,6 +72,14 @@ async function embeddedKafka(logger: Logger, stops: Stop[]): Promise<void> {
     { bootstrapServers: kafka.bootstrapServers },
     "KAFKA_BOOTSTRAP_SERVERS is not set: started librdkafka's mock cluster, in memory, for trying out",
   )
+}
+
+function topologyOf({
+  topologyFile: file,
+  topologyEnvironment: environment,
+  vaultConfigPath,
+}: ServerSettings): { readonly topology?: ServerTopology } {
+  return file === undefined ? {} : { topology: { file, environment, vaultConfigPath } }
 }
 
 /** Settings that are set, in the form of optional options. */

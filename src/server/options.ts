@@ -50,6 +50,8 @@ export interface ServerSettings {
   readonly transactionalIdPrefix: string
   readonly metrics: boolean
   readonly metricsToken: string | undefined
+  readonly topologyFile: string | undefined
+  readonly topologyEnvironment: string | undefined
   readonly logLevel: string
 }
 
@@ -199,6 +201,16 @@ const variables = {
     kind: 'text',
     secret: true,
     doc: 'Accepted as bearer token for /metrics and nothing else.',
+  },
+  topologyFile: {
+    name: 'TOPOLOGY_FILE',
+    kind: 'text',
+    doc: 'Topology file of the Kafka cluster: `/ready` asks for its health, and with `fhir.enforceCatalogue` destinations are held to it.',
+  },
+  topologyEnvironment: {
+    name: 'TOPOLOGY_ENVIRONMENT',
+    kind: 'text',
+    doc: 'Environment of the topology file.',
   },
   logLevel: {
     name: 'LOG_LEVEL',

@@ -2,6 +2,8 @@ import type { Knex } from 'knex'
 import type { FhirHost, FhirServerModule } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { MetricsText } from './http/metrics-route.ts'
+import type { TopologyFile } from '../topology/catalogue.ts'
+import type { HealthProbeOptions } from '../topology/health/health-probe.ts'
 
 export interface ServerOptions {
   /** PostgreSQL connection string; this or `knex` is required. */
@@ -36,11 +38,17 @@ export interface ServerOptions {
   readonly metrics?: MetricsText
   /** Accepted as `Authorization: Bearer <token>` for /metrics and nothing else. */
   readonly metricsToken?: string
+  /** Topology of the Kafka cluster, whose health `/ready` asks for; absent: it asks for database and modules alone. */
+  readonly topology?: ServerTopology
   /** @default silent */
   readonly logger?: Logger
   /** Modules to load; the same as calling `load` for each. */
   readonly modules?: readonly FhirServerModule[]
 }
+
+/** Where a topology is, and how its principals log in. */
+export interface ServerTopology
+  extends TopologyFile, Pick<HealthProbeOptions, 'vaultConfigPath' | 'deadlineMs' | 'maxAgeMs'> {}
 
 /** A FHIR R4 server on PostgreSQL that modules are loaded into. */
 export interface ReferenceServer extends AsyncDisposable {

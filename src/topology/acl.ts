@@ -29,8 +29,12 @@ export interface Acl {
 
 type Resource = Pick<Acl, 'resourceType' | 'patternType' | 'resourceName'>
 
-/** Kafka's name of the cluster in ACLs. */
-const clusterName = 'kafka-cluster'
+const cluster: Resource = {
+  resourceType: 'CLUSTER',
+  patternType: 'LITERAL',
+  // Kafka's name of any cluster in ACLs.
+  resourceName: 'kafka-cluster',
+}
 
 /** What each capability of a role is in Kafka. A read without its groups reads nothing (check L7). */
 export const capabilities: Readonly<
@@ -57,7 +61,7 @@ export function aclsOfRole(role: RoleEntry, principal: string): Acl[] {
     TOPIC: resources('TOPIC', role.topics),
     GROUP: resources('GROUP', role.groups),
     TRANSACTIONAL_ID: resources('TRANSACTIONAL_ID', role.transactionalIds),
-    CLUSTER: [{ resourceType: 'CLUSTER', patternType: 'LITERAL', resourceName: clusterName }],
+    CLUSTER: [cluster],
   }
   return role.can.flatMap((capability) =>
     Object.entries(capabilities[capability]).flatMap(([resourceType, operations]) =>
@@ -73,24 +77,31 @@ function resources(resourceType: AclResourceType, patterns: readonly string[] = 
 }
 
 export interface DestinationRights {
-  readonly kind: 'kafka-at-least-once' | 'kafka-best-effort'
   readonly kafkaTopic: string
+  /** At least once, unless the module's option `transactional` is false. */
+  readonly isTransactional: boolean
+  /** The brokers want a right on the cluster of whoever is idempotent without being transactional. */
+  readonly idempotentWrite: boolean
   /** Of the module; transactional ids and groups of checkpoints start with it and a hyphen. */
   readonly transactionalIdPrefix: string
   /** Where the offsets of checkpoints stand; undefined: no checkpoints. */
   readonly checkpointTopic: string | undefined
 }
 
-/** What a destination needs to deliver, and at least once to deliver each event once.
+/** What a destination needs to deliver, and at least once to deliver each event once. Kafka's own authorizer takes Write for Describe as well; others may
+ *  not.
  *  @param principal `User:<name>` */
 export function aclsOfDestination(principal: string, rights: DestinationRights): Acl[] {
-  const { kind, kafkaTopic, transactionalIdPrefix, checkpointTopic } = rights
+  const { kafkaTopic, isTransactional, transactionalIdPrefix, checkpointTopic } = rights
   const topic = topicNamed(kafkaTopic)
   const own = { patternType: 'PREFIXED', resourceName: `${transactionalIdPrefix}-` } as const
   const transactionalId: Resource = { resourceType: 'TRANSACTIONAL_ID', ...own }
   const group: Resource = { resourceType: 'GROUP', ...own }
   const acls = [allow(principal, 'WRITE', topic), allow(principal, 'DESCRIBE', topic)]
-  if (kind === 'kafka-best-effort') return acls
+  if (!isTransactional) {
+    if (rights.idempotentWrite) acls.push(allow(principal, 'IDEMPOTENT_WRITE', cluster))
+    return acls
+  }
   acls.push(
     allow(principal, 'WRITE', transactionalId),
     allow(principal, 'DESCRIBE', transactionalId),
@@ -119,6 +130,19 @@ export function isPatternWithin(inner: Resource, outer: Resource): boolean {
     : inner.patternType === 'LITERAL' && inner.resourceName === outer.resourceName
 }
 
+/** Whether one of the ACLs gives its principal the same right on all that its pattern takes in. */
+export function isCovered(
+  wanted: Resource & Pick<Acl, 'principal' | 'operation'>,
+  acls: readonly Acl[],
+): boolean {
+  return acls.some(
+    ({ principal, operation, ...resource }) =>
+      principal === wanted.principal &&
+      operation === wanted.operation &&
+      isPatternWithin(wanted, resource),
+  )
+}
+
 /** Whether one of the ACLs allows the principal to do it on the one resource of that name. */
 export function isAllowed(
   acls: readonly Acl[],
@@ -127,10 +151,9 @@ export function isAllowed(
   resourceType: AclResourceType,
   resourceName: string,
 ): boolean {
-  const wanted: Resource = { resourceType, resourceName, patternType: 'LITERAL' }
-  return acls.some(
-    (acl) =>
-      acl.principal === principal && acl.operation === operation && isPatternWithin(wanted, acl),
+  return isCovered(
+    { principal, operation, resourceType, resourceName, patternType: 'LITERAL' },
+    acls,
   )
 }
 

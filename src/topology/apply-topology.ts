@@ -32,6 +32,7 @@ export async function applyTopology(
   const plan = await planTopology(topology, admin, options)
   refuseImpossible(plan)
   const applied = plan.lines.filter(isOpen)
+  if (applied.length === 0) return { applied, left: plan.lines }
   let done = 0
   for (const step of stepsOf(applied)) {
     for (const line of step) options.onLine?.(line, done++, applied.length)

@@ -69,6 +69,10 @@ export interface ServiceEntry {
   readonly groupPrefix: string
   /** The topic it proves with that it reaches Kafka. */
   readonly health?: string
+  /** Principal that it writes with. Default: the one whose role may write to the health topic. */
+  readonly producer?: string
+  /** Principal that it reads with. Default: the one whose role may read the health topic. */
+  readonly consumer?: string
   /** Most instances of it that run at once. */
   readonly maxInstances?: number
 }
@@ -117,6 +121,8 @@ export interface FhirSection {
   readonly transactionalIdPrefix?: string
   /** As the module's option of that name. */
   readonly checkpointTopic?: string
+  /** The brokers are older than Kafka 2.8, and want IdempotentWrite on the cluster of whoever sends without transactions. */
+  readonly idempotentWrite?: boolean
   readonly destinations?: readonly DestinationEntry[]
 }
 
@@ -128,6 +134,8 @@ export interface DestinationEntry {
   readonly kind: 'kafka-at-least-once' | 'kafka-best-effort'
   /** Default: the one principal whose role may write to the Kafka topic. */
   readonly principal?: string
+  /** As the module's option of that name. Default true. */
+  readonly transactional?: boolean
   /** As the module's option of that name. Default true. */
   readonly checkpoint?: boolean
 }

@@ -1,5 +1,5 @@
 import { Document, stringify } from 'yaml'
-import { aclKey, aclsOfRole, capabilities, isPatternWithin, type Acl } from './acl.ts'
+import { aclKey, aclsOfRole, capabilities, type Acl } from './acl.ts'
 import type { ClusterAdmin, ClusterTopic } from './cluster-admin.ts'
 import type {
   Capability,
@@ -121,7 +121,7 @@ function rolesOf(acls: readonly Acl[], name: string): Record<string, RoleEntry> 
   const live = new Set(acls.map(aclKey))
   const byPatterns = new Map<string, RoleEntry>()
   for (const capability of Object.keys(capabilities) as Capability[]) {
-    const role = roleOf(capability, acls, name)
+    const role = roleOf(capability, acls, live, name)
     const given = role ? aclsOfRole(role, acls[0]?.principal ?? '') : []
     if (!role || given.length === 0 || !given.every((acl) => live.has(aclKey(acl)))) continue
     const { can: _, ...patterns } = role
@@ -135,6 +135,7 @@ function rolesOf(acls: readonly Acl[], name: string): Record<string, RoleEntry> 
 function roleOf(
   capability: Capability,
   acls: readonly Acl[],
+  live: ReadonlySet<string>,
   principal: string,
 ): RoleEntry | undefined {
   const patterns = (type: Acl['resourceType']): string[] => {
@@ -143,14 +144,9 @@ function roleOf(
       ({ resourceType, permission, host }) =>
         resourceType === type && permission === 'ALLOW' && host === '*',
     )
-    const has = (resource: Acl, operation: Acl['operation']): boolean =>
-      ofType.some(
-        (acl) =>
-          acl.operation === operation &&
-          isPatternWithin(acl, resource) &&
-          isPatternWithin(resource, acl),
-      )
-    const whole = ofType.filter((acl) => operations.every((operation) => has(acl, operation)))
+    const whole = ofType.filter((acl) =>
+      operations.every((operation) => live.has(aclKey({ ...acl, operation }))),
+    )
     return operations.length === 0 ? [] : [...new Set(whole.map(patternText))].toSorted()
   }
   const [topics, groups, transactionalIds] = [

@@ -2,7 +2,7 @@ import type { Admin, AdminOptions } from '@platformatic/kafka'
 import type * as Platformatic from '@platformatic/kafka'
 import { sortedAcls, type Acl } from './acl.ts'
 import type { ClusterAdmin, ClusterFacts, ClusterTopic, NewTopic } from './cluster-admin.ts'
-import { clusterFailure } from './cluster-failure.ts'
+import { ClusterFailure, clusterFailure } from './cluster-failure.ts'
 
 type Library = typeof Platformatic
 
@@ -32,21 +32,22 @@ export class PlatformaticAdmin implements ClusterAdmin {
   /** Needs DescribeConfigs on the cluster, which nothing else does. */
   async #transactionLogReplicas(broker: number): Promise<number | undefined> {
     try {
-      const [described] = await this.#admin.describeConfigs({
-        resources: [
-          {
-            resourceType: this.#kafka.ConfigResourceTypes.BROKER,
-            resourceName: String(broker),
-            configurationKeys: [transactionLogSetting],
-          },
-        ],
-      })
+      const [described] = await this.#try('The settings of a broker could not be read', () =>
+        this.#admin.describeConfigs({
+          resources: [
+            {
+              resourceType: this.#kafka.ConfigResourceTypes.BROKER,
+              resourceName: String(broker),
+              configurationKeys: [transactionLogSetting],
+            },
+          ],
+        }),
+      )
       const value = described?.configs.find(({ name }) => name === transactionLogSetting)?.value
       return value === undefined || value === null ? undefined : Number(value)
     } catch (error) {
-      const failure = clusterFailure('', error)
-      if (failure.isUnauthorized) return undefined
-      throw clusterFailure('The settings of a broker could not be read', error)
+      if (error instanceof ClusterFailure && error.isUnauthorized) return undefined
+      throw error
     }
   }
 

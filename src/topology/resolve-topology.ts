@@ -1,11 +1,4 @@
-import {
-  aclsOfDestination,
-  aclsOfRole,
-  isAllowed,
-  isPatternWithin,
-  sortedAcls,
-  type Acl,
-} from './acl.ts'
+import { aclsOfDestination, aclsOfRole, isAllowed, isCovered, sortedAcls, type Acl } from './acl.ts'
 import type { DestinationEntry, EnvironmentEntry, TopologyDocument } from './document.ts'
 import { refuseErrors, type DocumentPath, type Finding, type Report } from './finding.ts'
 import type { TopologySource } from './parse-topology.ts'
@@ -32,13 +25,16 @@ export function resolveTopology(
   environment?: string,
   variables: Readonly<Record<string, string | undefined>> = process.env,
 ): ResolvedTopology {
+  const fault = environmentFault(source.document, environment)
+  refuseErrors(fault ? [source.locate(fault)] : [])
   const findings: Finding[] = []
   const topology = resolveInto(findings, source.document, environment, variables)
   refuseErrors(findings.map((finding) => source.locate(finding)))
   return topology
 }
 
-/** Like `resolveTopology`, with all that is wrong as findings. */
+/** Like `resolveTopology`, with all that is wrong as findings.
+ *  @param environment without a fault */
 export function resolveInto(
   findings: Finding[],
   document: TopologyDocument,
@@ -46,11 +42,13 @@ export function resolveInto(
   variables: Readonly<Record<string, string | undefined>>,
 ): ResolvedTopology {
   const report: Report = (finding) => findings.push(finding)
-  const entry = environmentOf(document, environment, report)
+  const entry = document.environments?.[environment ?? '']
   const { cluster: _, environments: __, ...rest } = document
-  const plain = substituteAll(rest, [], variablesOf(entry, variables), report)
-  const topics = resolveTopics(plain, environment, variablesOf(entry, variables), entry, report)
+  const values = variablesOf(entry, variables)
+  const plain = substituteAll(rest, [], values, report)
+  const topics = resolveTopics(plain, environment, values, entry, report)
   const roleAcls = aclsOfRoles(plain, report)
+  checkServicePrincipals(plain, report)
   const { destinations, acls } = resolveDestinations(plain, topics, roleAcls, report)
   return {
     name: plain.metadata.name,
@@ -65,27 +63,29 @@ export function resolveInto(
       Object.entries(plain.principals ?? {}).map(([name, { user }]) => [name, user]),
     ),
     destinations,
+    fhir: {
+      enforceCatalogue: plain.fhir?.enforceCatalogue === true,
+      transactionalIdPrefix: plain.fhir?.transactionalIdPrefix ?? defaultTransactionalIdPrefix,
+      checkpointTopic: plain.fhir?.checkpointTopic,
+    },
     allow: plain.naming?.allow ?? [],
     ignore: plain.naming?.ignore ?? [],
     brokers: entry?.brokers,
   }
 }
 
-function environmentOf(
+/** What is wrong with the name of an environment. Nothing else is worth saying then: most of it would follow. */
+export function environmentFault(
   { environments = {} }: TopologyDocument,
   name: string | undefined,
-  report: Report,
-): EnvironmentEntry | undefined {
+): Finding | undefined {
   const known = Object.keys(environments)
-  const entry =
-    name !== undefined && Object.hasOwn(environments, name) ? environments[name] : undefined
-  if (entry || (name === undefined && known.length === 0)) return entry
+  if (name === undefined ? known.length === 0 : known.includes(name)) return undefined
   const which =
     name === undefined ? 'An environment is needed' : `There is no environment "${name}"`
   const choice = known.length === 0 ? 'the file has none' : `it is one of ${known.join(', ')}`
   const message = `${which}: ${choice}.`
-  report({ check: 'reference', severity: 'error', message, path: ['environments'] })
-  return undefined
+  return { check: 'reference', severity: 'error', message, path: ['environments'] }
 }
 
 /** What stands in the file wins: it is the same on every machine. */
@@ -105,6 +105,17 @@ function aclsOfRoles(document: TopologyDocument, report: Report): Acl[] {
     const principal = principalNamed(document, role.principal, path, report)
     return principal === undefined ? [] : aclsOfRole(role, principal)
   })
+}
+
+function checkServicePrincipals(document: TopologyDocument, report: Report): void {
+  for (const [name, entry] of Object.entries(document.services ?? {})) {
+    for (const side of ['producer', 'consumer'] as const) {
+      const principal = entry[side]
+      if (principal !== undefined) {
+        principalNamed(document, principal, ['services', name, side], report)
+      }
+    }
+  }
 }
 
 function principalNamed(
@@ -169,8 +180,9 @@ function resolveDestinations(
     const principal = principalOf(document, entry, roleAcls, path, report)
     if (principal !== undefined) {
       const rights = aclsOfDestination(principal, {
-        kind: entry.kind,
         kafkaTopic: entry.kafkaTopic,
+        isTransactional: entry.kind === 'kafka-at-least-once' && entry.transactional !== false,
+        idempotentWrite: fhir?.idempotentWrite === true,
         transactionalIdPrefix: fhir?.transactionalIdPrefix ?? defaultTransactionalIdPrefix,
         checkpointTopic:
           entry.checkpoint === false ? undefined : (fhir?.checkpointTopic ?? entry.kafkaTopic),
@@ -184,15 +196,6 @@ function resolveDestinations(
     mustBeKnown(fhir.checkpointTopic, ['fhir', 'checkpointTopic'])
   }
   return { destinations, acls }
-}
-
-function isCovered(acl: Acl, roleAcls: readonly Acl[]): boolean {
-  return roleAcls.some(
-    (other) =>
-      other.principal === acl.principal &&
-      other.operation === acl.operation &&
-      isPatternWithin(acl, other),
-  )
 }
 
 function principalOf(

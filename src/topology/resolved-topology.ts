@@ -17,6 +17,7 @@ export interface ResolvedTopology {
   /** Principals of the document, by their names in the file: `User:<name>` each. */
   readonly principals: Named<string>
   readonly destinations: readonly ResolvedDestination[]
+  readonly fhir: ResolvedFhir
   /** Prefixes that names of topics start with; empty where the document allows any. */
   readonly allow: readonly string[]
   /** Prefixes of topics that belong to somebody else. */
@@ -52,6 +53,16 @@ export interface ConsumerGroup {
   readonly topics: readonly string[]
   /** Most members it has, where the service says. */
   readonly maxInstances: number | undefined
+}
+
+/** What the document says about the module of a FHIR server. */
+export interface ResolvedFhir {
+  /** Whether destinations may only use topics that the document declares for them. */
+  readonly enforceCatalogue: boolean
+  /** As the module's option of that name. */
+  readonly transactionalIdPrefix: string
+  /** As the module's option of that name. */
+  readonly checkpointTopic: string | undefined
 }
 
 export interface ResolvedDestination {

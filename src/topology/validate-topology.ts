@@ -2,22 +2,22 @@ import { documentationFindings } from './documentation-check.ts'
 import type { Finding, LocatedFinding } from './finding.ts'
 import { lintTopology } from './lint-topology.ts'
 import type { TopologySource } from './parse-topology.ts'
-import { resolveInto } from './resolve-topology.ts'
+import { environmentFault, resolveInto } from './resolve-topology.ts'
 import type { ResolvedTopology } from './resolved-topology.ts'
 
 export interface ValidateOptions {
   /** Only this environment; default: all that the document has. */
-  readonly environment?: string
+  readonly environment?: string | undefined
   /** Values of `${VARIABLES}`; default: of the process. */
   readonly variables?: Readonly<Record<string, string | undefined>>
   /** A page about the topics that must name all of them and no others. */
-  readonly page?: { readonly file: string; readonly text: string }
+  readonly page?: { readonly file: string; readonly text: string } | undefined
 }
 
 export interface Validation {
   /** In the order of the file, each once, whatever the number of environments it is true in. */
   readonly findings: readonly LocatedFinding[]
-  /** The document in each of its environments, or as it is where it has none. */
+  /** The document in each of its environments, or as it is where it has none. Empty when the asked for environment is not there. */
   readonly topologies: readonly ResolvedTopology[]
 }
 
@@ -26,6 +26,10 @@ export function validateTopology(
   source: TopologySource,
   { environment, variables = process.env, page }: ValidateOptions = {},
 ): Validation {
+  if (environment !== undefined) {
+    const fault = environmentFault(source.document, environment)
+    if (fault) return { findings: [source.locate(fault)], topologies: [] }
+  }
   const declared = Object.keys(source.document.environments ?? {})
   const all = declared.length === 0 ? [undefined] : declared
   const environments = environment === undefined ? all : [environment]

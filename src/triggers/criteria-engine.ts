@@ -7,7 +7,7 @@ import { compileExpression, nothing } from './expression.ts'
 import type { AstNode, Position } from './fhirpath-ast.ts'
 import { FuelError, type Fuel } from './fuel.ts'
 import { guardsFor, planGuards, type GuardPlan, type Guards } from './guards.ts'
-import { References, type ResolvedReferences } from './references.ts'
+import { noReferences, References, type ResolvedReferences } from './references.ts'
 import { isPreviousUnknown, unknownPrevious } from './unknown-previous.ts'
 
 /** What an evaluation came to. */
@@ -114,8 +114,6 @@ function learn(text: string): Learned {
     ast && issues.length === 0 ? planGuards(text, ast) : { thresholds: [], conditions: [] }
   return { facts: factsOf(checked), plan, fault: issues[0] }
 }
-
-const noReferences: ResolvedReferences = new Map()
 
 /** Where and why the evaluation of a criteria fails even on nothing, for example `1 + 'a'`. */
 export function dryRun(text: string): { error: string; position: Position } | undefined {

@@ -3,7 +3,7 @@ import type { Change } from '../host/types.ts'
 import { criteriaLimits } from './criteria-language.ts'
 import { compileExpression, type Expression } from './expression.ts'
 import type { Fuel } from './fuel.ts'
-import { References, type ResolvedReferences } from './references.ts'
+import { noReferences, References } from './references.ts'
 import { asksForPrevious, isPreviousUnknown } from './unknown-previous.ts'
 import type { ComparableNumber, NumberAtPath, NumbersAtPaths } from './thresholds.ts'
 
@@ -73,9 +73,6 @@ export class PathNumbers implements NumbersAtPaths {
     }
   }
 }
-
-/** None is asked for. */
-const noReferences: ResolvedReferences = new Map()
 
 function expressionOf(path: string): PathExpression {
   let known = expressions.get(path)

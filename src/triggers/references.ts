@@ -7,6 +7,9 @@ import { criteriaLimits } from './criteria-language.ts'
  *  A reference that is not a key has not been read yet. */
 export type ResolvedReferences = ReadonlyMap<string, FhirResource | undefined>
 
+/** Nothing has been read yet. */
+export const noReferences: ResolvedReferences = new Map()
+
 const relativeReference =
   /^(([A-Z][A-Za-z]+)\/[A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/
 

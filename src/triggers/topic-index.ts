@@ -12,7 +12,7 @@ import { criteriaLimits } from './criteria-language.ts'
 import { anyType, isDomainResource } from './element-model.ts'
 import { decideByConditions } from './guards.ts'
 import { PathNumbers } from './path-numbers.ts'
-import type { ResolvedReferences } from './references.ts'
+import { noReferences, type ResolvedReferences } from './references.ts'
 import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
 import type { NumbersAtPaths } from './thresholds.ts'
 import { budgetSpent, TopicBudgets } from './topic-budgets.ts'
@@ -43,7 +43,6 @@ export interface MatchResult {
 }
 
 const noMatch: MatchResult = { fired: [], undecided: [], pending: [] }
-const nothingResolved: ResolvedReferences = new Map()
 
 /** The triggers on one concrete resource type. */
 interface TypeBuckets {
@@ -131,7 +130,7 @@ export class TopicIndex {
   /** Decides every topic that this change could fire. Never throws.
    *
    *  @param resolved What `resolve()` can see. */
-  match(change: Change, resolved: ResolvedReferences = nothingResolved): MatchResult {
+  match(change: Change, resolved: ResolvedReferences = noReferences): MatchResult {
     while (this.#joinNext(change));
     const bucket = this.#bucketFor(change)
     if (!bucket) return noMatch
@@ -159,7 +158,7 @@ export class TopicIndex {
     if (!bucket) return noMatch
     const findings = new Findings(bucket.always)
     for (const group of bucket.candidates(change, numbers)) {
-      findings.meet(group, change, resolved ?? nothingResolved, numbers)
+      findings.meet(group, change, resolved ?? noReferences, numbers)
       await pause()
     }
     return findings.result()

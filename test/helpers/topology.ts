@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Acl } from '../../src/topology/acl.ts'
 import type { ClusterAdmin, ClusterFacts, ClusterTopic } from '../../src/topology/cluster-admin.ts'
 import { parseTopology, type TopologySource } from '../../src/topology/parse-topology.ts'
 import { resolveTopology } from '../../src/topology/resolve-topology.ts'
 import type { ResolvedTopology } from '../../src/topology/resolved-topology.ts'
+import type { CleanUp } from './postgres.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -21,7 +25,20 @@ const head = 'apiVersion: fhir-kafka/v1\nkind: KafkaTopology\nmetadata: { name: 
 
 /** A document of these lines and the obligatory first three. */
 export function topologySource(lines: string): TopologySource {
-  return parseTopology(head + lines, 'test.yaml')
+  return parseTopology(topologyText(lines), 'test.yaml')
+}
+
+export function topologyText(lines: string): string {
+  return head + lines
+}
+
+/** Path of a file with this text, in a directory of its own that is removed after the test. */
+export async function topologyFile(t: CleanUp, text: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'topology-'))
+  t.after?.(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'topology.yaml')
+  await writeFile(file, text)
+  return file
 }
 
 export function topologyOf(

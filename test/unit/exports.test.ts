@@ -41,9 +41,11 @@ it('exports this for the authors of hosts', () => {
 
 it('exports this for topologies', () => {
   assert.deepEqual(Object.keys(topology).toSorted(), [
+    'HealthProbe',
     'TopologyError',
     'aclFormats',
     'applyTopology',
+    'checkHealth',
     'connectClusterAdmin',
     'formatAcls',
     'formatFinding',
@@ -52,6 +54,7 @@ it('exports this for topologies', () => {
     'importedYaml',
     'parseTopology',
     'planTopology',
+    'readTopology',
     'resolveTopology',
     'topologyChecks',
     'topologyPage',

@@ -16,10 +16,9 @@ export const docsCommand: Command = {
   run: (call) => {
     const { options, io } = call
     const source = topologyFile(call)
-    const environment = options.text('env')
     const { findings, topologies } = validateTopology(source, {
       variables: io.env,
-      ...(environment === undefined ? {} : { environment }),
+      environment: options.text('env'),
     })
     // A page about a cluster with faults is still a page; one without values is none.
     refuseErrors(findings.filter(({ check }) => unresolved.has(check)))

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import {
   formatFinding,
   refuseErrors,
   TopologyError,
   type LocatedFinding,
 } from '../../topology/finding.ts'
-import { parseTopology, type TopologySource } from '../../topology/parse-topology.ts'
+import type { TopologySource } from '../../topology/parse-topology.ts'
+import { readTopology } from '../../topology/read-topology.ts'
 import type { ResolvedTopology } from '../../topology/resolved-topology.ts'
 import { validateTopology } from '../../topology/validate-topology.ts'
 import type { CommandCall, CommandIo, CommandOption } from '../command.ts'
@@ -21,16 +21,7 @@ export function topologyFile({ positionals }: CommandCall): TopologySource {
   if (file === undefined || others.length > 0) {
     throw new TopologyError('The command takes one file.')
   }
-  return parseTopology(readText(file), file)
-}
-
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new TopologyError(`The file cannot be read: ${reason}.`, { cause: error })
-  }
+  return readTopology(file)
 }
 
 /** The one environment of a file that a command works with, checked; warnings go to stderr.
@@ -39,20 +30,29 @@ export function checkedTopology(
   source: TopologySource,
   { options, io }: CommandCall,
 ): ResolvedTopology {
-  const environment = options.text('env')
-  const environments = Object.keys(source.document.environments ?? {})
-  if (environment === undefined && environments.length > 0) {
-    throw new TopologyError(`Say for which environment: --env ${environments.join(' | ')}.`)
-  }
+  const environment = environmentOf(source, { options })
   const { findings, topologies } = validateTopology(source, {
     variables: io.env,
-    ...(environment === undefined ? {} : { environment }),
+    environment,
   })
   refuseErrors(findings)
   printWarnings(findings, io)
   const [topology] = topologies
   if (!topology) throw new RangeError('a file has one environment at least')
   return topology
+}
+
+/** @throws {@link TopologyError} when the file has several environments and none of them is said */
+export function environmentOf(
+  { document }: TopologySource,
+  { options }: Pick<CommandCall, 'options'>,
+): string | undefined {
+  const environment = options.text('env')
+  const environments = Object.keys(document.environments ?? {})
+  if (environment === undefined && environments.length > 0) {
+    throw new TopologyError(`Say for which environment: --env ${environments.join(' | ')}.`)
+  }
+  return environment
 }
 
 function printWarnings(findings: readonly LocatedFinding[], io: CommandIo): void {

@@ -1,7 +1,8 @@
 import { formatFinding, TopologyError, type LocatedFinding } from '../../topology/finding.ts'
+import { readText } from '../../topology/read-topology.ts'
 import { validateTopology } from '../../topology/validate-topology.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
-import { environmentOption, json, readText, topologyFile } from './topology-file.ts'
+import { environmentOption, json, topologyFile } from './topology-file.ts'
 
 export const validateCommand: Command = {
   name: 'topology validate',
@@ -32,12 +33,12 @@ export const validateCommand: Command = {
 /** All that is wrong, also with a file that is no document. */
 function findingsOf(call: CommandCall): readonly LocatedFinding[] {
   const { options, io } = call
-  const [environment, page] = [options.text('env'), options.text('page')]
+  const page = options.text('page')
   try {
     return validateTopology(topologyFile(call), {
       variables: io.env,
-      ...(environment === undefined ? {} : { environment }),
-      ...(page === undefined ? {} : { page: { file: page, text: readText(page) } }),
+      environment: options.text('env'),
+      page: page === undefined ? undefined : { file: page, text: readText(page) },
     }).findings
   } catch (error) {
     if (error instanceof TopologyError && error.findings.length > 0) return error.findings

@@ -1,5 +1,6 @@
 import type { ClusterAdmin } from '../../topology/cluster-admin.ts'
-import { connectClusterAdmin, type ConnectOptions } from '../../topology/connect-cluster-admin.ts'
+import type { ConnectOptions } from '../../topology/cluster-connection.ts'
+import { connectClusterAdmin } from '../../topology/connect-cluster-admin.ts'
 import type { TopologySource } from '../../topology/parse-topology.ts'
 import { checkOf, formatPlanLine, type PlanLine } from '../../topology/plan-line.ts'
 import type { TopologyCheck } from '../../topology/finding.ts'

@@ -5,8 +5,10 @@ export type ClusterCauseName =
   | 'topic-created-by-use'
   | 'topic-invisible'
   | 'topic-forbidden'
+  | 'topic-unreadable'
   | 'transactional-id-forbidden'
   | 'group-forbidden'
+  | 'group-unreadable'
   | 'cluster-forbidden'
   | 'record-too-large'
   | 'producer-fenced'
@@ -63,6 +65,13 @@ export const clusterCauses: Readonly<Record<ClusterCauseName, CauseRow>> = {
       `Topic authorization failed: the Kafka principal may not write to ${topic}; it needs Write and Describe.`,
     remedy: 'Grant the principal Write and Describe on the topic.',
   },
+  'topic-unreadable': {
+    parameter: 'kafkaTopic',
+    issue: 'forbidden',
+    say: ({ topic }) =>
+      `Topic authorization failed: the Kafka principal may not read ${topic}; it needs Read and Describe.`,
+    remedy: 'Only `topology health` says it. Grant the principal Read and Describe on the topic.',
+  },
   'transactional-id-forbidden': {
     codes: [53],
     parameter: 'saslJaasConfig',
@@ -81,13 +90,20 @@ export const clusterCauses: Readonly<Record<ClusterCauseName, CauseRow>> = {
     remedy:
       'Grant the principal Read on consumer groups with the prefix of the option transactionalIdPrefix. Without it delivery goes on, and a crash can send events twice.',
   },
+  'group-unreadable': {
+    parameter: 'saslJaasConfig',
+    issue: 'forbidden',
+    say: ({ detail }) =>
+      `Group authorization failed: the Kafka principal may not read with the consumer group ${detail}; it needs Read on it.`,
+    remedy: 'Only `topology health` says it. Grant the principal Read on the consumer group.',
+  },
   'cluster-forbidden': {
     codes: [31],
     parameter: 'saslJaasConfig',
     issue: 'forbidden',
     say: () =>
-      'Cluster authorization failed: the Kafka principal needs Write on the topic (brokers before Kafka 3.0: IdempotentWrite on the cluster).',
-    remedy: 'Grant the principal Write on the topic; brokers before 3.0 want IdempotentWrite.',
+      'Cluster authorization failed: the Kafka principal needs Write on the topic (brokers before Kafka 2.8: IdempotentWrite on the cluster).',
+    remedy: 'Grant the principal Write on the topic; brokers before 2.8 want IdempotentWrite.',
   },
   'record-too-large': {
     codes: [10, 18],

@@ -10,12 +10,15 @@ import { readBody } from '../../http/read-body.ts'
 import { sendAnswer } from '../../http/send-answer.ts'
 import { outcomeOfError, unavailable } from '../../rest/outcomes.ts'
 import type { RequestTarget } from '../../rest/request-url.ts'
+import type { ServerProbes } from '../probes/server-probes.ts'
+import { answerProbe, probeOf } from './probe-route.ts'
 import { basePath, parseTargetBelowBase } from './base-path.ts'
 
 export interface AppParts extends MetricsRouteParts {
   readonly bodyLimitBytes: number
   readonly correlationHeader: string
   readonly trustedProxies: string
+  readonly probes: ServerProbes
   readonly logger: Logger
   /** Base URL for Location and fullUrl; links use it too when the client named the same host. */
   readonly baseUrl: () => string
@@ -33,6 +36,11 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', false)
   app.set('trust proxy', parts.trustedProxies)
   app.use(async (request: Request, response: Response) => {
+    const probe = probeOf(request)
+    if (probe) {
+      await answerProbe(probe, request, response, parts)
+      return
+    }
     const requestId = randomUUID()
     response.set('x-request-id', requestId)
     const startedMs = performance.now()

@@ -56,6 +56,16 @@ export class Authenticator {
     return { id: match.id }
   }
 
+  /** Whether the caller has shown credentials, or none are asked for. */
+  accepts(authorization: string | undefined): boolean {
+    try {
+      this.authenticate(authorization)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** @throws OperationOutcomeError `unauthorized` (401) when credentials are configured and the caller has shown none */
   authorize(principal: Principal | undefined): void {
     if (this.isRequired && !principal) throw unauthorizedError()

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Acl } from '../acl.ts'
 import type { SaslMechanism } from '../document.ts'
@@ -18,15 +19,14 @@ export function strimziUsers(
 ): string {
   const users = [...new Set(acls.map(({ principal }) => principal))]
   return users
-    .map((user) =>
-      stringify({
+    .map((user) => {
+      const { name, userName } = kubernetesName(user.replace(/^User:/, ''))
+      return stringify({
         apiVersion: 'kafka.strimzi.io/v1',
         kind: 'KafkaUser',
-        metadata: {
-          name: user.replace(/^User:/, ''),
-          labels: { 'strimzi.io/cluster': clusterName },
-        },
+        metadata: { name, labels: { 'strimzi.io/cluster': clusterName } },
         spec: {
+          ...userName,
           ...authentication(saslMechanism),
           authorization: {
             type: 'simple',
@@ -48,9 +48,28 @@ export function strimziUsers(
             ),
           },
         },
-      }),
-    )
+      })
+    })
     .join('---\n')
+}
+
+/** A name that Kubernetes takes, and where that is another one than the user's, the element that says so. */
+function kubernetesName(user: string): {
+  readonly name: string
+  readonly userName?: { readonly userName: string }
+} {
+  if (
+    user.length <= 253 &&
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(user)
+  ) {
+    return { name: user }
+  }
+  const readable = user.toLowerCase().match(/[a-z0-9]+/g) ?? []
+  const suffix = createHash('sha256').update(user).digest('hex').slice(0, 8)
+  return {
+    name: [...readable, suffix].join('-').slice(-253).replace(/^-/, ''),
+    userName: { userName: user },
+  }
 }
 
 /** Strimzi makes passwords for SCRAM-SHA-512 and certificates; of anybody else it only keeps the rights. */

@@ -1,4 +1,5 @@
-import type { Acl } from '../acl.ts'
+import { createHash } from 'node:crypto'
+import { aclKey, type Acl } from '../acl.ts'
 
 /** Resources of Terraform's provider confluentinc/confluent, whose configuration names the cluster (kafka_id, kafka_rest_endpoint, kafka_api_key).
  *  https://registry.terraform.io/providers/confluentinc/confluent/latest/docs/resources/confluent_kafka_acl */
@@ -23,18 +24,20 @@ export function terraformConfluent(acls: readonly Acl[]): string {
     .join('\n')
 }
 
-/** Letters, digits, "_" and "-"; other characters by their code, so that no two ACLs have the same label. */
+/** Of letters, digits, "_" and "-". A name with other characters than those of most names ends in a digest, so that no two ACLs have the same label. */
 function labelOf(acl: Acl): string {
   const { principal, permission, operation, resourceType, patternType, resourceName, host } = acl
-  const text = [principal, permission, operation, resourceType, patternType, resourceName, host]
-    .map((part) => part.replaceAll(/[^A-Za-z0-9-]/g, escaped))
+  const user = principal.replace(/^User:/, '')
+  const from = host === '*' ? 'any' : host
+  const text = ['User', user, permission, operation, resourceType, patternType, resourceName, from]
+    .map((part) => part.replaceAll(/[^A-Za-z0-9-]/g, '_'))
     .join('__')
-  return /^[A-Za-z_]/.test(text) ? text : `_${text}`
+  const isPlain = [user, resourceName, from].every((part) => /^[A-Za-z0-9.-]*$/.test(part))
+  return isPlain ? text : `${text}__${digest(aclKey(acl))}`
 }
 
-function escaped(character: string): string {
-  const known: Readonly<Record<string, string>> = { '.': '_', ':': '-', '*': 'any', _: '_' }
-  return known[character] ?? `x${character.charCodeAt(0).toString(16)}`
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }
 
 function literal(text: string): string {

@@ -26,7 +26,7 @@ export interface KafkaInstallation {
 
 /** The version in the variable `KAFKA_VERSION`, by default the newest that is published as a whole; kept in `KAFKA_CACHE`, else `.cache/kafka` in the checkout, else (a checkout we cannot write to) below the temporary directory. */
 export async function installKafka(): Promise<KafkaInstallation> {
-  const cache = process.env['KAFKA_CACHE'] ?? cacheDirectory('kafka')
+  const cache = kafkaCache()
   const java = await requireJava(17)
   const jars = await once(join(cache, `jars-${kafkaVersion}`), (directory) =>
     copyJars(join(here, 'pom.xml'), directory, { 'kafka.version': kafkaVersion }),
@@ -40,6 +40,19 @@ export async function installKafka(): Promise<KafkaInstallation> {
   const certificates = await once(join(cache, 'certificates'), makeCertificates)
   const classArchive = join(cache, `classes-${kafkaVersion}.jsa`)
   return { java, classPath, dataTemplate, certificates, classArchive }
+}
+
+/** What runs a command line tool of that version: `java -cp <classPath> <class>`. */
+export async function installKafkaTools(): Promise<Pick<KafkaInstallation, 'java' | 'classPath'>> {
+  const { java, classPath } = await installKafka()
+  const tools = await once(join(kafkaCache(), `tools-${kafkaVersion}`), (directory) =>
+    copyJars(join(here, '../kafka-tools/pom.xml'), directory, { 'kafka.version': kafkaVersion }),
+  )
+  return { java, classPath: `${join(tools, '*')}:${classPath}` }
+}
+
+function kafkaCache(): string {
+  return process.env['KAFKA_CACHE'] ?? cacheDirectory('kafka')
 }
 
 export const log4jConfiguration: string = join(here, 'log4j2.properties')

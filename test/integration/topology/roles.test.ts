@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import {
+  AclOperations,
+  AclPermissionTypes,
   Admin,
   ConfigResourceTypes,
   Consumer,
   IncrementalAlterConfigOperationTypes,
   Producer,
+  ResourcePatternTypes,
+  ResourceTypes,
   stringSerializers,
   type BaseOptions,
 } from '@platformatic/kafka'
@@ -77,6 +81,13 @@ describe('the rights of examples/altinn/altinn-repaired.yaml, on a broker', () =
     ...onTopics('add partitions to', ['notif-admin'], addPartitions),
     ...onTopics('produce to', ['notif-producer'], produce),
     ...onTopics('fetch from', ['notif-consumer'], fetchFrom),
+    ...onTopics('delete the records of', [], (as, topic) =>
+      withAdmin(as, (admin) =>
+        admin.deleteRecords({
+          topics: [{ name: topic, partitions: [{ partition: 0, offset: 0n }] }],
+        }),
+      ),
+    ),
     ...onTopics('delete', [], (as, topic) =>
       withAdmin(as, (admin) => admin.deleteTopics({ topics: [topic] })),
     ),
@@ -95,8 +106,34 @@ describe('the rights of examples/altinn/altinn-repaired.yaml, on a broker', () =
       join(as, 'fhir-notifications-'),
     ),
     attempt('join another group', [], (as) => join(as, 'elsewhere-')),
+    ...onGroups('describe', ['notif-consumer'], ['notif-producer'], (as, groupId) =>
+      withAdmin(as, (admin) => admin.describeGroups({ groups: [groupId] })),
+    ),
+    ...onGroups('read the offsets of', ['notif-consumer'], ['notif-producer'], (as, groupId) =>
+      withAdmin(as, (admin) => admin.listConsumerGroupOffsets({ groups: [groupId] })),
+    ),
+    ...onGroups('delete', [], [], (as, groupId) =>
+      withAdmin(as, (admin) => admin.deleteGroups({ groups: [groupId] })),
+    ),
+    attempt('be idempotent', ['notif-producer'], beIdempotent),
     attempt('read ACLs', [], (as) =>
       withAdmin(as, (admin) => admin.describeAcls({ filter: anyAcl })),
+    ),
+    attempt('add an ACL', [], (as) =>
+      withAdmin(as, (admin) => admin.createAcls({ creations: [ownRight(as)] })),
+    ),
+    attempt('remove ACLs', [], (as) =>
+      withAdmin(as, (admin) => admin.deleteAcls({ filters: [ownRight(as)] })),
+    ),
+    attempt('describe the settings of a broker', [], (as) =>
+      withAdmin(as, (admin) => admin.describeConfigs({ resources: [brokerResource()] })),
+    ),
+    attempt('alter the settings of a broker', [], (as) =>
+      withAdmin(as, (admin) => {
+        const { SET } = IncrementalAlterConfigOperationTypes
+        const configs = [{ name: 'log.cleaner.threads', configOperation: SET, value: '1' }]
+        return admin.incrementalAlterConfigs({ resources: [{ ...brokerResource(), configs }] })
+      }),
     ),
   ]
 
@@ -142,6 +179,36 @@ describe('the rights of examples/altinn/altinn-repaired.yaml, on a broker', () =
       attempt(`${what} a topic inside`, allowed, (as) => run(as, inside)),
       attempt(`${what} a topic outside`, [], (as) => run(as, outside)),
     ]
+  }
+
+  function onGroups(
+    what: string,
+    ofServices: readonly User[],
+    ofDestination: readonly User[],
+    run: (as: BaseOptions, groupId: string) => Promise<unknown>,
+  ): Attempt[] {
+    return [
+      attempt(`${what} a group of the services`, ofServices, (as) =>
+        run(as, uniqueName('altinn-notifications-')),
+      ),
+      attempt(`${what} a group of the destination`, ofDestination, (as) =>
+        run(as, uniqueName('fhir-notifications-')),
+      ),
+      attempt(`${what} another group`, [], (as) => run(as, uniqueName('elsewhere-'))),
+    ]
+  }
+
+  function brokerResource() {
+    return { resourceType: ConfigResourceTypes.BROKER, resourceName: String(brokerId) }
+  }
+
+  async function beIdempotent(as: BaseOptions): Promise<unknown> {
+    const producer = new Producer({ ...as, serializers: stringSerializers })
+    try {
+      return await producer.initIdempotentProducer({})
+    } finally {
+      await producer.close()
+    }
   }
 
   function attempt(name: string, allowed: readonly User[], run: Attempt['run']): Attempt {
@@ -232,6 +299,19 @@ const anyAcl = {
   operation: 1,
   permissionType: 1,
 } as const
+
+/** Everything on all topics, for whoever asks. */
+function ownRight({ clientId }: BaseOptions) {
+  return {
+    resourceType: ResourceTypes.TOPIC,
+    resourceName: 'elsewhere.',
+    resourcePatternType: ResourcePatternTypes.PREFIXED,
+    principal: `User:${clientId}`,
+    host: '*',
+    operation: AclOperations.ALL,
+    permissionType: AclPermissionTypes.ALLOW,
+  }
+}
 
 function topicResource(resourceName: string) {
   return { resourceType: ConfigResourceTypes.TOPIC, resourceName }

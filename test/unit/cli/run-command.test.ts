@@ -52,10 +52,9 @@ describe('fhir-kafka', () => {
 
   it('refuses a file that is not there', async () => {
     const { code, err } = await run(['topology', 'validate', 'nowhere.yaml'])
-    assert.deepEqual(
-      [code, err],
-      [1, "The file cannot be read: ENOENT: no such file or directory, open 'nowhere.yaml'.\n"],
-    )
+    assert.deepEqual([code, err], [1, 'The file nowhere.yaml does not exist.\n'])
+    const directory = await run(['topology', 'validate', 'examples'])
+    assert.equal(directory.err, 'The file examples is a directory.\n')
   })
 })
 

@@ -112,7 +112,12 @@ describe('the time of certificates', () => {
     const lines: LogLine[] = []
     const destinations = new Map<string, RegisteredDestination>()
     let atMs = nowMs
-    const watch = new DestinationWarnings({ destinations }, recordingLogger(lines), () => atMs)
+    const watch = new DestinationWarnings(
+      { destinations },
+      recordingLogger(lines),
+      undefined,
+      () => atMs,
+    )
     const put = (id: string, values: KafkaParameterValues): void => {
       const resource = destinationResource(id, 'kafka-best-effort', 't', 't', 'a:1')
       const { reference, ...parsed } = parseTopicDestination(resource, secrets)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { JaasSyntaxError, parseJaas } from '../../../src/kafka/jaas.ts'
+import { jaasString, JaasSyntaxError, parseJaas } from '../../../src/kafka/jaas.ts'
 
 const seed = 20_260_801
 const flags = ['required', 'Requisite', 'SUFFICIENT', 'optional']
@@ -93,6 +93,16 @@ describe('parseJaas on random texts', () => {
         assert.equal(entry?.loginModule, loginModule)
         assert.deepEqual([...entry.options], options)
         assert.deepEqual(more, [])
+      }),
+      { seed, numRuns: 3000 },
+    )
+  })
+
+  it('reads what jaasString has written', () => {
+    fc.assert(
+      fc.property(value, (secret) => {
+        const [entry] = parseJaas(`M required password=${jaasString(secret)};`)
+        assert.equal(entry?.options.get('password'), secret)
       }),
       { seed, numRuns: 3000 },
     )

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { Ajv } from 'ajv'
 import { parseAllDocuments } from 'yaml'
 import { formatAcls, type AclFormat } from '../../../src/topology/acl-formats/format-acls.ts'
 import { resolveTopology } from '../../../src/topology/resolve-topology.ts'
@@ -15,6 +16,69 @@ roles:
   Admin: { principal: admin, can: [manageAcls] }`)
 const { acls } = resolveTopology(source)
 const format = (name: AclFormat): string => formatAcls(acls, name, source.document)
+
+const anyText = { type: 'string' }
+/** What Strimzi's reference of KafkaUser (kafka.strimzi.io/v1) has of what is written here, with Kubernetes' rule for names. Nothing else is taken:
+ *  Kubernetes drops what it does not know without a word. */
+const kafkaUserSchema = {
+  ...object({
+    apiVersion: { const: 'kafka.strimzi.io/v1' },
+    kind: { const: 'KafkaUser' },
+    metadata: object({
+      name: {
+        type: 'string',
+        maxLength: 253,
+        pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+      },
+      labels: object({ 'strimzi.io/cluster': anyText }),
+    }),
+    spec: object(
+      {
+        userName: anyText,
+        authentication: object({ type: { enum: ['tls', 'tls-external', 'scram-sha-512'] } }),
+        authorization: object({
+          type: { const: 'simple' },
+          acls: {
+            type: 'array',
+            items: object({
+              type: { enum: ['allow', 'deny'] },
+              host: anyText,
+              resource: object(
+                {
+                  type: { enum: ['topic', 'group', 'cluster', 'transactionalId'] },
+                  name: anyText,
+                  patternType: { enum: ['literal', 'prefix'] },
+                },
+                ['type'],
+              ),
+              operations: {
+                type: 'array',
+                items: {
+                  enum: [
+                    ...['Read', 'Write', 'Create', 'Delete', 'Alter', 'Describe', 'ClusterAction'],
+                    ...['AlterConfigs', 'DescribeConfigs', 'IdempotentWrite', 'All'],
+                  ],
+                },
+              },
+            }),
+          },
+        }),
+      },
+      ['authorization'],
+    ),
+  }),
+}
+
+function object(properties: object, required: readonly string[] = Object.keys(properties)): object {
+  return { type: 'object', additionalProperties: false, properties, required }
+}
+
+function ofGroups(groups: readonly string[]) {
+  const of = topologySource(`principals: { r: { user: 'User:r' } }
+topics: {}
+roles: { R: { principal: r, can: [read], topics: [x], groups: [${groups.join()}] } }`)
+  return { acls: resolveTopology(of).acls, document: of.document }
+}
 
 describe('formatAcls', () => {
   it('kafka-acls: a shell script, one call for each resource', async () => {
@@ -45,16 +109,28 @@ describe('formatAcls', () => {
     )
   })
 
+  it('terraform-confluent: labels differ where names differ in "." and "_" alone', () => {
+    const { acls: similar, document } = ofGroups(['a.b', 'a_b', 'a-b'])
+    const labels = formatAcls(similar, 'terraform-confluent', document).match(/^resource .*$/gm)
+    assert.equal(new Set(labels).size, similar.length)
+  })
+
   it('strimzi: a KafkaUser for each principal', () => {
+    const fits = new Ajv({ strict: true, allErrors: true }).compile(kafkaUserSchema)
     const [admin, reader, ...others] = parseAllDocuments(format('strimzi')).map(
       (document) => document.toJS() as unknown,
     )
     assert.deepEqual(others, [])
+    for (const user of [admin, reader]) assert.ok(fits(user), JSON.stringify(fits.errors))
     assert.deepEqual(reader, {
       apiVersion: 'kafka.strimzi.io/v1',
       kind: 'KafkaUser',
-      metadata: { name: "it's $(a) reader", labels: { 'strimzi.io/cluster': 'shop-cluster' } },
+      metadata: {
+        name: 'it-s-a-reader-43895e72',
+        labels: { 'strimzi.io/cluster': 'shop-cluster' },
+      },
       spec: {
+        userName: "it's $(a) reader",
         authentication: { type: 'scram-sha-512' },
         authorization: {
           type: 'simple',

@@ -211,6 +211,23 @@ fhir: { ${fhir} destinations: [{ id: d, kafkaTopic: orders, kind: ${kind}, princ
     assert.deepEqual(destination('kafka-best-effort'), written)
   })
 
+  it('of whoever sends without transactions are also IdempotentWrite on the cluster, where the brokers want it', () => {
+    const idempotentWrite = 'User:p CLUSTER LITERAL kafka-cluster ALLOW IDEMPOTENT_WRITE *'
+    for (const [kind, more] of [
+      ['kafka-best-effort', ''],
+      ['kafka-at-least-once', ', transactional: false'],
+    ] as const) {
+      assert.deepEqual(destination(kind, more), written)
+      assert.deepEqual(destination(kind, more, 'idempotentWrite: true,'), [
+        idempotentWrite,
+        ...written,
+      ])
+    }
+    assert.ok(
+      !destination('kafka-at-least-once', '', 'idempotentWrite: true,').includes(idempotentWrite),
+    )
+  })
+
   it('of an at-least-once destination are also those of its transactions and its checkpoint', () => {
     assert.deepEqual(destination('kafka-at-least-once'), [
       'User:p GROUP PREFIXED fhir-topic-destination- ALLOW READ *',

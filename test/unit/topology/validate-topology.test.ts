@@ -1,18 +1,31 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { formatFinding, TopologyError, type LocatedFinding } from '../../../src/topology/finding.ts'
-import { validateTopology } from '../../../src/topology/validate-topology.ts'
+import {
+  formatFinding,
+  TopologyError,
+  topologyChecks,
+  type LocatedFinding,
+} from '../../../src/topology/finding.ts'
+import { validateTopology, type ValidateOptions } from '../../../src/topology/validate-topology.ts'
+import { resolveTopology } from '../../../src/topology/resolve-topology.ts'
 import { readTopology, repositoryFile, topologySource } from '../../helpers/topology.ts'
 
 /** What is found in a file, whether it can be read as a document or not. */
 function findingsIn(path: string): readonly LocatedFinding[] {
   try {
-    return validateTopology(readTopology(path), { variables: {} }).findings
+    return validateTopology(readTopology(path), { variables: {}, page: pageBeside(path) }).findings
   } catch (error) {
     if (error instanceof TopologyError) return error.findings
     throw error
   }
+}
+
+/** A page about the topics, for the files that are compared with one. */
+function pageBeside(path: string): ValidateOptions['page'] {
+  const file = path.replace(/yaml$/, 'md')
+  const place = repositoryFile(file)
+  return existsSync(place) ? { file, text: readFileSync(place, 'utf8') } : undefined
 }
 
 /** Files of fixtures/topology with the one finding in each, as it is printed behind the name of the file. */
@@ -68,6 +81,8 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
     '8:3: error L9: The dead-letter topic "orders.dlq" keeps messages for 1d, the topic they come from for 7d; keep dead letters at least as long.',
   'L9-declared-dead-letters.yaml':
     '6:3: error L9: The dead-letter topic "orders.dlq" keeps messages for 365d, the topic they come from for unlimited; keep dead letters at least as long.',
+  'L10-undocumented.yaml':
+    '7:3: error L10: "shop.returns" is not on the page fixtures/topology/L10-undocumented.md; write the page anew with topology docs.',
   'syntax-doubled-key.yaml': '6:3: error syntax: Map keys must be unique',
   'schema-key-with-space.yaml':
     '5:13: error schema: "topics/orders/external " is not known here; write "external".',
@@ -79,6 +94,8 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
     "5:39: error variable: ${NOWHERE} has no value; add it to the environment's vars, or set it for the process.",
   'reference-unknown-service.yaml':
     '5:38: error reference: There is no service "shop"; add it to services.',
+  'reference-unknown-principal.yaml':
+    '5:47: error reference: There is no principal "nobody"; add it to principals.',
   'reference-unknown-policy.yaml':
     '5:29: error reference: There is no retry policy "calm"; add it to retryPolicies.',
   'reference-destination-outside.yaml':
@@ -101,10 +118,17 @@ describe('validateTopology', () => {
   }
 
   it('is tried on every file of fixtures/topology', () => {
+    const files = readdirSync(repositoryFile('fixtures/topology'))
     assert.deepEqual(
-      readdirSync(repositoryFile('fixtures/topology')).toSorted(),
+      files.filter((file) => file.endsWith('.yaml')).toSorted(),
       Object.keys(findingOf).toSorted(),
     )
+  })
+
+  it('has a file for every check that needs no cluster', () => {
+    const tripped = new Set(Object.keys(findingOf).map((file) => file.split('-')[0]))
+    const untripped = Object.keys(topologyChecks).filter((check) => !tripped.has(check))
+    assert.deepEqual(untripped, ['V11', 'V12'])
   })
 
   it('never repeats a secret', () => {
@@ -128,9 +152,17 @@ topics: { orders: { external: true } }`)
   })
 
   it('refuses an environment that is not in the file', () => {
-    const source = topologySource('environments: { local: {} }\ntopics: {}')
-    const [finding] = validateTopology(source, { environment: 'prod' }).findings
-    assert.equal(finding?.message, 'There is no environment "prod": it is one of local.')
+    const source = topologySource(
+      "environments: { local: { vars: { NAME: x } } }\ntopics: { '${NAME}': {} }",
+    )
+    const { findings } = validateTopology(source, { environment: 'prod', variables: {} })
+    assert.deepEqual(
+      findings.map(({ message }) => message),
+      ['There is no environment "prod": it is one of local.'],
+    )
+    assert.throws(() => resolveTopology(source, undefined, {}), {
+      message: /An environment is needed: it is one of local\.$/,
+    })
   })
 
   describe('L10, against a page', () => {
