@@ -13,6 +13,7 @@ import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, SqlTx } from './host/types.ts'
 import { allowedPlaces, type AllowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
+import { ModuleMonitor } from './monitor/delivery-monitor.ts'
 import type { Logger } from './observability/logger.ts'
 import type { ResolvedOptions } from './options.ts'
 import { EventNotices } from './outbox/event-notices.ts'
@@ -43,6 +44,7 @@ export interface Parts {
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
   readonly warnings: DestinationWarnings
+  readonly monitor: ModuleMonitor
   readonly allowed: AllowedPlaces
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
@@ -115,6 +117,7 @@ export function wireParts(
     maxQueuesAtOnce: undecidedQueuesAtOnce(pool),
     logger,
   })
+  const monitor = new ModuleMonitor({ db, schema, registry, presence, undecided, logger })
   const hooks = commitHooks({
     schema,
     host,
@@ -122,6 +125,7 @@ export function wireParts(
     parking,
     deliverBestEffort: (events) => {
       bestEffort.deliver(events)
+      monitor.handedOver(events)
     },
     wakeLanes,
     announceOwnTypes: async (moves) => {
@@ -142,6 +146,7 @@ export function wireParts(
     undecided,
     janitor,
     warnings: new DestinationWarnings(registry, logger),
+    monitor,
     allowed,
     installation,
     transactionalIdOf,

@@ -10,6 +10,7 @@ import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { DestinationPreflight } from './preflight/destination-preflight.ts'
 import { preflightBeforeWrite } from './preflight/preflight-before-write.ts'
+import type { DeliveryMonitor } from './monitor/delivery-monitor.ts'
 import { preflightOperations } from './preflight/preflight-operation.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
@@ -23,6 +24,8 @@ import { wireParts, type Parts } from './module-parts.ts'
 export interface TopicDestinationModule extends FhirServerModule {
   /** Events whose criteria could not be decided. To be used between `start` and `stop`. */
   readonly undecided: UndecidedEvents
+  /** How delivery goes, for a console. To be used between `start` and `stop`. */
+  readonly monitor: DeliveryMonitor
 }
 
 /** Sends the changes of a FHIR server's resources to Kafka.
@@ -107,6 +110,10 @@ class KafkaTopicDestination implements TopicDestinationModule {
     return this.#registered.undecided
   }
 
+  get monitor(): DeliveryMonitor {
+    return this.#registered.monitor
+  }
+
   get #registered(): Parts {
     if (this.#parts) return this.#parts
     throw new TopicDestinationError('KTD_NOT_REGISTERED', 'Call register(host) before start().')
@@ -136,6 +143,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
       undecided,
       janitor,
       warnings,
+      monitor,
       installation,
     } = this.#registered
     await this.#migrate()
@@ -151,6 +159,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     lanes.start()
     undecided.start()
     janitor.start()
+    monitor.start()
   }
 
   /** On a connection without a time limit: a migration may rewrite a table. */
@@ -178,8 +187,10 @@ class KafkaTopicDestination implements TopicDestinationModule {
         undecided,
         janitor,
         warnings,
+        monitor,
       } = this.#parts
       warnings.stop()
+      monitor.stop()
       await undecided.stop()
       await registry.stop()
       await janitor.stop()

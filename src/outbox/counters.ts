@@ -59,7 +59,7 @@ export interface BestEffortCounts {
   readonly lastErrors?: readonly DeliveryError[]
 }
 
-interface StatusRow {
+export interface StatusRow {
   readonly kind: DestinationKind
   readonly delivered: string
   readonly failed_attempts: string
@@ -87,8 +87,19 @@ export async function readDeliveryStatus(
   reference: string,
 ): Promise<DeliveryStatus | undefined> {
   const { rows } = await db.query<StatusRow>(
-    `select d.kind, d.delivered + n.delivered as delivered, d.failed_attempts,
-            d.in_process + n.in_process as in_process, d.dead, n.lost, d.started_at, d.exactly_once, d.note,
+    `select ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,
+            ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
+       from ${schema.destination} d ${countSources(schema)}, lateral (${undecidedErrors(schema)}) u
+      where d.reference = $1`,
+    [reference],
+  )
+  const [row] = rows
+  return row && toStatus(row)
+}
+
+/** SQL: the counts of the destination `d`, out of what {@link countSources} joins. */
+export function countColumns(schema: OutboxSchema): string {
+  return `d.kind, d.delivered + n.delivered as delivered, d.failed_attempts, d.in_process + n.in_process as in_process, d.dead, n.lost,
             case when d.kind = 'kafka-at-least-once' then
               case when d.count_snap is null then 0 else d.counted - d.delivered - d.dead end
               + (select count(*) from ${uncountedEvents(schema)}) - d.in_process
@@ -96,16 +107,13 @@ export async function readDeliveryStatus(
             case when d.kind = 'kafka-at-least-once' then
               (select count(*) from (${ownQueues(schema)}) q join ${schema.undecidedEvent} u using (topic_id))
             else n.undecided end as undecided,
-            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded,
-            ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
-       from ${schema.destination} d
-       left join ${schema.undecidedCounter} c on c.destination_id = d.id,
-            lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o, lateral (${undecidedErrors(schema)}) u
-      where d.reference = $1`,
-    [reference],
-  )
-  const [row] = rows
-  return row && toStatus(row)
+            coalesce(c.not_kept, 0) + o.count as not_kept, coalesce(c.not_fired, 0) as not_fired, coalesce(c.discarded, 0) as discarded`
+}
+
+/** SQL after `from … d`. */
+export function countSources(schema: OutboxSchema): string {
+  return `left join ${schema.undecidedCounter} c on c.destination_id = d.id,
+            lateral (${nodeSums(schema)}) n, lateral (${notAddedUp(schema)}) o`
 }
 
 /** Writes absolute counts and the errors of the process `nodeId` (a new name at each start). Call it each second. */
@@ -165,7 +173,7 @@ function ownQueues(schema: OutboxSchema): string {
 }
 
 /** Why the newest undecided event of the destination `d` is so, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
-function undecidedErrors(schema: OutboxSchema): string {
+export function undecidedErrors(schema: OutboxSchema): string {
   const newest = `select u.error, u.at from (${ownQueues(schema)}) q, lateral (
       select u.error, u.at from ${schema.undecidedEvent} u where u.topic_id = q.topic_id order by u.at desc limit 1) u`
   const notKept = `select ${literal('Too many events are undecided; further ones are only counted.')}, greatest(c.not_kept_at, o.at)
@@ -174,7 +182,7 @@ function undecidedErrors(schema: OutboxSchema): string {
             from (${newest} union all ${notKept}) e`
 }
 
-function toStatus(row: StatusRow): DeliveryStatus {
+export function toStatus(row: StatusRow): DeliveryStatus {
   return {
     kind: row.kind,
     delivered: Number(row.delivered),

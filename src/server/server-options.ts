@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { FhirHost, FhirServerModule } from '../host/types.ts'
+import type { TopicDestinationModule } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
 
 export interface ServerOptions {
@@ -45,6 +46,9 @@ export interface ReferenceServer extends AsyncDisposable {
   /** Registers a module, which is started by `listen()` and stopped by `close()`.
    *  @throws Error once `listen()` was called */
   load(module: FhirServerModule): void
+  /** Serves the console of a loaded module at /console, for whoever may use the FHIR service.
+   *  @throws Error once `listen()` was called */
+  serveConsole(module: Pick<TopicDestinationModule, 'monitor'>): void
   /** Migrates the database, starts the modules and serves requests, which answer 503 until then. Idempotent.
    *  @returns the base URL */
   listen(): Promise<string>

@@ -5,7 +5,8 @@ import type { OutboxSchema } from '../outbox/schema.ts'
 import type { Registry } from '../delivery/registry.ts'
 import { statusOperationDefinition } from '../resources/status-operation-definition.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
-import { statusParameters, type DestinationState } from './status-parameters.ts'
+import { destinationState } from './destination-state.ts'
+import { statusParameters } from './status-parameters.ts'
 
 export interface StatusOperationParts {
   /** Asked first whether the caller may know. */
@@ -34,32 +35,10 @@ export function statusOperation(parts: StatusOperationParts): Operation {
       await flushBestEffort()
       const counted = await readDeliveryStatus(db, schema, reference)
       if (!counted) return { outcome: notFound }
-      return { outcome: allOk, resource: statusParameters(counted, stateOf(registry, reference)) }
+      return {
+        outcome: allOk,
+        resource: statusParameters(counted, destinationState(registry, reference)),
+      }
     },
   }
-}
-
-function stateOf(registry: Registry, reference: string): DestinationState {
-  const registered = registry.destinations.get(reference)
-  if (registered?.fault !== undefined) return { status: 'error', reason: registered.fault }
-  const topicUrl = registered?.row.topicUrl
-  const topic = topicUrl === undefined ? undefined : registry.topicByUrl(topicUrl)
-  if (topicUrl !== undefined && !topic) {
-    return {
-      status: 'error',
-      reason: `There is no topic with the url ${topicUrl}; nothing new is selected.`,
-    }
-  }
-  if (topic && topic.status !== 'active') {
-    return {
-      status: 'error',
-      reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.`,
-    }
-  }
-  const topicFault = topic && registry.topicFault(topic.url)
-  if (topic && topicFault !== undefined) {
-    return { status: 'error', reason: `The topic ${topic.url} is invalid: ${topicFault}` }
-  }
-  if (registered?.destination?.status === 'off') return { status: 'off', reason: undefined }
-  return { status: 'active', reason: undefined }
 }

@@ -3,7 +3,9 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import express, { type Express, type Request, type Response } from 'express'
 import type { Logger } from '../../observability/logger.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../../rest/answer.ts'
+import type { ExpressHandler } from '../../http/express.ts'
 import type { Authenticator } from './auth.ts'
+import { consolePath } from './console.ts'
 import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
 import { readBody } from '../../http/read-body.ts'
@@ -23,6 +25,8 @@ export interface AppParts {
   /** False until the server listens and once it closes: requests answer 503 then. */
   readonly isOpen: () => boolean
   readonly capabilityStatement: () => CapabilityStatement
+  /** Undefined while there is none. */
+  readonly console: () => ExpressHandler | undefined
   readonly route: (request: RestRequest, caller: Caller) => Promise<RoutedResponse>
 }
 
@@ -33,6 +37,11 @@ export function createApp(parts: AppParts): Express {
   app.set('etag', false)
   app.set('query parser', false)
   app.set('trust proxy', parts.trustedProxies)
+  app.use(consolePath, async (request, response, next) => {
+    const console = parts.isOpen() ? parts.console() : undefined
+    if (console) await console(request, response, next)
+    else next()
+  })
   app.use(async (request: Request, response: Response) => {
     const requestId = randomUUID()
     response.set('x-request-id', requestId)

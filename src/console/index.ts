@@ -1,0 +1,8 @@
+export { consoleRouter, type ConsoleRouter } from './console-router.ts'
+export type {
+  ConsoleCaller,
+  ConsoleFhirAnswer,
+  ConsoleFhirRequest,
+  ConsoleOptions,
+  ConsoleSignIn,
+} from './console-options.ts'

@@ -1,0 +1,30 @@
+import type { Registry } from '../delivery/registry.ts'
+import type { DestinationState } from './status-parameters.ts'
+
+type RegistryView = Pick<Registry, 'destinations' | 'topicByUrl' | 'topicFault'>
+
+/** What $status says of a destination beside its counters, as this node sees it. */
+export function destinationState(registry: RegistryView, reference: string): DestinationState {
+  const registered = registry.destinations.get(reference)
+  if (registered?.fault !== undefined) return { status: 'error', reason: registered.fault }
+  const topicUrl = registered?.row.topicUrl
+  const topic = topicUrl === undefined ? undefined : registry.topicByUrl(topicUrl)
+  if (topicUrl !== undefined && !topic) {
+    return {
+      status: 'error',
+      reason: `There is no topic with the url ${topicUrl}; nothing new is selected.`,
+    }
+  }
+  if (topic && topic.status !== 'active') {
+    return {
+      status: 'error',
+      reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.`,
+    }
+  }
+  const topicFault = topic && registry.topicFault(topic.url)
+  if (topic && topicFault !== undefined) {
+    return { status: 'error', reason: `The topic ${topic.url} is invalid: ${topicFault}` }
+  }
+  if (registered?.destination?.status === 'off') return { status: 'off', reason: undefined }
+  return { status: 'active', reason: undefined }
+}
