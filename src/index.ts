@@ -35,6 +35,9 @@ export {
   type ErrorCode,
 } from './errors.ts'
 export type { Logger } from './observability/logger.ts'
+export type { LogLevel } from './observability/module-logger.ts'
+export type { MetricRegistry } from './observability/metric-registry.ts'
+export type { MetricsOptions } from './observability/module-metrics.ts'
 export type { DecidedCounts, UndecidedEvents, UndecidedPage } from './delivery/undecided-queue.ts'
 export { outboxGrantsSql } from './outbox/host-grants.ts'
 export type { UndecidedEvent, UndecidedSelection } from './outbox/undecided-events.ts'

@@ -15,7 +15,11 @@ import { allowedPlaces, type AllowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
 import { ModuleMonitor } from './monitor/delivery-monitor.ts'
 import type { Logger } from './observability/logger.ts'
+import { defaultMaxDestinations, ModuleMetrics } from './observability/module-metrics.ts'
+import { NodeFigures } from './observability/node-figures.ts'
+import { Telemetry } from './observability/telemetry.ts'
 import type { ResolvedOptions } from './options.ts'
+import { readDeliveryCounts } from './outbox/delivery-counts.ts'
 import { EventNotices } from './outbox/event-notices.ts'
 import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
@@ -25,6 +29,7 @@ import { NodeSession } from './outbox/node-session.ts'
 import { closeMoves } from './outbox/sources.ts'
 import type { OutboxSchema } from './outbox/schema.ts'
 import type { SecretSource } from './resources/secrets.ts'
+import { destinationState } from './status/destination-state.ts'
 import { transactionsUntilEnded, untilEnded } from './stopped.ts'
 
 /** A renewal must come in time or fail in time; an election may be under way at the same time. */
@@ -45,6 +50,9 @@ export interface Parts {
   readonly janitor: OutboxJanitor
   readonly warnings: DestinationWarnings
   readonly monitor: ModuleMonitor
+  readonly telemetry: Telemetry
+  /** Where the host has given a registry. */
+  readonly metrics: ModuleMetrics | undefined
   readonly allowed: AllowedPlaces
   /** Known once the outbox is migrated; lanes begin after that. */
   readonly installation: { id: string }
@@ -62,6 +70,9 @@ export function wireParts(
 ): Parts {
   const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
   const db = untilEnded(pool)
+  const figures =
+    options.metrics && new NodeFigures(options.metrics.maxDestinations ?? defaultMaxDestinations)
+  const telemetry = new Telemetry(schema.name, figures)
   const installation = { id: '' }
   const transactionalIdOf = (id: string): string =>
     `${options.transactionalIdPrefix}-${installation.id}-${id}`
@@ -91,6 +102,7 @@ export function wireParts(
     baseUrl,
     cloudEventsHeaders,
     logger,
+    telemetry,
   })
   const lanes = new LaneSupervisor({
     ...options,
@@ -101,6 +113,7 @@ export function wireParts(
     leadership: new Leadership(presence, schema),
     notices: new EventNotices(db, schema, logger),
     createProducer: pageProducers(options, isServerAllowed, transactionalIdOf),
+    telemetry,
   })
   const parking = new UndecidedParking({ ...options, db, schema })
   const wakeLanes = (topicIds: ReadonlySet<number>): void => {
@@ -116,13 +129,23 @@ export function wireParts(
     wakeLanes,
     maxQueuesAtOnce: undecidedQueuesAtOnce(pool),
     logger,
+    telemetry,
   })
-  const monitor = new ModuleMonitor({ db, schema, registry, presence, undecided, logger })
+  const monitor = new ModuleMonitor({
+    db,
+    schema,
+    registry,
+    presence,
+    undecided,
+    lanes: () => lanes.lanes,
+    logger,
+  })
   const hooks = commitHooks({
     schema,
     host,
     registry,
     parking,
+    telemetry,
     deliverBestEffort: (events) => {
       bestEffort.deliver(events)
       monitor.handedOver(events)
@@ -134,6 +157,24 @@ export function wireParts(
     },
   })
   const janitor = new OutboxJanitor({ db, schema, logger })
+  const metrics =
+    options.metrics &&
+    figures &&
+    new ModuleMetrics(options.metrics, figures, {
+      readCounts: async () => {
+        await bestEffort.flush()
+        return readDeliveryCounts(db, schema)
+      },
+      destinations: () =>
+        [...registry.destinations.values()].map(({ row }) => ({
+          ...row,
+          state: destinationState(registry, row.reference).status,
+        })),
+      lanes: () => lanes.lanes,
+      sharedProducers: () => producers.size,
+      registryAgeMs: () => registry.ageMs,
+      logger,
+    })
   return {
     db,
     registry,
@@ -147,6 +188,8 @@ export function wireParts(
     janitor,
     warnings: new DestinationWarnings(registry, logger),
     monitor,
+    telemetry,
+    metrics,
     allowed,
     installation,
     transactionalIdOf,

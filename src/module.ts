@@ -3,6 +3,7 @@ import { openPool, poolConfig } from './database-pool.ts'
 import type { UndecidedEvents } from './delivery/undecided-queue.ts'
 import { TopicDestinationError } from './errors.ts'
 import type { CommitHooks, FhirHost, FhirServerModule } from './host/types.ts'
+import { Tracing } from './observability/tracing.ts'
 import { resolveOptions, type ModuleOptions, type ResolvedOptions } from './options.ts'
 import { migrateOutbox } from './outbox/migrations.ts'
 import { readInstallation } from './outbox/restore.ts'
@@ -145,10 +146,15 @@ class KafkaTopicDestination implements TopicDestinationModule {
       warnings,
       monitor,
       installation,
+      telemetry,
+      metrics,
     } = this.#registered
+    telemetry.tracing = await Tracing.load()
     await this.#migrate()
     installation.id = (await readInstallation(db, this.#schema)).installationId
+    metrics?.attach()
     registry.onChange(() => {
+      metrics?.update()
       bestEffort.reconcile(registry.destinations)
       void warnings.look()
     })
@@ -188,7 +194,9 @@ class KafkaTopicDestination implements TopicDestinationModule {
         janitor,
         warnings,
         monitor,
+        metrics,
       } = this.#parts
+      metrics?.detach()
       warnings.stop()
       monitor.stop()
       await undecided.stop()

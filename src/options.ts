@@ -1,7 +1,10 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
 import { allowedPlaces } from './kafka/allowed-places.ts'
-import { silentLogger, withLoggableErrors, type Logger } from './observability/logger.ts'
+import { silentLogger, type Logger } from './observability/logger.ts'
+import { logLevels, moduleLogger, type LogLevel } from './observability/module-logger.ts'
+import { checkMetricsOptions } from './observability/metrics-options.ts'
+import type { MetricsOptions } from './observability/module-metrics.ts'
 
 /** What `kafkaTopicDestination` takes. `database` and `baseUrl` are required. */
 export interface ModuleOptions {
@@ -15,6 +18,13 @@ export interface ModuleOptions {
   /** Where the module logs: pino-shaped, never given resource content or secrets.
    *  @default silent */
   readonly logger?: Logger
+  /** Lowest level of the log lines about single destinations, by reference: `{ '*': 'warn', 'AidboxTopicDestination/x': 'debug' }`. `*` is for all others,
+   *  `silent` for none; the logger's own level holds as well. Of their delivery log `enableLogging` and `logLevel` decide.
+   *  Absent: every level. */
+  readonly logLevels?: Readonly<Record<string, LogLevel | 'silent'>>
+  /** Metrics into the host's registry: `{ registry, labels, maxDestinations }`, where `registry` is prom-client's `Registry` or one of its shape, `labels` stand
+   *  at every series, and only the oldest `maxDestinations` (1000) have series of their own. Absent: none. */
+  readonly metrics?: MetricsOptions
   /** Vault configuration file for secret references; absent: references are refused when a destination is written. */
   readonly vaultConfigPath?: string
   /** How often the files of secrets are looked at, in milliseconds; never more than three times in `registryLeaseMs`. A destination whose secret has
@@ -121,12 +131,14 @@ type Undefaulted =
   | 'allowedBootstrapServers'
   | 'checkpointTopic'
   | 'allowedTokenEndpoints'
+  | 'metrics'
 type Defaulted = Omit<ModuleOptions, Undefaulted>
 export type ResolvedOptions = Required<Defaulted> & Pick<ModuleOptions, Undefaulted>
 
 const defaults: Required<Defaulted> = {
   schema: 'topic_destination',
   logger: silentLogger,
+  logLevels: {},
   secretCheckIntervalMs: 1000,
   plainSecrets: 'mask',
   criteriaElementCheck: 'error',
@@ -193,7 +205,7 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
     ...defaults,
     ...(options.transactional === false ? { pageLingerMs: plainPageLingerMs } : {}),
     ...given,
-    logger: withLoggableErrors(options.logger ?? silentLogger),
+    logger: moduleLogger(options.logger ?? silentLogger, options.logLevels),
     database: options.database,
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
   }
@@ -206,7 +218,19 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
   checkRanges(resolved, ranges)
   checkChoices(resolved)
   allowedPlaces(resolved)
+  checkLogLevels(resolved.logLevels)
+  if (options.metrics) checkMetricsOptions(options.metrics)
   return resolved
+}
+
+function checkLogLevels(levels: ResolvedOptions['logLevels']): void {
+  for (const [reference, level] of Object.entries(levels)) {
+    if (level === 'silent' || logLevels.includes(level)) continue
+    throw new TopicDestinationError(
+      'KTD_INVALID_OPTION',
+      `logLevels of ${reference} must be ${[...logLevels, 'silent'].join(' or ')}, not ${level}.`,
+    )
+  }
 }
 
 function checkChoices(options: ResolvedOptions): void {

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OperationOutcomeError } from '@medplum/core'
 import type { ExpressHandler, HttpRequest } from '../http/express.ts'
 import { readBody } from '../http/read-body.ts'
-import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
 import type { ErrorBody } from './api-views.ts'
@@ -53,7 +54,7 @@ class ConsoleServer {
 
   constructor(options: ConsoleOptions) {
     this.#options = options
-    this.#logger = withLoggableErrors(options.logger ?? silentLogger)
+    this.#logger = moduleLogger(options.logger ?? silentLogger)
     this.#session = new ConsoleSession(options)
     options.module.monitor.keepSamples()
   }
@@ -192,7 +193,7 @@ class ConsoleServer {
     }
     const status = statusOfError(error)
     if (status >= 500 && !(error instanceof ConsoleError)) {
-      this.#logger.error({ err: error }, 'a request of the console failed unexpectedly')
+      this.#logger.error({ err: error }, 'a request failed unexpectedly')
     }
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })

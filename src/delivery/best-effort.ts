@@ -7,6 +7,7 @@ import type { KafkaRecord } from '../kafka/producer.ts'
 import type { ProducerLease, ProducerPool } from '../kafka/producer-pool.ts'
 import { kafkaRecord } from '../notifications/kafka-record.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import { OnceAMinute } from '../observability/once-a-minute.ts'
 import { flushBestEffortCounters, readDeliveryStatus } from '../outbox/counters.ts'
 import type { NewEvent } from '../outbox/enqueue.ts'
@@ -38,6 +39,8 @@ export interface BestEffortParts {
   readonly baseUrl: string
   readonly cloudEventsHeaders: boolean
   readonly logger: Logger
+  /** @default nobody is told */
+  readonly telemetry?: Telemetry
 }
 
 /** Records are made and handed over together, not each in the time of a write: in a row they cost half of the processor. */
@@ -282,14 +285,28 @@ export class BestEffortDelivery {
       this.#settle(outlet, { lostBecause: `The notification could not be made (${name}).` })
       return
     }
+    const startMs = Date.now()
     lease.producer.send(record, (failure) => {
       this.#settle(outlet, failure ? { lostBecause: failure.message } : {})
+      if (!failure) this.#tellSent(outlet, destination, event, eventNumber, startMs)
       logDelivery(this.#parts.logger, destination, {
         topicUrl: event.topicUrl,
         eventNumbers: [eventNumber, eventNumber],
         ...(failure ? { error: failure.message } : {}),
       })
     })
+  }
+
+  #tellSent(
+    { destinationId, reference }: Outlet,
+    { kafkaTopic }: TopicDestination,
+    { at, event: { traceparent } }: BestEffortEvent,
+    eventNumber: number,
+    startMs: number,
+  ): void {
+    const event = { at, ...(traceparent === undefined ? {} : { traceparent }) }
+    const sent = { destination: reference, destinationId, kafkaTopic, eventNumber, event, startMs }
+    this.#parts.telemetry?.recordSent(sent)
   }
 
   #record(
@@ -308,6 +325,7 @@ export class BestEffortDelivery {
       return
     }
     outlet.lost++
+    this.#parts.telemetry?.lost(outlet.reference, lostBecause)
     if (undecidedTopic !== undefined) outlet.undecided++
     this.#noteError(outlet, lostBecause, undecidedTopic)
   }

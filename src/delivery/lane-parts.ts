@@ -1,6 +1,7 @@
 import type { SqlTx } from '../host/types.ts'
 import type { PageProducer } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 
@@ -31,4 +32,6 @@ export interface LaneParts {
   readonly idleProducerMs: number
   readonly stopTimeoutMs: number
   readonly logger: Logger
+  /** @default nobody is told */
+  readonly telemetry?: Telemetry
 }

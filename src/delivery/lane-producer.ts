@@ -10,6 +10,7 @@ export class LaneProducer {
   readonly #onCause: (cause: string) => void
   #producer: PageProducer | undefined
   #isRecalled = false
+  #isOpen = false
   #usedAtMs = Number.NEGATIVE_INFINITY
 
   /** `onCause` gets causes that are seen outside a call. */
@@ -20,6 +21,11 @@ export class LaneProducer {
 
   get current(): PageProducer | undefined {
     return this.#producer
+  }
+
+  /** Connected, as far as is known. */
+  get isOpen(): boolean {
+    return this.#isOpen
   }
 
   /** The call under way ends; what it was about is to be begun anew. A method: it changes while others wait. */
@@ -47,6 +53,7 @@ export class LaneProducer {
       throw error
     }
     this.noteUse()
+    this.#tellOpen(true)
     return producer
   }
 
@@ -68,6 +75,13 @@ export class LaneProducer {
   async close(): Promise<void> {
     const producer = this.#producer
     this.#producer = undefined
+    this.#tellOpen(false)
     await producer?.close(0)
+  }
+
+  #tellOpen(isOpen: boolean): void {
+    if (this.#isOpen === isOpen) return
+    this.#isOpen = isOpen
+    this.#parts.telemetry?.connected(this.#parts.destination.reference, isOpen)
   }
 }

@@ -1,4 +1,5 @@
 import { endsWithin } from '../deadline.ts'
+import type { LaneView } from '../observability/module-metrics.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { EventNotices } from '../outbox/event-notices.ts'
 import type { Leadership, LedDestination } from '../outbox/leadership.ts'
@@ -82,6 +83,11 @@ export class LaneSupervisor {
     })
     this.#leading.start()
     this.#watching.start()
+  }
+
+  /** The lanes that run on this node. */
+  get lanes(): readonly LaneView[] {
+    return [...this.#lanes].map(([destinationId, { lane }]) => ({ destinationId, ...lane.view }))
   }
 
   /** This node has written events for these topics. */
@@ -206,7 +212,10 @@ export class LaneSupervisor {
     const { destinationId, topicId, sourceVersion, reference } = row
     const lane = new Lane({ ...this.#parts, destinationId, epoch, destination, sourceVersion })
     this.#parts.logger.info({ destination: reference, epoch }, 'leading')
-    const ended = this.#run(lane, destinationId)
+    this.#parts.telemetry?.leads(reference, epoch, true)
+    const ended = this.#run(lane, destinationId).finally(() => {
+      this.#parts.telemetry?.leads(reference, epoch, false)
+    })
     this.#lanes.set(destinationId, { lane, topicId, isEnding: false, ended })
     this.#ledElsewhere = undefined
   }

@@ -5,11 +5,13 @@ import { isKafkaError } from '../kafka/kafka-error.ts'
 import { EventCursor, SourcesChanged, type Page } from '../outbox/event-cursor.ts'
 import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
+import type { LaneView } from '../observability/module-metrics.ts'
 import { backoffMs } from '../backoff.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
-import { logPage } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneProducer } from './lane-producer.ts'
+import { LaneRecord } from './lane-record.ts'
+import { PageAttempts } from './page-attempts.ts'
 import { PagePace } from './page-pace.ts'
 import { PageRecords } from './page-records.ts'
 import { PoisonEvents } from './poison-events.ts'
@@ -36,6 +38,8 @@ export class Lane {
   readonly #checkpoint: Checkpoint
   readonly #poison: PoisonEvents
   readonly #pace: PagePace
+  readonly #attempts: PageAttempts
+  readonly #record: LaneRecord
   #destination: TopicDestination
   #sourceVersion: number
   /** The cursor must be loaded again: the destination reads something else now. */
@@ -58,9 +62,17 @@ export class Lane {
     this.#destination = parts.destination
     this.#sourceVersion = parts.sourceVersion
     const { reference } = parts.destination
+    this.#record = new LaneRecord(
+      parts,
+      async () => this.#cursor ?? this.#load(),
+      (error) => {
+        this.#end(error)
+      },
+    )
     this.#producer = new LaneProducer(parts, (cause) => {
-      this.#noteCause(cause)
+      this.#record.connectionCause(cause)
     })
+    this.#attempts = new PageAttempts(parts, this.#record)
     this.#poison = new PoisonEvents(parts)
     this.#records = new PageRecords(parts)
     this.#pace = new PagePace(parts.pageLingerMs)
@@ -68,8 +80,8 @@ export class Lane {
       destination: reference,
       isWanted: parts.checkpoint,
       record: (areKept, reason) =>
-        this.#note((cursor) => cursor.recordCheckpoints(areKept, reason)),
-      onRefusal: (cause) => void this.#recordFailure(0, cause),
+        this.#record.write((cursor) => cursor.recordCheckpoints(areKept, reason)),
+      onRefusal: (cause) => void this.#record.failure(0, cause),
       logger: parts.logger,
     })
   }
@@ -77,6 +89,14 @@ export class Lane {
   /** Where it waits to be woken; undefined while it looks itself. */
   get restingPlace(): RestingPlace | undefined {
     return this.#restingPlace
+  }
+
+  /** How it goes. What failed before it came to rest does not count any more. */
+  get view(): Omit<LaneView, 'destinationId'> {
+    const failures = this.#restingPlace ? 0 : this.#failures
+    const busy = failures > 0 ? 'failing' : this.#restingPlace ? 'resting' : 'active'
+    const state = this.#destination.status === 'off' ? 'off' : busy
+    return { state, failures, isConnected: this.#producer.isOpen }
   }
 
   /** There may be something to send. */
@@ -210,6 +230,7 @@ export class Lane {
     this.#producer.noteUse()
     this.#isSending = true
     let following: Promise<Page | undefined> | undefined
+    const attempt = this.#attempts.begin(this.#destination, page, events)
     try {
       await producer.sendPage(records, async () => {
         await settle()
@@ -218,7 +239,7 @@ export class Lane {
         return this.#checkpoint.of(cursor, events.length)
       })
       await settle()
-      logPage(this.#parts.logger, this.#destination, page, events.length)
+      attempt.sent()
     } catch (error) {
       await settle()
       // Before anything is sent again Kafka is asked what it has.
@@ -227,8 +248,7 @@ export class Lane {
         await this.#checkpoint.giveUp(error)
         return
       }
-      if (isKafkaError(error) && !this.#producer.isRecalled())
-        logPage(this.#parts.logger, this.#destination, page, events.length, error)
+      if (isKafkaError(error) && !this.#producer.isRecalled()) attempt.failed(error)
       if (!isKafkaError(error) || error.kind !== 'poison') throw error
       this.#poison.learn(error, events)
       await cursor.recordFailure(1, error.message)
@@ -296,18 +316,12 @@ export class Lane {
     // A recalled producer gives its call up; the destination is not at fault.
     if (this.#producer.isRecalled()) return
     this.#failures++
-    if (isKafkaError(error)) {
-      if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
-    } else {
-      // It may have come from a statement of the cursor, which is spent then.
-      await this.#dropCursor()
-      this.#parts.logger.warn(
-        { err: error, destination: this.#destination.reference },
-        'a page could not be read, made or acknowledged; will retry',
-      )
-    }
+    this.#record.attemptFailed(error, this.#failures)
+    // What is not Kafka's may have come from a statement of the cursor, which is spent then.
+    if (!isKafkaError(error)) await this.#dropCursor()
+    else if (error.kind === 'fatal' || error.kind === 'fenced') await this.#closeProducer()
     // Other errors stay in the log: their words are not ours and may quote a row.
-    if (isTopicDestinationError(error)) await this.#recordFailure(1, error.message)
+    if (isTopicDestinationError(error)) await this.#record.failure(1, error.message)
     // Not on #work: new events must not cut the back-off short.
     await this.#control.wait(backoffMs(this.#failures))
   }
@@ -320,33 +334,6 @@ export class Lane {
       { err: error, destination: this.#destination.reference },
       'another node leads this destination now, or it is gone',
     )
-  }
-
-  async #recordFailure(failedCount: number, cause: string): Promise<void> {
-    await this.#note((cursor) => cursor.recordFailure(failedCount, cause))
-  }
-
-  /** For $status. Answers whether it could be written; what could not must not stop delivery. */
-  async #note(write: (cursor: EventCursor) => Promise<void>): Promise<boolean> {
-    try {
-      await write(this.#cursor ?? (await this.#load()))
-      return true
-    } catch (error) {
-      if (isFenced(error)) this.#end(error)
-      else {
-        this.#parts.logger.warn(
-          { err: error, destination: this.#destination.reference },
-          'cannot write down how delivery goes',
-        )
-      }
-      return false
-    }
-  }
-
-  /** The call under way may go on for a minute; $status tells at once why. */
-  #noteCause(cause: string): void {
-    this.#parts.logger.warn({ destination: this.#destination.reference, cause }, 'Kafka connection')
-    void this.#recordFailure(0, cause)
   }
 
   async #rest(cursor: EventCursor): Promise<void> {

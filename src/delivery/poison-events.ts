@@ -1,6 +1,7 @@
 import { KafkaFailure } from '../kafka/kafka-error.ts'
 import type { KafkaError } from '../kafka/producer.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import type { EventCursor, OutboxEvent, Page } from '../outbox/event-cursor.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { PageLimit } from './page-limit.ts'
@@ -11,16 +12,18 @@ import { PageLimit } from './page-limit.ts'
 export class PoisonEvents {
   readonly #reference: string
   readonly #logger: Logger
+  readonly #telemetry: Telemetry | undefined
   readonly #isAwaited: boolean
   readonly #limit: PageLimit
   /** Causes by event id. */
   readonly #named = new Map<string, string>()
 
-  constructor({ destination, maxPageEvents, undeliverable, logger }: LaneParts) {
+  constructor({ destination, maxPageEvents, undeliverable, logger, telemetry }: LaneParts) {
     this.#reference = destination.reference
     this.#limit = new PageLimit(maxPageEvents)
     this.#isAwaited = undeliverable === 'wait'
     this.#logger = logger
+    this.#telemetry = telemetry
   }
 
   /** A larger maxRequestSize may let them through. */
@@ -54,6 +57,7 @@ export class PoisonEvents {
       { destination: this.#reference, eventId: event.id, cause },
       'an event was set aside as dead letter',
     )
+    this.#telemetry?.setAside(this.#reference, page.firstEventNumber, event.id, cause)
   }
 
   /** Takes the error of a transaction with these events. */

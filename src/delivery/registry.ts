@@ -88,6 +88,11 @@ export class Registry {
     this.#listeners.push(listener)
   }
 
+  /** Since the begin of the refresh that the view is from; infinite before the first. */
+  get ageMs(): number {
+    return performance.now() - this.#refreshedAtMs
+  }
+
   get index(): TopicIndex {
     return this.#index
   }
@@ -158,7 +163,7 @@ export class Registry {
   }
 
   get #isFresh(): boolean {
-    return performance.now() - this.#refreshedAtMs <= this.#parts.leaseMs * usedLease
+    return this.ageMs <= this.#parts.leaseMs * usedLease
   }
 
   /** Resolves when the view contains everything committed before this call. */

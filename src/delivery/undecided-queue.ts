@@ -1,5 +1,6 @@
 import type { FhirHost, SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Telemetry } from '../observability/telemetry.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { addUpNotKept } from '../outbox/undecided-counts.ts'
 import {
@@ -45,6 +46,8 @@ export interface UndecidedQueueParts {
    *  @default 10000 */
   readonly readTimeoutMs?: number
   readonly logger: Logger
+  /** @default nobody is told */
+  readonly telemetry?: Telemetry
 }
 
 /** What became of events that were decided again. */
@@ -276,7 +279,10 @@ export class UndecidedQueue implements UndecidedEvents {
       addTo(sum, batch)
       afterId = isEnough(batch) ? undefined : batch.lastId
     }
-    if (sum.fired + sum.notFired > 0) this.#parts.logger.info(sum, 'undecided events were decided')
+    if (sum.fired + sum.notFired > 0) {
+      this.#parts.logger.info(sum, 'undecided events were decided')
+      this.#parts.telemetry?.decided(sum)
+    }
     return sum
   }
 

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Database } from '../database-pool.ts'
 import { TopicDestinationError } from '../errors.ts'
 import type { ExpressHostOptions, HttpRequest } from '../http/express.ts'
-import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import { checkRanges } from '../options.ts'
 import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { outboxSchema } from '../outbox/schema.ts'
@@ -75,6 +76,6 @@ export function resolveOptions(options: HistoryTablesOptions<never>): ResolvedHi
   }
   const numbers = { maxPageChanges, pollIntervalMs }
   checkRanges(numbers, ranges)
-  const logger = withLoggableErrors(options.logger ?? silentLogger)
+  const logger = moduleLogger(options.logger ?? silentLogger)
   return { plan, database, logger, installsTriggers, ...numbers }
 }

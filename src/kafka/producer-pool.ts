@@ -27,6 +27,11 @@ export class ProducerPool {
     this.#create = create
   }
 
+  /** Producers that are shared now. */
+  get size(): number {
+    return this.#shared.size
+  }
+
   acquire(config: ProducerConfig, logger: Logger, options: ProducerOptions = {}): ProducerLease {
     const key = hashOf(config)
     const shared = this.#shared.get(key) ?? this.#open(key, config, logger)

@@ -4,6 +4,7 @@ import type { Registry } from '../delivery/registry.ts'
 import type { UndecidedEvents } from '../delivery/undecided-queue.ts'
 import type { SqlTx } from '../host/types.ts'
 import { ClusterFigures } from '../observability/cluster-figures.ts'
+import type { LaneView } from '../observability/module-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDeadLetters } from '../outbox/dead-letter-list.ts'
 import {
@@ -70,6 +71,8 @@ export interface DeliveryMonitorParts {
   readonly registry: Registry
   readonly presence: Pick<NodePresence, 'nodeId'>
   readonly undecided: Pick<UndecidedEvents, 'list'>
+  /** The lanes that run on this node. */
+  readonly lanes: () => readonly LaneView[]
   readonly logger: Logger
 }
 
@@ -252,11 +255,13 @@ export class ModuleMonitor implements DeliveryMonitor {
     this.#rates.add(nowMs, overviews)
     if (this.#samples.isDue(nowMs)) this.#samples.add(nowMs, overviews)
     await this.#tail.look(overviews)
+    const lanes = new Map(this.#parts.lanes().map((lane) => [lane.destinationId, lane]))
     const destinations = overviews
       .map((overview) =>
         destinationView(overview, registry, {
           nowMs,
           nodeId: presence.nodeId,
+          lane: lanes.get(overview.destinationId),
           deliveredPerSecond:
             this.#rates.perSecond(overview.reference) ??
             this.#samples.deliveredPerSecond(overview.reference),

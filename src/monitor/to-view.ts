@@ -1,5 +1,7 @@
+import { longestBackoffMs } from '../backoff.ts'
 import type { Registry } from '../delivery/registry.ts'
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import type { LaneView } from '../observability/module-metrics.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
 import { diagnose } from './health.ts'
@@ -10,12 +12,14 @@ export interface ViewContext {
   /** Of this node; undefined while it is not present. */
   readonly nodeId: number | undefined
   readonly deliveredPerSecond: number | undefined
+  /** Of this node. */
+  readonly lane: LaneView | undefined
 }
 
 export function destinationView(
   overview: DestinationOverview,
   registry: Registry,
-  { nowMs, nodeId, deliveredPerSecond }: ViewContext,
+  { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
 ): DestinationView {
   const { reference, leader } = overview
   const { row, destination } = registry.destinations.get(reference) ?? {}
@@ -48,6 +52,15 @@ export function destinationView(
       at: timestamp.toISOString(),
     })),
     ...(leader ? { leader: { name: leader.name, isThisNode: leader.nodeId === nodeId } } : {}),
+    ...(lane
+      ? {
+          lane: {
+            isConnected: lane.isConnected,
+            failures: lane.failures,
+            waitsUpToMs: lane.failures === 0 ? 0 : longestBackoffMs(lane.failures),
+          },
+        }
+      : {}),
     startedAt: overview.startedAt.toISOString(),
     ...optionalTime('lastActivityAt', overview.touchedAt),
     lastEventNumber: overview.lastEventNumber,

@@ -54,6 +54,13 @@ export interface DestinationView {
   readonly errors: readonly ErrorView[]
   /** The node that delivers it: host name and process id. */
   readonly leader?: { readonly name: string; readonly isThisNode: boolean }
+  /** Where this node delivers it: whether it is connected to Kafka, how many attempts have failed since the last success, and how long it waits at most
+   *  before the next one. */
+  readonly lane?: {
+    readonly isConnected: boolean
+    readonly failures: number
+    readonly waitsUpToMs: number
+  }
   /** When the destination was created. */
   readonly startedAt: string
   /** When something was delivered, or an attempt failed. */

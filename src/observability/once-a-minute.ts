@@ -1,4 +1,6 @@
 const minuteMs = 60_000
+/** Of which each may be a cause with a name in it that does not come again. */
+const maxKeys = 1000
 
 /** Lets one line a minute through for each key, so that what goes wrong with every write does not fill the log. */
 export class OnceAMinute {
@@ -22,6 +24,15 @@ export class OnceAMinute {
     }
     this.#last.set(key, now)
     this.#held.delete(key)
+    if (this.#last.size > maxKeys) this.#forgetOld(now)
     return sum
+  }
+
+  #forgetOld(now: number): void {
+    for (const [key, at] of this.#last) {
+      if (now - at < minuteMs) continue
+      this.#last.delete(key)
+      this.#held.delete(key)
+    }
   }
 }

@@ -7,11 +7,10 @@ import {
   type DeliveryStatus,
   type StatusRow,
 } from './counters.ts'
-import { isSettled } from './cursor-row.ts'
+import { oldestEventAt } from './delivery-counts.ts'
 import { newestErrors } from './error-list.ts'
 import { presentNodes } from './node-presence.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
-import { isInStretch } from './sources.ts'
 
 /** What the row of a destination says is settled, to be compared with what it says later. */
 export interface SettledState {
@@ -83,17 +82,6 @@ export async function readDestinationOverviews(
     all.push(...rows.map(toOverview))
     if (rows.length < pageRows) return all
   }
-}
-
-/** SQL: of the destination `d`. Events that are settled already are passed from `low` on; `limit 1` makes the planner walk the index
- *  `event_topic_id_id`. */
-function oldestEventAt(schema: OutboxSchema): string {
-  return `(select min(f.at)
-      from ${schema.source} s, lateral (
-        select e.at from ${schema.event} e
-         where e.topic_id = s.topic_id and e.id > d.low and ${isInStretch} and not ${isSettled}
-         order by e.id limit 1) f
-     where s.destination_id = d.id and d.kind = 'kafka-at-least-once')`
 }
 
 function toOverview(row: OverviewRow): DestinationOverview {

@@ -15,7 +15,8 @@ import type {
   SqlTx,
 } from '../host/types.ts'
 import { UnitOfWork } from '../host/unit-of-work.ts'
-import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import { migrateOutbox } from '../outbox/migrations.ts'
 import { outboxSchema, type OutboxSchema } from '../outbox/schema.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
@@ -108,7 +109,7 @@ export class OwnTypesHost implements FhirHost {
     this.#options = options
     if (options.history) this.history = options.history
     this.#schema = outboxSchema(options.schema)
-    this.#logger = withLoggableErrors(options.logger ?? silentLogger)
+    this.#logger = moduleLogger(options.logger ?? silentLogger)
     this.#baseUrl = options.baseUrl.replace(/\/+$/, '')
     const { ownResource, ownResourceHistory } = this.#schema
     this.#versions = new StoredVersions({ current: ownResource, history: ownResourceHistory })

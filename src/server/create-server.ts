@@ -3,7 +3,6 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
-import { silentLogger, withLoggableErrors, type Logger } from '../observability/logger.ts'
 import { consoleRouter, type ConsoleFhirRequest, type ConsoleRouter } from '../console/index.ts'
 import type { TopicDestinationModule } from '../module.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
@@ -11,6 +10,8 @@ import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import { parseTarget } from '../rest/request-url.ts'
 import { toRestRequest } from '../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../rest/routing.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
@@ -76,7 +77,7 @@ class Server implements ReferenceServer {
 
   constructor(options: ServerOptions, authenticator: Authenticator, database: Knex) {
     this.#options = options
-    this.#logger = withLoggableErrors(options.logger ?? silentLogger)
+    this.#logger = moduleLogger(options.logger ?? silentLogger)
     this.#authenticator = authenticator
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
@@ -107,6 +108,8 @@ class Server implements ReferenceServer {
       correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
+      metrics: this.#options.metrics,
+      metricsToken: this.#options.metricsToken,
       logger: this.#logger,
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,
@@ -192,7 +195,7 @@ class Server implements ReferenceServer {
       return answerOf(response, interaction, headers, this.url)
     } catch (error) {
       const outcome = outcomeOfError(error)
-      if (statusOf(outcome) >= 500) this.#logger.error({ err: error }, 'a request failed')
+      if (statusOf(outcome) >= 500) this.#logger.error({ err: error }, 'a request failed unexpectedly')
       return answerOfOutcome(outcome)
     }
   }

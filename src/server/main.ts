@@ -1,20 +1,24 @@
 import { pino } from 'pino'
 import { kafkaTopicDestination } from '../module.ts'
-import { loggableError } from '../observability/loggable-error.ts'
 import type { Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
 import { createServer } from './create-server.ts'
 import { startMockKafka } from './embedded/embedded-kafka.ts'
 import { startPostgres } from './embedded/embedded-postgres.ts'
 import { readServerSettings, type ServerSettings } from './options.ts'
+import { loadMetrics } from './load-metrics.ts'
 import { startFailure } from './start-failure.ts'
 
 type Stop = () => Promise<void>
 
 /** Starts the server and what it lacks; prints one line with the URL on stdout once it serves. */
 async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): Promise<void> {
-  const databaseUrl = settings.databaseUrl ?? (await embeddedPostgres(logger, stops))
-  if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(logger, stops)
-  const server = await createServer({ ...given(settings), databaseUrl, logger })
+  const lines = moduleLogger(logger)
+  const databaseUrl = settings.databaseUrl ?? (await embeddedPostgres(lines, stops))
+  if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(lines, stops)
+  const registry = settings.metrics ? await loadMetrics(lines) : undefined
+  const metrics = registry ? { metrics: registry } : {}
+  const server = await createServer({ ...given(settings), ...metrics, databaseUrl, logger })
   stops.push(() => server.close(settings.stopTimeoutMs))
   const module = kafkaTopicDestination({
     database: databaseUrl,
@@ -30,6 +34,7 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
       ? {}
       : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
     logger,
+    ...(registry ? { metrics: { registry } } : {}),
     secretCheckIntervalMs: settings.secretCheckIntervalMs,
     ...(settings.vaultConfigPath === undefined
       ? {}
@@ -73,6 +78,7 @@ function given(
     baseUrl,
     authToken,
     basicAuth,
+    metricsToken,
   } = settings
   return {
     host,
@@ -83,6 +89,7 @@ function given(
     ...(baseUrl === undefined ? {} : { baseUrl }),
     ...(authToken === undefined ? {} : { authToken }),
     ...(basicAuth === undefined ? {} : { basicAuth }),
+    ...(metricsToken === undefined ? {} : { metricsToken }),
   }
 }
 
@@ -90,7 +97,7 @@ function given(
 async function stopAll(stops: Stop[], logger: Logger): Promise<void> {
   for (const stop of stops.splice(0).reverse()) {
     await stop().catch((error: unknown) => {
-      logger.error({ err: loggableError(error) }, 'a part of the server did not stop')
+      logger.error({ err: error }, 'a part of the server did not stop')
     })
   }
 }
@@ -114,13 +121,14 @@ async function main(): Promise<number> {
     )
     const serving = serve(settings, logger, stops)
     await Promise.race([serving, signal])
-    logger.info({ signal: await signal }, 'stopping')
+    const lines = moduleLogger(logger)
+    lines.info({ signal: await signal }, 'stopping')
     await serving.catch(() => undefined)
-    await stopAll(stops, logger)
+    await stopAll(stops, lines)
     return 0
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`)
-    if (logger) await stopAll(stops, logger)
+    if (logger) await stopAll(stops, moduleLogger(logger))
     return 1
   }
 }

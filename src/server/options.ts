@@ -49,6 +49,8 @@ export interface ServerSettings {
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
   readonly console: boolean
+  readonly metrics: boolean
+  readonly metricsToken: string | undefined
   readonly logLevel: string
 }
 
@@ -192,6 +194,18 @@ const variables = {
     kind: 'boolean',
     default: true,
     doc: 'Whether /console serves the console, for whoever may call the FHIR service.',
+  },
+  metrics: {
+    name: 'METRICS',
+    kind: 'boolean',
+    default: true,
+    doc: 'Whether /metrics answers Prometheus, for whoever may call the FHIR service. Needs `prom-client`.',
+  },
+  metricsToken: {
+    name: 'METRICS_TOKEN',
+    kind: 'text',
+    secret: true,
+    doc: 'Accepted as bearer token for /metrics and nothing else.',
   },
   logLevel: {
     name: 'LOG_LEVEL',

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type { FhirHost, FhirServerModule } from '../host/types.ts'
 import type { TopicDestinationModule } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { MetricsText } from './http/metrics-route.ts'
 
 export interface ServerOptions {
   /** PostgreSQL connection string; this or `knex` is required. */
@@ -32,6 +33,10 @@ export interface ServerOptions {
   /** Proxies whose X-Forwarded-* headers are believed, in the form of Express' `trust proxy`.
    *  @default 'loopback' */
   readonly trustedProxies?: string
+  /** Served at /metrics: prom-client's `Registry`, or one of its shape. Who may call the FHIR service may read it. */
+  readonly metrics?: MetricsText
+  /** Accepted as `Authorization: Bearer <token>` for /metrics and nothing else. */
+  readonly metricsToken?: string
   /** @default silent */
   readonly logger?: Logger
   /** Modules to load; the same as calling `load` for each. */

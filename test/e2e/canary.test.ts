@@ -12,6 +12,7 @@ import { startServerProcess, type ServerProcess } from '../helpers/server-proces
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
 
 const crashingServer = fileURLToPath(new URL('crashing-server.ts', import.meta.url))
+const observedServer = fileURLToPath(new URL('observed-server.ts', import.meta.url))
 const kinds = ['kafka-at-least-once', 'kafka-best-effort'] as const
 type Kind = (typeof kinds)[number]
 type Parameter = Readonly<Record<string, unknown>> & { readonly name: string }
@@ -148,6 +149,13 @@ class WatchedServer {
     await this.ask('GET', '/AidboxTopicDestination')
   }
 
+  async metrics(): Promise<string> {
+    const answer = await fetch(new URL('/metrics', this.process.url))
+    const series = await answer.text()
+    this.answers.push(series)
+    return series
+  }
+
   assertSilent(): void {
     this.canaries.assertNoneIn(this.log.join('\n'), 'the log')
     this.canaries.assertNoneIn(this.answers.join('\n'), 'the answers')
@@ -271,6 +279,7 @@ async function writePatients({ canaries, fhir }: WatchedServer): Promise<void> {
       },
     }),
   )
+  await fhir.put(patient(canaries.of('id')))
   await fhir.ok('DELETE', '/Patient/p2')
   // Whether it takes them is the server's business.
   const odd = [
@@ -303,8 +312,8 @@ describe('secrets and content of resources', () => {
     await testKafka()
   })
 
-  it('are in no line of the log, in no answer to others and in no $status', async (t) => {
-    const server = await WatchedServer.start(t)
+  it('are in no line of the log, in no answer to others, no $status, metric, span or channel', async (t) => {
+    const server = await WatchedServer.start(t, observedServer)
     const { fhir } = server
     // Its criteria fails on each patient, which has two names.
     await fhir.put(
@@ -349,10 +358,19 @@ describe('secrets and content of resources', () => {
       }
     }
     await server.statuses()
+    assert.match(await server.metrics(), /^fhir_topic_destination_events_dead\{/m)
     assert.equal(await server.process.stop(), 0)
     server.assertSilent()
     const log = server.log.join('\n')
-    for (const told of [/refused the login/, /too large/i, /topic-destination\/status/]) {
+    for (const told of [
+      ...[/refused the login/, /too large/i, /topic-destination\/status/],
+      ...[
+        /^span: .*"send /m,
+        /^span: .*relay"/m,
+        /^channel: .*:dead-letter"/m,
+        /^channel: .*:lost"/m,
+      ],
+    ]) {
       assert.match(log, told, 'the log is there')
     }
   })

@@ -4,8 +4,8 @@ import express, { type Express, type Request, type Response } from 'express'
 import type { Logger } from '../../observability/logger.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../../rest/answer.ts'
 import type { ExpressHandler } from '../../http/express.ts'
-import type { Authenticator } from './auth.ts'
 import { consolePath } from './console.ts'
+import { answerMetrics, type MetricsRouteParts } from './metrics-route.ts'
 import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
 import { readBody } from '../../http/read-body.ts'
@@ -14,11 +14,10 @@ import { outcomeOfError, unavailable } from '../../rest/outcomes.ts'
 import type { RequestTarget } from '../../rest/request-url.ts'
 import { basePath, parseTargetBelowBase } from './base-path.ts'
 
-export interface AppParts {
+export interface AppParts extends MetricsRouteParts {
   readonly bodyLimitBytes: number
   readonly correlationHeader: string
   readonly trustedProxies: string
-  readonly authenticator: Authenticator
   readonly logger: Logger
   /** Base URL for Location and fullUrl; links use it too when the client named the same host. */
   readonly baseUrl: () => string
@@ -46,22 +45,28 @@ export function createApp(parts: AppParts): Express {
     const requestId = randomUUID()
     response.set('x-request-id', requestId)
     const startedMs = performance.now()
-    const answer = await answerRequest(parts, request).catch((error: unknown) =>
+    const answer = await answerRequest(parts, request, response).catch((error: unknown) =>
       answerOfFailure(parts, error, requestId),
     )
-    sendAnswer(response, answer)
+    if (answer !== 'sent') sendAnswer(response, answer)
     // Paths and queries name patients; they are not logged.
     const durationMs = Math.round(performance.now() - startedMs)
     const { method } = request
     parts.logger.debug(
-      { requestId, method, status: answer.status, durationMs },
+      { requestId, method, status: response.statusCode, durationMs },
       'answered a request',
     )
   })
   return app
 }
 
-async function answerRequest(parts: AppParts, request: Request): Promise<Answer> {
+async function answerRequest(
+  parts: AppParts,
+  request: Request,
+  response: Response,
+): Promise<Answer | 'sent'> {
+  const metrics = await answerMetrics(parts, request, response)
+  if (metrics) return metrics
   if (!parts.isOpen()) return answerOfOutcome(unavailable('The server is starting or stopping.'))
   const target = parseTargetBelowBase(request.url)
   if (isMetadata(request, target))

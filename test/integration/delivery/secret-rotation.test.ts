@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
+import { channelTable } from '../../../src/observability/channel-table.ts'
 import { newTopic, privateKafka, type KafkaBroker } from '../../helpers/kafka.ts'
 import { setScramPassword } from '../../helpers/kafka-scram.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
@@ -66,6 +68,13 @@ class RotatingDestination {
     await writeFile(vaultConfigPath, JSON.stringify({ secret: { jaas: { path: 'jaas', scope } } }))
     const log: LogLine[] = []
     const logger = recordingLogger(log)
+    // The log tells what repeats once a minute, the channel each time.
+    const { name } = channelTable.failure
+    const note = (message: unknown): void => {
+      log.push({ level: 'debug', fields: { ...(message as object) }, message: name })
+    }
+    subscribe(name, note)
+    t.after(() => unsubscribe(name, note))
     const { first } = await startNodes(t, 1, {
       ...options,
       vaultConfigPath,

@@ -119,6 +119,7 @@ function Facts({ destination }: { readonly destination: DestinationView }): JSX.
               : 'nobody at present',
           ] as const,
         ]),
+    ...retryFacts(destination),
     ['Created', dateTime(destination.startedAt)],
     [
       'Last activity',
@@ -152,6 +153,24 @@ function Facts({ destination }: { readonly destination: DestinationView }): JSX.
       </dl>
     </section>
   )
+}
+
+function retryFacts({ lane, leader }: DestinationView): readonly (readonly [string, string])[] {
+  if (!lane) {
+    return leader && !leader.isThisNode
+      ? [['Retry', `only ${leader.name} knows how often it has tried`]]
+      : []
+  }
+  const { isConnected, failures, waitsUpToMs } = lane
+  return [
+    ['Connection', isConnected ? 'open' : 'closed'],
+    [
+      'Retry',
+      failures === 0
+        ? 'no failure since the last success'
+        : `${count(failures)} failed since the last success; waits up to ${duration(waitsUpToMs)} between attempts`,
+    ],
+  ]
 }
 
 const countLabels = {
