@@ -105,7 +105,7 @@ export class ModuleMonitor implements DeliveryMonitor {
           logger.warn({ err: error }, 'the monitor cannot read the outbox')
       },
     )
-    this.#tail = new NotificationTail(db, schema)
+    this.#tail = new NotificationTail(db, schema, parts.registry)
   }
 
   async overview(): Promise<Overview> {

@@ -1,4 +1,5 @@
 import type { BestEffortEvent } from '../delivery/best-effort.ts'
+import type { Registry } from '../delivery/registry.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { DestinationOverview, SettledState } from '../outbox/destination-overview.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
@@ -19,14 +20,15 @@ export type TailListener = (entries: readonly TailEntry[]) => void
 export class NotificationTail {
   readonly #db: SqlTx
   readonly #schema: OutboxSchema
-  readonly #references = new Map<number, string>()
+  readonly #registry: Pick<Registry, 'destinations'>
   readonly #listeners = new Set<TailListener>()
   #settled = new Map<number, { readonly eventNumber: number; readonly state: SettledState }>()
   #number = 0
 
-  constructor(db: SqlTx, schema: OutboxSchema) {
+  constructor(db: SqlTx, schema: OutboxSchema, registry: Pick<Registry, 'destinations'>) {
     this.#db = db
     this.#schema = schema
+    this.#registry = registry
   }
 
   get isWatched(): boolean {
@@ -46,10 +48,16 @@ export class NotificationTail {
   handedOver(events: readonly BestEffortEvent[]): void {
     if (!this.isWatched) return
     const told = events.filter(({ error }) => error === undefined).slice(0, maxEventsPerLook)
+    const references = new Map(
+      [...this.#registry.destinations.values()].map(({ row }) => [
+        row.destinationId,
+        row.reference,
+      ]),
+    )
     this.#tell(
       told.map(({ destinationId, topicUrl, event, at }) => ({
         state: 'handed-over',
-        destination: this.#references.get(destinationId) ?? '',
+        destination: references.get(destinationId) ?? '',
         topicUrl,
         interaction: event.interaction,
         resource: `${event.resourceType}/${event.resourceId}`,
@@ -62,10 +70,6 @@ export class NotificationTail {
   /** The rows are as given now: tells what was settled since the look before. */
   async look(overviews: readonly DestinationOverview[]): Promise<void> {
     if (!this.isWatched) return
-    this.#references.clear()
-    for (const { destinationId, reference } of overviews) {
-      this.#references.set(destinationId, reference)
-    }
     const before = this.#settled
     this.#settled = new Map(
       overviews.map(({ destinationId, lastEventNumber, settled }) => [
@@ -78,18 +82,22 @@ export class NotificationTail {
       const isMoved = known !== undefined && known.eventNumber < lastEventNumber
       return isMoved ? [{ destinationId, settled: known.state }] : []
     })
+    const references = new Map(overviews.map((each) => [each.destinationId, each.reference]))
     const since = moved.slice(0, maxDestinationsPerLook)
     this.#tell(
       (await readSettledSince(this.#db, this.#schema, since, maxEventsPerLook)).map((event) =>
-        this.#entryOf(event),
+        this.#entryOf(event, references),
       ),
     )
   }
 
-  #entryOf(event: SettledEvent): Omit<TailEntry, 'number'> {
+  #entryOf(
+    event: SettledEvent,
+    references: ReadonlyMap<number, string>,
+  ): Omit<TailEntry, 'number'> {
     return {
       state: 'delivered',
-      destination: this.#references.get(event.destinationId) ?? '',
+      destination: references.get(event.destinationId) ?? '',
       topicUrl: event.topicUrl,
       interaction: event.interaction,
       resource: `${event.resourceType}/${event.resourceId}`,

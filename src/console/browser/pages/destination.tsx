@@ -42,7 +42,7 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
         <Facts destination={destination} />
         <Counts destination={destination} />
       </div>
-      <section aria-labelledby="charts">
+      <section>
         <h2 id="charts">Last hour</h2>
         <p class="hint">
           Samples of each 15 seconds, in the memory of the node that answers since it started.
@@ -75,10 +75,9 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
   )
 }
 
-function Actions({ destination }: { readonly destination: DestinationView }): JSX.Element | null {
+function Actions({ destination }: { readonly destination: DestinationView }): JSX.Element {
   const { mayWrite } = useSession()
   const task = useTask<string>()
-  if (!mayWrite) return null
   const isOff = destination.status === 'off'
   const change = (): void => {
     task.run(async () => {
@@ -89,9 +88,14 @@ function Actions({ destination }: { readonly destination: DestinationView }): JS
   }
   return (
     <div class="actions">
-      <button type="button" class="primary" disabled={task.isBusy} onClick={change}>
-        {isOff ? 'Resume' : 'Pause'}
-      </button>
+      {mayWrite && (
+        <button type="button" class="primary" disabled={task.isBusy} onClick={change}>
+          {isOff ? 'Resume' : 'Pause'}
+        </button>
+      )}
+      <a href={`${to('tail')}?destination=${encodeURIComponent(destination.id)}`}>
+        Watch what is sent
+      </a>
       <span class="hint" role="status">
         {task.error?.message ?? task.answer}
       </span>
@@ -141,7 +145,7 @@ function Facts({ destination }: { readonly destination: DestinationView }): JSX.
         ]),
   ]
   return (
-    <section aria-labelledby="facts">
+    <section>
       <h2 id="facts">Facts</h2>
       <dl class="facts">
         {facts.map(([label, value]) => (
@@ -195,7 +199,7 @@ function Counts({ destination }: { readonly destination: DestinationView }): JSX
     isBestEffort ? bestEffortCounts.includes(name) : name !== 'lost',
   )
   return (
-    <section aria-labelledby="counts">
+    <section>
       <h2 id="counts">Counts</h2>
       <dl class="facts counts">
         {names.map((name) => (
@@ -217,7 +221,7 @@ function Counts({ destination }: { readonly destination: DestinationView }): JSX
 
 function Errors({ destination }: { readonly destination: DestinationView }): JSX.Element {
   return (
-    <section aria-labelledby="errors">
+    <section>
       <h2 id="errors">Errors</h2>
       {destination.errors.length === 0 ? (
         <p class="hint">None.</p>
@@ -240,13 +244,6 @@ function Errors({ destination }: { readonly destination: DestinationView }): JSX
             </tbody>
           </table>
         </div>
-      )}
-      {destination.topicUrl !== '' && (
-        <p>
-          <a href={`${to('tail')}?destination=${encodeURIComponent(destination.id)}`}>
-            Watch what is sent
-          </a>
-        </p>
       )}
     </section>
   )

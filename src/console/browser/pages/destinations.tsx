@@ -114,7 +114,7 @@ function DestinationTable({ rows, now }: DestinationTableProps): JSX.Element {
           <tr>
             <th scope="col">Destination</th>
             <th scope="col">State</th>
-            <th scope="col" class="number">
+            <th scope="col" class="number middle">
               Events/s
             </th>
             <th scope="col" class="number">
@@ -168,7 +168,7 @@ function DestinationRow({
       <td>
         <HealthMark health={row.health} />
       </td>
-      <td class="number">{rate(row.deliveredPerSecond)}</td>
+      <td class="number middle">{rate(row.deliveredPerSecond)}</td>
       <td class="number">{count(counts.queued + counts.inProcess)}</td>
       <td class="number">{age(row.oldestQueuedAt, now)}</td>
       <td class="wide">

@@ -27,7 +27,7 @@ export function DryRun({ id }: { readonly id: string }): JSX.Element {
     return typeof value === 'number' ? count(value) : '–'
   }
   return (
-    <section aria-labelledby="dry-run">
+    <section>
       <h2 id="dry-run">Dry run</h2>
       <form onSubmit={submit} class="form form-line">
         <label for="last">Most changes</label>

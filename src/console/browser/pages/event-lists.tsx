@@ -77,7 +77,7 @@ function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>)
   }, [total])
   const next = task.answer?.next
   return (
-    <section aria-labelledby={name}>
+    <section>
       <h2 id={name}>
         {title} <span class="hint">{count(total)}</span>
       </h2>

@@ -20,7 +20,7 @@ export function Explain({ id }: { readonly id: string }): JSX.Element {
   const parameters = parametersOf(answer)
   const fires = valueOf(parameters, 'fires')
   return (
-    <section aria-labelledby="explain">
+    <section>
       <h2 id="explain">Explain</h2>
       <form onSubmit={submit} class="form">
         <label for="current">Version after the change</label>

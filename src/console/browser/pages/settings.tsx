@@ -16,7 +16,7 @@ export function Settings({ id, version }: SettingsProps): JSX.Element {
     version,
   )
   return (
-    <section aria-labelledby="settings">
+    <section>
       <h2 id="settings">
         Parameters{' '}
         {settings?.versionId !== undefined && (

@@ -36,7 +36,7 @@ function Detail({ topic, destinations }: TopicDetailView): JSX.Element {
       <p class="hint url">{topic.url}</p>
       {topic.organization !== undefined && <p>Events of {topic.organization} only.</p>}
       {topic.fault !== undefined && <p class="why why-error">{topic.fault}</p>}
-      <section aria-labelledby="triggers">
+      <section>
         <h2 id="triggers">Triggers</h2>
         <div class="scroll" tabIndex={0} role="region" aria-labelledby="triggers">
           <table>
@@ -65,7 +65,7 @@ function Detail({ topic, destinations }: TopicDetailView): JSX.Element {
           </table>
         </div>
       </section>
-      <section aria-labelledby="listeners">
+      <section>
         <h2 id="listeners">
           Destinations{' '}
           <span class="hint">

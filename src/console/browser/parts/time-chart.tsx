@@ -19,6 +19,8 @@ export interface TimeChartProps {
 }
 
 const heightPx = 150
+/** Shortly after a start there is little to show. */
+const leastSpanSeconds = 600
 
 /** Lines over the last hour, with the same as a sentence and as a table. */
 export function TimeChart({ title, at, lines }: TimeChartProps): JSX.Element {
@@ -116,7 +118,10 @@ function options(lines: readonly ChartLine[], width: number): uPlot.Options {
     height: heightPx,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
+    scales: {
+      x: { range: (_plot, first, last) => [Math.min(first, last - leastSpanSeconds), last] },
+      y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+    },
     series: [
       {},
       ...lines.map(({ label, color }) => ({
@@ -127,7 +132,7 @@ function options(lines: readonly ChartLine[], width: number): uPlot.Options {
       })),
     ],
     axes: [
-      { ...axis, values: '{HH}:{mm}', size: 28, space: 60 },
+      { ...axis, values: '{HH}:{mm}', size: 28, space: 60, incrs: [60, 120, 300, 600, 900, 1800] },
       { ...axis, size: 52, values: (_plot, ticks) => ticks.map((tick) => rate(tick)) },
     ],
   }
