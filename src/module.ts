@@ -103,6 +103,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
       ...dryRunOperations({ host, limits: this.#options, stopped: this.#stopping.signal }),
     ]) {
       host.registerOperation(operation)
+      parts.monitor.registered(operation)
     }
     host.addCommitHooks(hooks)
   }

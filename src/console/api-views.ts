@@ -15,6 +15,8 @@ export interface SessionView {
   readonly mayWrite: boolean
   /** Whether the console has a sign-in of its own, which can be ended. */
   readonly canSignOut: boolean
+  /** Operations of a destination that this server has, without `$`. */
+  readonly operations: readonly string[]
 }
 
 /** The answer of everything that goes wrong. */

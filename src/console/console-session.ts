@@ -7,14 +7,19 @@ import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 
 /** Signs in and out, where the console has a sign-in of its own: `POST /api/session` with the secret in the body, `DELETE /api/session`. */
 export class ConsoleSession {
-  readonly #options: Pick<ConsoleOptions, 'signIn'>
+  readonly #options: Pick<ConsoleOptions, 'signIn' | 'module'>
 
-  constructor(options: Pick<ConsoleOptions, 'signIn'>) {
+  constructor(options: Pick<ConsoleOptions, 'signIn' | 'module'>) {
     this.#options = options
   }
 
   view({ mayWrite }: ConsoleCaller): SessionView {
-    return { mayWrite, canSignOut: this.#options.signIn !== undefined }
+    const { signIn, module } = this.#options
+    return {
+      mayWrite,
+      canSignOut: signIn !== undefined,
+      operations: module.monitor.operations,
+    }
   }
 
   /** @throws ConsoleError 400, 401, 404, 405 */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { BestEffortEvent } from '../delivery/best-effort.ts'
 import type { Registry } from '../delivery/registry.ts'
 import type { UndecidedEvents } from '../delivery/undecided-queue.ts'
-import type { SqlTx } from '../host/types.ts'
+import type { Operation, SqlTx } from '../host/types.ts'
 import { ClusterFigures } from '../observability/cluster-figures.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -13,6 +13,7 @@ import {
 } from '../outbox/destination-overview.ts'
 import { listNodes, type NodePresence } from '../outbox/node-presence.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
 import { LiveRates } from './live-rates.ts'
 import { NotificationTail, type TailListener } from './notification-tail.ts'
 import { Samples, sampleIntervalMs } from './samples.ts'
@@ -46,6 +47,8 @@ export interface PageOf {
 /** What can be watched of a module. Everything is shared by all who ask: the database is asked once a second at most, by those who come within ten times
  *  of what that took not again, and not at all while nobody asks, apart from a sample each 15 seconds for the charts once `keepSamples` was called. */
 export interface DeliveryMonitor {
+  /** Operations of a destination that the module has registered, without `$`. */
+  readonly operations: readonly string[]
   /** @throws Error when the database does not answer */
   overview(): Promise<Overview>
   /** Calls back with a new overview about each second, until the answer is called. What cannot be read is passed over. */
@@ -85,6 +88,7 @@ const watchIntervalMs = 1000
 export class ModuleMonitor implements DeliveryMonitor {
   readonly #parts: DeliveryMonitorParts
   readonly #figures: ClusterFigures<Looked>
+  readonly operations: string[] = []
   readonly #samples = new Samples()
   readonly #rates = new LiveRates()
   readonly #tail: NotificationTail
@@ -106,6 +110,11 @@ export class ModuleMonitor implements DeliveryMonitor {
       },
     )
     this.#tail = new NotificationTail(db, schema, parts.registry)
+  }
+
+  /** The host serves it. */
+  registered({ resourceType, level, code }: Operation): void {
+    if (resourceType === destinationTypeName && level === 'instance') this.operations.push(code)
   }
 
   async overview(): Promise<Overview> {

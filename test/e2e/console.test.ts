@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
-import type { AxeResults } from 'axe-core'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { closeBrowser, testBrowser } from '../helpers/browser.ts'
+import {
+  assertAccessible,
+  openPage,
+  themes,
+  widths,
+  type PageOptions,
+} from '../helpers/console-page.ts'
 import { FhirClient } from '../helpers/fhir-client.ts'
 import { consumeRecords, createTopic, privateKafka, type KafkaBroker } from '../helpers/kafka.ts'
-import { testDatabase, type TestDatabase } from '../helpers/postgres.ts'
+import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
 
 const token = 'token-of-the-console-test'
-const require = createRequire(import.meta.url)
-const themes = ['light', 'dark'] as const
-const widths = [360, 1440] as const
 
 /** One server, one broker and one browser for all: each test has a session of its own. */
 class Scene {
@@ -23,39 +24,35 @@ class Scene {
   readonly server: ServerProcess
   readonly browser: Browser
   readonly fhir: FhirClient
-  readonly #axe: string
 
   private constructor(parts: {
     database: TestDatabase
     kafka: KafkaBroker
     server: ServerProcess
     browser: Browser
-    axe: string
   }) {
     this.database = parts.database
     this.kafka = parts.kafka
     this.server = parts.server
     this.browser = parts.browser
-    this.#axe = parts.axe
     this.fhir = new FhirClient(parts.server.url)
     const request = this.fhir.request.bind(this.fhir)
-    this.fhir.request = (method, path, body, headers = {}) =>
+    this.fhir.request = (method, path, body, headers) =>
       request(method, path, body, { authorization: `Bearer ${token}`, ...headers })
   }
 
   static async start(name: string): Promise<Scene> {
     const database = await testDatabase({ name })
     const kafka = await privateKafka({ name })
-    const [server, browser, axe] = await Promise.all([
+    const [server, browser] = await Promise.all([
       startServerProcess({
         DATABASE_URL: database.connectionString,
         KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers,
         AUTH_TOKEN: token,
       }),
       testBrowser(),
-      readFile(require.resolve('axe-core/axe.min.js'), 'utf8'),
     ])
-    return new Scene({ database, kafka, server, browser, axe })
+    return new Scene({ database, kafka, server, browser })
   }
 
   async close(): Promise<void> {
@@ -68,44 +65,11 @@ class Scene {
     return this.server.url.replace(/\/fhir$/, '/console/')
   }
 
-  /** A page that has signed in. What the browser refuses, such as anything against the policy, fails the test. */
-  async page(
-    t: { after: (callback: () => Promise<void>) => void },
-    options: { width?: number; theme?: (typeof themes)[number] } = {},
-  ): Promise<Page> {
-    const context = await this.browser.newContext({
-      viewport: { width: options.width ?? 1440, height: 900 },
-      colorScheme: options.theme ?? 'light',
-      locale: 'en-US',
-    })
-    const faults: string[] = []
-    context.on('weberror', (error) => faults.push(error.error().message))
-    context.on('console', (message) => {
-      // A refused sign-in and a broken stream are said by the browser as well.
-      const isNetwork = message.text().startsWith('Failed to load resource')
-      if (message.type() === 'error' && !isNetwork) faults.push(message.text())
-    })
-    t.after(async () => {
-      await context.close()
-      assert.deepEqual(faults, [])
-    })
-    const page = await context.newPage()
-    await page.goto(this.url)
+  /** A page that has signed in. */
+  async page(t: Pick<CleanUp, 'after'>, options?: PageOptions): Promise<Page> {
+    const page = await openPage(t, this.url, options)
     await signIn(page)
     return page
-  }
-
-  /** @throws where a page breaks WCAG 2.2 AA or the best practices of axe */
-  async assertAccessible(page: Page, what: string): Promise<void> {
-    // Through the debugger: the policy of the page allows no script of others.
-    await page.evaluate(this.#axe)
-    const results = (await page.evaluate('axe.run(document)')) as AxeResults
-    const found = results.violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])
-    assert.deepEqual(found, [], `axe: ${what}`)
-    const overflow = (await page.evaluate(
-      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-    )) as number
-    assert.ok(overflow <= 0, `${what} is ${overflow} px too wide`)
   }
 }
 
@@ -132,7 +96,7 @@ describe('the console in a browser', () => {
     await fhir.put(
       topicResource('adults', {
         resource: 'Patient',
-        fhirPathCriteria: "birthDate < '2000-01-01'",
+        fhirPathCriteria: 'birthDate < @2000-01-01',
       }),
     )
     await fhir.put(
@@ -189,7 +153,7 @@ describe('the console in a browser', () => {
     await page.getByLabel('Token of the server').fill('wrong')
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByText('This is not the right token or password.').waitFor()
-    await scene.assertAccessible(page, 'sign-in')
+    await assertAccessible(page, 'sign-in')
     await signIn(page)
     assert.ok(!page.url().includes(token))
     const [cookie] = await context.cookies()
@@ -207,26 +171,26 @@ describe('the console in a browser', () => {
         const page = await scene.page(t, { width, theme })
         assert.equal(await page.evaluate('document.documentElement.dataset.theme'), theme)
         await page.getByRole('link', { name: 'refused' }).waitFor()
-        await scene.assertAccessible(page, 'destinations')
+        await assertAccessible(page, 'destinations')
         for (const id of ['refused', 'small', 'unclear', 'effort']) {
           await goTo(page, `#/destinations/${id}`, new RegExp(id))
           await page.getByRole('heading', { name: 'Parameters' }).waitFor()
           await page.getByRole('rowheader', { name: 'kafkaTopic' }).waitFor()
-          await scene.assertAccessible(page, id)
+          await assertAccessible(page, id)
         }
         await goTo(page, '#/topics', 'Topics')
         await page.getByRole('link', { name: 'adults' }).waitFor()
-        await scene.assertAccessible(page, 'topics')
+        await assertAccessible(page, 'topics')
         await goTo(page, '#/topics/adults', /adults/)
         await page.getByRole('heading', { name: 'Dry run' }).waitFor()
-        await scene.assertAccessible(page, 'topic')
+        await assertAccessible(page, 'topic')
         await goTo(page, '#/tail', 'Live tail')
-        await scene.assertAccessible(page, 'tail')
+        await assertAccessible(page, 'tail')
         await goTo(page, '#/nodes', 'Nodes')
         await page.getByText('answers you').waitFor()
-        await scene.assertAccessible(page, 'nodes')
+        await assertAccessible(page, 'nodes')
         await goTo(page, '#/nowhere', 'No such page')
-        await scene.assertAccessible(page, 'no such page')
+        await assertAccessible(page, 'no such page')
       })
     }
   }
@@ -307,17 +271,17 @@ describe('the console in a browser', () => {
     await goTo(page, '#/topics/adults', /adults/)
     await page.getByLabel('Version after the change').fill('Patient/first')
     await page.getByRole('button', { name: 'Explain' }).click()
-    await page.getByText('The topic fires on this change.').waitFor()
+    await page.getByText('The topic fires on this change.', { exact: true }).waitFor()
     const child = { resourceType: 'Patient', birthDate: '2020-01-01' }
     await page.getByLabel('Version after the change').fill(JSON.stringify(child))
     await page.getByRole('button', { name: 'Explain' }).click()
-    await page.getByText('The topic does not fire on this change.').waitFor()
+    await page.getByText('The topic does not fire on this change.', { exact: true }).waitFor()
     await page.getByLabel('Version after the change').fill('Patient/none')
     await page.getByRole('button', { name: 'Explain' }).click()
     await page.getByText('There is no Patient/none.').waitFor()
     await page.getByRole('button', { name: 'Run' }).click()
     await page.getByText(/It would have fired on \d+ of \d+ changes/).waitFor()
-    await scene.assertAccessible(page, 'topic with answers')
+    await assertAccessible(page, 'topic with answers')
   })
 
   it('shows what is sent as it happens, both kinds, and holds on', async (t) => {
@@ -338,7 +302,7 @@ describe('the console in a browser', () => {
       .first()
       .waitFor()
     assert.match(await shown.first().innerText(), /Patient\/tail/)
-    await scene.assertAccessible(page, 'tail with entries')
+    await assertAccessible(page, 'tail with entries')
     await page.getByRole('button', { name: 'Hold' }).click()
     await page.getByRole('button', { name: 'Go on' }).waitFor()
   })
@@ -364,11 +328,11 @@ describe('the console in a browser', () => {
     }
     for (let index = 0; index < 20; index++) await fhir.put(patient(`up-${index}`))
     await fhir.untilStatus('flowing', ({ count }) => count('messagesQueued') === 0)
-    const before = await stored()
-    await until('delivered', async () => (await shown('delivered')) === before.delivered)
+    const first = await stored()
+    await until('delivered', async () => (await shown('delivered')) === first.delivered)
     assert.equal(
-      (await consumeRecords(kafka.bootstrapServers, 'flowing', before.delivered)).length,
-      before.delivered,
+      (await consumeRecords(kafka.bootstrapServers, 'flowing', first.delivered)).length,
+      first.delivered,
     )
 
     await kafka.kill()
@@ -376,19 +340,19 @@ describe('the console in a browser', () => {
     assert.equal((await stored()).waiting, 30)
     await until('waiting', async () => (await shown('queued')) + (await shown('inProcess')) === 30)
     await page.locator('h1 .mark-stuck').waitFor()
-    assert.equal(await shown('delivered'), before.delivered)
+    assert.equal(await shown('delivered'), first.delivered)
     await page
       .locator('p.why')
       .getByText(/broker|connect/i)
       .waitFor()
 
     await kafka.restart()
-    await until('all', async () => (await shown('delivered')) === before.delivered + 30)
+    await until('all', async () => (await shown('delivered')) === first.delivered + 30)
     await until(
       'none waits',
       async () => (await shown('queued')) + (await shown('inProcess')) === 0,
     )
-    const records = await consumeRecords(kafka.bootstrapServers, 'flowing', before.delivered + 30)
+    const records = await consumeRecords(kafka.bootstrapServers, 'flowing', first.delivered + 30)
     assert.deepEqual(records.length, (await stored()).delivered)
     await page.locator('h1 .mark-ok').waitFor()
   })

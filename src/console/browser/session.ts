@@ -11,6 +11,7 @@ export interface SessionContext extends SessionView {
 export const Session = createContext<SessionContext>({
   mayWrite: false,
   canSignOut: false,
+  operations: [],
   onRefused: () => undefined,
 })
 

@@ -48,8 +48,7 @@ async function started(
   const url = server.url.replace(/\/fhir$/, '/console')
   const fhir = new FhirClient(server.url)
   const put = fhir.request.bind(fhir)
-  fhir.request = (method, path, body, headers = {}) =>
-    put(method, path, body, { ...bearer, ...headers })
+  fhir.request = (method, path, body, headers) => put(method, path, body, { ...bearer, ...headers })
   return {
     database,
     fhir,

@@ -83,6 +83,7 @@ describe('the console in an Express service', () => {
     assert.deepEqual(await (await get('/session', 'reader')).json(), {
       mayWrite: false,
       canSignOut: false,
+      operations: ['status', 'preflight'],
     })
     assert.equal((await get('/destinations', 'reader')).status, 200)
     assert.equal((await get('/destinations/a/settings', 'reader')).status, 403)

@@ -1,15 +1,19 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
 import type { DestinationView } from '../../../monitor/views.ts'
 import type { DestinationDetailView } from '../../api-views.ts'
 import { post } from '../api.ts'
 import { count, dateTime, duration } from '../format.ts'
 import { useLive } from '../live.ts'
 import { to } from '../location.ts'
+import { operationForms, type OperationForm } from '../operations.ts'
 import { HealthMark } from '../parts/health-mark.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { TimeChart } from '../parts/time-chart.tsx'
 import { useSession } from '../session.ts'
 import { useTask } from '../task.ts'
+import { Jobs } from './jobs.tsx'
+import { OperationDialog } from './operation-dialog.tsx'
 import { DeadLetters, Undecided } from './event-lists.tsx'
 import { Settings } from './settings.tsx'
 
@@ -38,6 +42,7 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
         <p class={`why why-${destination.health}`}>{destination.why}</p>
       )}
       <Actions destination={destination} />
+      {!isBestEffort && <Jobs id={destination.id} />}
       <div class="columns">
         <Facts destination={destination} />
         <Counts destination={destination} />
@@ -76,7 +81,12 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
 }
 
 function Actions({ destination }: { readonly destination: DestinationView }): JSX.Element {
-  const { mayWrite } = useSession()
+  const { mayWrite, operations } = useSession()
+  const [asked, setAsked] = useState<OperationForm>()
+  const isAtLeastOnce = destination.kind === 'kafka-at-least-once'
+  const offered = operationForms.filter(
+    ({ code }) => mayWrite && isAtLeastOnce && operations.includes(code),
+  )
   const task = useTask<string>()
   const isOff = destination.status === 'off'
   const change = (): void => {
@@ -93,9 +103,30 @@ function Actions({ destination }: { readonly destination: DestinationView }): JS
           {isOff ? 'Resume' : 'Pause'}
         </button>
       )}
+      {offered.map((form) => (
+        <button
+          key={form.code}
+          type="button"
+          class={form.isFinal ? 'danger' : ''}
+          onClick={() => {
+            setAsked(form)
+          }}
+        >
+          {form.title} …
+        </button>
+      ))}
       <a href={`${to('tail')}?destination=${encodeURIComponent(destination.id)}`}>
         Watch what is sent
       </a>
+      {asked && (
+        <OperationDialog
+          form={asked}
+          id={destination.id}
+          onClose={() => {
+            setAsked(undefined)
+          }}
+        />
+      )}
       <span class="hint" role="status">
         {task.error?.message ?? task.answer}
       </span>

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 
-interface Parameter {
+export interface Parameter {
   readonly name?: string
   readonly part?: readonly Parameter[]
   readonly resource?: unknown
