@@ -17,6 +17,30 @@ export interface SessionView {
   readonly canSignOut: boolean
   /** Operations of a destination that this server has, without `$`. */
   readonly operations: readonly string[]
+  /** Whether the health of a Kafka cluster is known. */
+  readonly hasHealth: boolean
+}
+
+/** Whether the services of a Kafka cluster can talk through it, as `HealthProbe.check` of a topology says it. */
+export interface ClusterHealthView {
+  /** Of the topology. */
+  readonly name: string
+  readonly environment?: string | undefined
+  /** Whether all services are. */
+  readonly isHealthy: boolean
+  readonly services: readonly ServiceHealthView[]
+}
+
+export interface ServiceHealthView {
+  readonly service: string
+  readonly kafkaTopic: string
+  readonly isHealthy: boolean
+  /** Of a healthy one: from handing a record over until it was read, in milliseconds. */
+  readonly latencyMs?: number
+  /** Of one that is not: who could not do its part, as whom, and why. Without secrets. */
+  readonly side?: 'producer' | 'consumer'
+  readonly principal?: string | undefined
+  readonly cause?: string
 }
 
 /** The answer of everything that goes wrong. */
@@ -61,12 +85,6 @@ export interface DestinationSettingsView {
   readonly versionId?: string
   readonly content: string
   readonly parameters: readonly ParameterView[]
-}
-
-/** An answer of a FHIR operation, as it is. */
-export interface OperationView {
-  readonly status: number
-  readonly resource: unknown
 }
 
 export interface TopicDetailView {

@@ -3,6 +3,7 @@ import type { Principal } from '../host/types.ts'
 import type { HttpRequest } from '../http/express.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { RequestBody } from '../rest/rest-request.ts'
+import type { ClusterHealthView } from './api-views.ts'
 import type { TopicDestinationModule } from '../module.ts'
 
 /** A request that the console makes to the FHIR server, for the caller of the console. `OwnTypesHost.handle` takes it. */
@@ -51,6 +52,8 @@ export interface ConsoleOptions<Request extends IncomingMessage = HttpRequest> {
   readonly authorize: (
     request: Request,
   ) => ConsoleCaller | undefined | Promise<ConsoleCaller | undefined>
+  /** Health of the Kafka cluster that a topology file describes, for whoever may look: `() => probe.check()` of a `HealthProbe`. Default: none is shown. */
+  readonly health?: () => Promise<ClusterHealthView>
   /** Default: none; who is not authorised is told to sign in to the server first. */
   readonly signIn?: ConsoleSignIn<Request>
   /** Where unexpected failures go.

@@ -7,18 +7,19 @@ import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 
 /** Signs in and out, where the console has a sign-in of its own: `POST /api/session` with the secret in the body, `DELETE /api/session`. */
 export class ConsoleSession {
-  readonly #options: Pick<ConsoleOptions, 'signIn' | 'module'>
+  readonly #options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>
 
-  constructor(options: Pick<ConsoleOptions, 'signIn' | 'module'>) {
+  constructor(options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>) {
     this.#options = options
   }
 
   view({ mayWrite }: ConsoleCaller): SessionView {
-    const { signIn, module } = this.#options
+    const { signIn, module, health } = this.#options
     return {
       mayWrite,
       canSignOut: signIn !== undefined,
       operations: module.monitor.operations,
+      hasHealth: health !== undefined,
     }
   }
 

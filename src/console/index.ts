@@ -1,4 +1,5 @@
 export { consoleRouter, type ConsoleRouter } from './console-router.ts'
+export type { ClusterHealthView, ServiceHealthView } from './api-views.ts'
 export type {
   ConsoleCaller,
   ConsoleFhirAnswer,

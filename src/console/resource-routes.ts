@@ -15,6 +15,16 @@ export const resourceRoutes: readonly ConsoleRoute[] = [
   },
   {
     method: 'GET',
+    path: '/health',
+    right: 'read',
+    doc: 'Whether the services of the Kafka cluster can talk through it, where the console is given a topology; else 404.',
+    handle: async (_request, { health }) => {
+      if (!health) throw new ConsoleError(404, 'There is no topology to look at.')
+      return health()
+    },
+  },
+  {
+    method: 'GET',
     path: '/resource',
     query: { reference: '`Patient/1` or `Patient/1/_history/2`.' },
     right: 'read',

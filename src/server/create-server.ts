@@ -3,7 +3,12 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
-import { consoleRouter, type ConsoleFhirRequest, type ConsoleRouter } from '../console/index.ts'
+import {
+  consoleRouter,
+  type ConsoleFhirRequest,
+  type ConsoleOptions,
+  type ConsoleRouter,
+} from '../console/index.ts'
 import type { TopicDestinationModule } from '../module.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
@@ -126,7 +131,10 @@ class Server implements ReferenceServer {
     this.#modules.push(module)
   }
 
-  serveConsole(module: Pick<TopicDestinationModule, 'monitor'>): void {
+  serveConsole(
+    module: Pick<TopicDestinationModule, 'monitor'>,
+    options: Pick<ConsoleOptions, 'health'> = {},
+  ): void {
     if (this.#opened) throw new Error('The console must be set up before listen().')
     const baseUrl = (): string => this.url
     const access = new ServerConsole({
@@ -135,6 +143,7 @@ class Server implements ReferenceServer {
       baseUrl,
     })
     this.#console = consoleRouter({
+      ...options,
       module,
       logger: this.#logger,
       authorize: (request) => access.authorize(request),
@@ -195,7 +204,8 @@ class Server implements ReferenceServer {
       return answerOf(response, interaction, headers, this.url)
     } catch (error) {
       const outcome = outcomeOfError(error)
-      if (statusOf(outcome) >= 500) this.#logger.error({ err: error }, 'a request failed unexpectedly')
+      if (statusOf(outcome) >= 500)
+        this.#logger.error({ err: error }, 'a request failed unexpectedly')
       return answerOfOutcome(outcome)
     }
   }

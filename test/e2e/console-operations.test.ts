@@ -3,7 +3,11 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { after, describe, it, type TestContext } from 'node:test'
 import express from 'express'
-import { consoleRouter, type ConsoleFhirAnswer } from '../../src/console/index.ts'
+import {
+  consoleRouter,
+  type ConsoleFhirAnswer,
+  type ConsoleOptions,
+} from '../../src/console/index.ts'
 import type { DeliveryMonitor, Overview } from '../../src/monitor/delivery-monitor.ts'
 import { healths, type DestinationView, type Health } from '../../src/monitor/views.ts'
 import { closeBrowser } from '../helpers/browser.ts'
@@ -66,6 +70,11 @@ const monitorOf = (operations: readonly string[]): DeliveryMonitor => ({
   tail: () => () => undefined,
 })
 
+interface ServiceOptions extends Pick<ConsoleOptions, 'health'> {
+  readonly operations?: readonly string[]
+  readonly mayWrite?: boolean
+}
+
 interface Service {
   readonly url: string
   /** Method, address and body of what reached the FHIR server. */
@@ -74,17 +83,22 @@ interface Service {
 
 async function service(
   t: TestContext,
-  answer: (url: string) => ConsoleFhirAnswer,
-  { operations = ['redrive', 'discard', 'replay', 'backfill', 'cancel'], mayWrite = true } = {},
+  answer: (url: string, method: string) => ConsoleFhirAnswer,
+  {
+    operations = ['redrive', 'discard', 'replay', 'backfill', 'cancel'],
+    mayWrite = true,
+    health,
+  }: ServiceOptions = {},
 ): Promise<Service> {
   const calls: (readonly [string, unknown])[] = []
   const router = consoleRouter({
     module: { monitor: monitorOf(operations) },
     authorize: () => ({ mayWrite }),
+    ...(health ? { health } : {}),
     fhir: async ({ method, url, readBody }) => {
       const body = await readBody()
       if (method === 'POST') calls.push([url, body && 'parsed' in body ? body.parsed : undefined])
-      return answer(url)
+      return answer(url, method)
     },
   })
   const listener = express().use('/console', router).listen(0, '127.0.0.1')
@@ -115,7 +129,7 @@ const job = (state: string) => ({
 })
 const parameters = (...parameter: readonly object[]) => ({ resourceType: 'Parameters', parameter })
 
-describe('operations in the console', () => {
+describe('operations and health in the console', () => {
   after(closeBrowser)
 
   for (const theme of themes) {
@@ -184,12 +198,13 @@ describe('operations in the console', () => {
   it('show why the server refuses, and cancel a job', async (t) => {
     let state = 'running'
     const text = 'Say what is meant, or write all as valueBoolean true.'
-    const { url, calls } = await service(t, (address) => {
+    const { url, calls } = await service(t, (address, method) => {
       if (address.endsWith('$status')) return { status: 200, body: parameters(job(state)) }
       if (address.endsWith('$cancel')) {
         state = 'cancelled'
         return done
       }
+      if (method === 'GET') return { status: 200, body: { resourceType: 'AidboxTopicDestination' } }
       const issue = [{ severity: 'error', code: 'required', details: { text } }]
       return { status: 422, body: { resourceType: 'OperationOutcome', issue } }
     })
@@ -205,6 +220,27 @@ describe('operations in the console', () => {
       '/AidboxTopicDestination/lab/$cancel',
       parameters({ name: 'job', valuePositiveInt: 7 }),
     ])
+  })
+
+  it('stand beside the health of the Kafka cluster, where that is known', async (t) => {
+    const service1 = { service: 'lab', kafkaTopic: 'health.lab', isHealthy: true, latencyMs: 12 }
+    const service2 = {
+      service: 'billing',
+      kafkaTopic: 'health.billing',
+      isHealthy: false,
+      side: 'consumer',
+      principal: 'User:billing',
+      cause: 'Kafka refuses to let it read.',
+    } as const
+    const { url } = await service(t, () => done, {
+      health: () =>
+        Promise.resolve({ name: 'hospital', isHealthy: false, services: [service1, service2] }),
+    })
+    const page = await openPage(t, url.replace(/#.*/, '#/nodes'))
+    await page.getByText('hospital: not all services can talk.').waitFor()
+    await page.getByText('read after 12 ms').waitFor()
+    await page.getByText('consumer User:billing: Kafka refuses to let it read.').waitFor()
+    await assertAccessible(page, 'nodes with health')
   })
 
   it('are offered to who may write, where the server has them', async (t) => {

@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliDecompress } from 'node:zlib'
 import { chromium as playwright, type Browser } from 'playwright-core'
-import type { CleanUp } from './postgres.ts'
 
 /** Without a network, and as root in containers. */
 const flags = [
@@ -33,58 +32,67 @@ export async function closeBrowser(): Promise<void> {
   await browser?.close()
 }
 
-/** Ends the browser when `t` ends. */
-export async function browserOf(t: CleanUp): Promise<Browser> {
-  t.after?.(closeBrowser)
-  return testBrowser()
-}
-
 async function launch(): Promise<Browser> {
-  const { path, libraries } = await installed()
-  return playwright.launch({
-    executablePath: path,
-    args: flags,
-    env: {
-      ...process.env,
-      ...(libraries === undefined
-        ? {}
-        : {
-            LD_LIBRARY_PATH: [process.env['LD_LIBRARY_PATH'], libraries].filter(Boolean).join(':'),
-          }),
-    },
-  })
+  const { path, env } = await installed()
+  return playwright.launch({ executablePath: path, args: flags, env: { ...process.env, ...env } })
 }
 
 interface InstalledBrowser {
   readonly path: string
-  /** Folder of libraries that a machine without a desktop lacks. */
-  readonly libraries?: string
+  /** What a machine without a desktop lacks. */
+  readonly env: Readonly<Record<string, string>>
 }
 
 async function installed(): Promise<InstalledBrowser> {
   const path = process.env['CHROMIUM_PATH']
-  if (path !== undefined && path !== '') return { path }
-  if (existsSync('/usr/bin/chromium')) return { path: '/usr/bin/chromium' }
-  const { default: packaged } = await import('@sparticuz/chromium')
-  return { path: await packaged.executablePath(), libraries: await packagedLibraries() }
+  if (path !== undefined && path !== '') return { path, env: {} }
+  if (existsSync('/usr/bin/chromium')) return { path: '/usr/bin/chromium', env: {} }
+  const folder = await unpacked()
+  return {
+    path: join(folder, 'chromium'),
+    env: {
+      LD_LIBRARY_PATH: [process.env['LD_LIBRARY_PATH'], join(folder, 'lib')]
+        .filter(Boolean)
+        .join(':'),
+      FONTCONFIG_FILE: join(folder, 'fonts.conf'),
+    },
+  }
 }
 
-/** The package unpacks them on the machines that it is made for only. */
-async function packagedLibraries(): Promise<string> {
-  const folder = join(tmpdir(), `chromium-libraries-${process.getuid?.() ?? 0}`)
-  if (existsSync(folder)) return join(folder, 'lib')
-  const archive = new URL('../../bin/al2023.tar.br', import.meta.resolve('@sparticuz/chromium'))
-  const staging = await mkdtemp(join(tmpdir(), 'chromium-libraries-'))
+const packageName = '@sparticuz/chromium'
+
+/** Unpacks the browser of the npm package once for each user: whole or not at all, because several processes may come at once. The package's own
+ *  way writes to a place that all users share.
+ *  @returns the folder */
+async function unpacked(): Promise<string> {
+  // Two folders below the package: build/esm/index.js.
+  const root = new URL('../../', import.meta.resolve(packageName))
+  const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as {
+    version: string
+  }
+  const folder = join(tmpdir(), `test-chromium-${version}-${process.getuid?.() ?? 0}`)
+  if (existsSync(folder)) return folder
+  const staging = await mkdtemp(`${folder}-`)
+  const content = async (name: string): Promise<Buffer> =>
+    promisify(brotliDecompress)(await readFile(new URL(`bin/${name}`, root)))
   try {
-    const tar = await promisify(brotliDecompress)(await readFile(archive))
-    await mkdir(staging, { recursive: true })
-    await writeFile(join(staging, 'libraries.tar'), tar)
-    execFileSync('tar', ['-xf', join(staging, 'libraries.tar'), '-C', staging])
+    await writeFile(join(staging, 'chromium'), await content('chromium.br'), { mode: 0o700 })
+    for (const name of ['al2023.tar', 'fonts.tar']) {
+      await writeFile(join(staging, name), await content(`${name}.br`))
+      execFileSync('tar', ['-xf', join(staging, name), '-C', staging])
+      await rm(join(staging, name))
+    }
+    await writeFile(join(staging, 'fonts.conf'), fontsConf(folder))
     await rename(staging, folder)
   } catch (error) {
     await rm(staging, { recursive: true, force: true })
     // Another process was faster.
     if (!existsSync(folder)) throw error
   }
-  return join(folder, 'lib')
+  return folder
+}
+
+function fontsConf(folder: string): string {
+  return `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir>/usr/share/fonts</dir><dir>${folder}/fonts</dir><cachedir>${folder}/cache</cachedir></fontconfig>`
 }

@@ -12,6 +12,7 @@ export const Session = createContext<SessionContext>({
   mayWrite: false,
   canSignOut: false,
   operations: [],
+  hasHealth: false,
   onRefused: () => undefined,
 })
 

@@ -59,3 +59,19 @@ export function useLoaded<View>(path: string, version: string | number): Task<Vi
   }, [path, version])
   return task
 }
+
+/** The answer of a route, read again so long after the answer before, while the page is visible. */
+export function useRefreshed<View>(path: string, refreshMs: number): Task<View> {
+  const [turn, setTurn] = useState(0)
+  const task = useLoaded<View>(path, turn)
+  useEffect(() => {
+    if (task.isBusy) return undefined
+    const timer = window.setInterval(() => {
+      if (document.visibilityState === 'visible') setTurn((before) => before + 1)
+    }, refreshMs)
+    return () => {
+      window.clearInterval(timer)
+    }
+  }, [task.isBusy])
+  return task
+}

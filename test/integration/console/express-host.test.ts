@@ -84,6 +84,7 @@ describe('the console in an Express service', () => {
       mayWrite: false,
       canSignOut: false,
       operations: ['status', 'preflight'],
+      hasHealth: false,
     })
     assert.equal((await get('/destinations', 'reader')).status, 200)
     assert.equal((await get('/destinations/a/settings', 'reader')).status, 403)

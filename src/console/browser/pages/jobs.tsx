@@ -1,29 +1,19 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
 import { post } from '../api.ts'
 import { count, dateTime } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
 import { parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
 import { useSession } from '../session.ts'
-import { useLoaded, useTask } from '../task.ts'
+import { useRefreshed, useTask } from '../task.ts'
 
 const refreshMs = 2000
 
 /** What runs beside live events for a destination: redrive, replay, backfill. */
 export function Jobs({ id }: { readonly id: string }): JSX.Element | null {
   const { mayWrite, operations } = useSession()
-  const [turn, setTurn] = useState(0)
   const path = `/destinations/${encodeURIComponent(id)}`
-  const { answer, error } = useLoaded<unknown>(`${path}/status`, turn)
+  const { answer, error } = useRefreshed<unknown>(`${path}/status`, refreshMs)
   const cancel = useTask<unknown>()
-  useEffect(() => {
-    const timer = window.setInterval(() => {
-      if (document.visibilityState === 'visible') setTurn((before) => before + 1)
-    }, refreshMs)
-    return () => {
-      window.clearInterval(timer)
-    }
-  }, [])
   const jobs = parametersOf(answer).filter(({ name }) => name === 'job')
   if (jobs.length === 0) return null
   const end = (job: number): void => {

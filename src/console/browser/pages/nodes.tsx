@@ -1,28 +1,23 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
 import type { NodeView } from '../../../monitor/views.ts'
 import { count, dateTime } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
-import { useLoaded } from '../task.ts'
+import { useSession } from '../session.ts'
+import { useRefreshed } from '../task.ts'
+import { ClusterHealth } from './cluster-health.tsx'
 
 const refreshMs = 5000
 
 /** The nodes that share the work. */
 export function NodesPage(): JSX.Element {
-  const [turn, setTurn] = useState(0)
-  const { answer, error } = useLoaded<{ rows: readonly NodeView[] }>('/nodes', turn)
-  useEffect(() => {
-    const timer = window.setInterval(() => {
-      if (document.visibilityState === 'visible') setTurn((before) => before + 1)
-    }, refreshMs)
-    return () => {
-      window.clearInterval(timer)
-    }
-  }, [])
+  const { hasHealth } = useSession()
+  const { answer, error } = useRefreshed<{ rows: readonly NodeView[] }>('/nodes', refreshMs)
   const nodes = answer?.rows
   return (
     <>
       <h1 tabIndex={-1}>Nodes</h1>
+      {hasHealth && <ClusterHealth />}
+      {hasHealth && <h2>Nodes of this service</h2>}
       <Notice error={error} />
       {nodes && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of nodes">
