@@ -45,8 +45,13 @@ export async function benchDrain(
   ]
 }
 
-async function drainRelay(
-  { load, bootstrapServers, databaseUrl }: BenchServices,
+/** Events a second from a destination that is switched on to a consumer. */
+export async function drainRelay(
+  {
+    load,
+    bootstrapServers,
+    databaseUrl,
+  }: Pick<BenchServices, 'load' | 'bootstrapServers' | 'databaseUrl'>,
   kafkaTopic: string,
   events: number,
 ): Promise<number> {

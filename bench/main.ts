@@ -5,6 +5,7 @@ import { machine, table, type Figure } from './figures.ts'
 import { benchKafka } from './kafka/suite.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
+import { benchObservability } from './observability/suite.ts'
 import { benchOutbox, outboxGroups } from './outbox/suite.ts'
 import { benchTriggers } from './triggers/suite.ts'
 import { benchWrite } from './write.ts'
@@ -17,7 +18,7 @@ const quick = args.includes('--quick')
 const json = args.includes('--json')
 const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka']
+const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka', 'observability']
 const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
@@ -102,5 +103,10 @@ if (asked.includes('kafka')) {
   const figures = await benchKafka(quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
   await keep(figures, 'kafka.jsonl', true)
+}
+if (asked.includes('observability')) {
+  const figures = await benchObservability({ rounds, events: quick ? 5000 : 50_000 })
+  print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
+  await keep(figures, 'observability.jsonl', true)
 }
 process.exit(0)

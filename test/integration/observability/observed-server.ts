@@ -18,9 +18,14 @@ export interface ObservedServer {
 /** The reference server with the module and /metrics, in this process. */
 export async function startObservedServer(
   t: TestContext,
-  options: { module?: Partial<ModuleOptions>; server?: Partial<ServerOptions> } = {},
+  options: {
+    module?: Partial<ModuleOptions>
+    server?: Partial<ServerOptions>
+    /** Default: a database of its own. */
+    databaseUrl?: string
+  } = {},
 ): Promise<ObservedServer> {
-  const { connectionString: databaseUrl } = await testDatabase(t)
+  const databaseUrl = options.databaseUrl ?? (await testDatabase(t)).connectionString
   const { bootstrapServers } = await testKafka()
   const registry = new Registry()
   const server = await createServer({ databaseUrl, metrics: registry, ...options.server })
