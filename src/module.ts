@@ -77,6 +77,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     })
     const preflight = new DestinationPreflight({
       ...this.#options,
+      ...parts.allowed,
       secrets: this.#secrets,
       validate: (resource, previous) => destinationType.validate(resource, previous),
       transactionalIdOf: parts.transactionalIdOf,

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FhirResource } from '../host/types.ts'
 import type { AllowedPlaces } from '../kafka/allowed-places.ts'
+import { kafkaParameterNames, kafkaParameters } from '../kafka/parameter-table.ts'
+import type { Logger } from '../observability/logger.ts'
 import { secretNamesOf } from '../resources/parameter-content.ts'
 import { Slices } from '../slices.ts'
 import { parseTopicDestination, type TopicDestination } from '../resources/topic-destination.ts'
@@ -21,7 +23,10 @@ export interface StoredDestinationsParts extends AllowedPlaces {
   readonly secrets: SecretSource
   /** How often the files of secrets are looked at. */
   readonly secretCheckIntervalMs: number
+  readonly logger: Logger
 }
+
+const secretParameters = kafkaParameterNames.filter((name) => kafkaParameters[name].secret)
 
 /** The stored destinations as this node reads them, with their secrets of now. */
 export class StoredDestinations {
@@ -68,9 +73,27 @@ export class StoredDestinations {
       const destination = now.destination ?? before.destination
       this.#byReference.set(reference, { ...now, destination })
       isOther ||= now.fault !== before.fault || !isDeepStrictEqual(destination, before.destination)
+      this.#tellChange(reference, before.destination, now.destination)
       await slices.pause()
     }
     return isOther
+  }
+
+  /** That new secrets are used is as good to know as that they cannot be. Which ones, never what they are. */
+  #tellChange(
+    destination: string,
+    before: TopicDestination | undefined,
+    now: TopicDestination | undefined,
+  ): void {
+    if (!now) return
+    const parameters = secretParameters.filter(
+      (name) => !isDeepStrictEqual(now.parameters[name], before?.parameters[name]),
+    )
+    if (parameters.length === 0) return
+    this.#parts.logger.info(
+      { destination, parameters },
+      'a destination uses the new content of its secrets',
+    )
   }
 
   #read(resource: FhirResource, known = new Map<string, string>()): StoredDestination {

@@ -1,8 +1,9 @@
 import { isUnanswered } from './kafka-error.ts'
 import { nativeFailure } from './native-failure.ts'
 
-/** `connect` may take seconds while a cluster is away; `request` waits for an answer of the cluster, `local` does not. */
-export type BlockingCallKind = 'connect' | 'request' | 'local'
+/** What a call waits for: `connect` until a cluster is reached, `request` for an answer of it, `checkpoint` too, but without regard to the time it was
+ *  given, `lookup` for the resolver of the system, `local` for nobody. */
+export type BlockingCallKind = 'connect' | 'request' | 'checkpoint' | 'lookup' | 'local'
 
 interface Call {
   readonly kind: BlockingCallKind
@@ -16,42 +17,64 @@ interface Waiting extends Call {
 /** `silent`: to a cluster that does not answer. `first`: a connect to one that nobody knows yet. */
 type Pace = 'quick' | 'first' | 'silent'
 
-interface Running {
-  readonly cluster: string
+interface Running extends Call {
   readonly pace: Pace
+  /** It has lasted longer than any call is given. */
+  isOverdue: boolean
+  overdue?: NodeJS.Timeout
 }
 
-/** Calls of a cluster in a row that it has not answered. */
-interface Unanswered {
-  readonly connects: number
-  readonly requests: number
+/** What a cluster has answered. */
+interface Answers {
+  /** Attempts to connect in a row that it has not answered. */
+  readonly unansweredConnects: number
+  /** Requests in a row that it has not answered. */
+  readonly unansweredRequests: number
+  /** When it answered a request last. */
+  readonly answeredAtMs: number
 }
 
-const answered: Unanswered = { connects: 0, requests: 0 }
+const none: Answers = {
+  unansweredConnects: 0,
+  unansweredRequests: 0,
+  answeredAtMs: Number.NEGATIVE_INFINITY,
+}
 
 /** One request may be nothing: an abort after a refused record never ends within its slice. */
-function isSilent({ connects, requests }: Unanswered): boolean {
-  return connects > 0 || requests > 1
+function isSilent({ unansweredConnects, unansweredRequests }: Answers): boolean {
+  return unansweredConnects > 0 || unansweredRequests > 1
 }
 
-/** Lets at most `maxCalls` blocking librdkafka calls run at a time: one to clusters that are silent, one first connect, and of one cluster one
- *  less than all.
+/** Longer than any call that librdkafka keeps the time of. */
+const overdueAfterMs = 3000
+/** For so long an answer shows that the next one will come. */
+const answerCountsMs = 10_000
+
+/** Lets at most `maxCalls` blocking librdkafka calls run at a time: one to clusters that are silent, one first connect, one look-up, and of one
+ *  cluster one less than all.
  *
  *  Such a call holds one of libuv's four threads, which file access, DNS look-up and with it every new database connection share: four
  *  connects to a dead broker would stop the whole server for as long as they last. Nor must a cluster that is dead, or has just begun to hang,
- *  hold up the connects and commits of the others: a call to it can last for a whole `requestTimeoutMs`, whatever time it was given.
+ *  hold up the connects and commits of the others.
  *
  *  Only silence makes a cluster slow. A refusal is an answer: the other destinations of a cluster that refuses the records of one must not
- *  stand in line with dead clusters. A connect says nothing about requests: brokers answer it while their transaction coordinator is away. */
+ *  stand in line with dead clusters. A connect says nothing about requests: brokers answer it while their transaction coordinator is away.
+ *
+ *  A checkpoint can hang for as long as the coordinator hangs, or refuses the login: for ever. Nothing ends such a call, so there is one for a cluster,
+ *  and one place is kept free of them. While those that hang hold all others, it is open to clusters that have answered since. What hangs is
+ *  not waited for: its cluster is silent, and another one that is silent has its turn. */
 export class BlockingCalls {
   readonly #maxCalls: number
+  readonly #nowMs: () => number
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Running>()
   /** Of every cluster that was called. */
-  readonly #unanswered = new Map<string, Unanswered>()
+  readonly #answers = new Map<string, Answers>()
+  #overdueAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(maxCalls: number) {
+  constructor(maxCalls: number, nowMs: () => number = () => performance.now()) {
     this.#maxCalls = maxCalls
+    this.#nowMs = nowMs
   }
 
   /** @param calledOff ends the wait for a turn, with its reason; a call that has begun goes on */
@@ -70,9 +93,21 @@ export class BlockingCalls {
       if (isUnanswered(nativeFailure(error).code)) this.#noteSilence(kind, cluster)
       throw error
     } finally {
+      clearTimeout(running.overdue)
       this.#running.delete(running)
       this.#startNext()
     }
+  }
+
+  /** It has answered what it was asked last. */
+  isAnswering(cluster: string): boolean {
+    const answers = this.#answers.get(cluster)
+    return answers !== undefined && !isSilent(answers)
+  }
+
+  /** An attempt to connect has failed, which can be of many calls. */
+  noteUnreachable(cluster: string): void {
+    this.#note(cluster, { unansweredConnects: 1 })
   }
 
   async #turn(
@@ -97,18 +132,33 @@ export class BlockingCalls {
     })
   }
 
+  #note(cluster: string, news: Partial<Answers>): void {
+    this.#answers.set(cluster, { ...(this.#answers.get(cluster) ?? none), ...news })
+  }
+
   #noteAnswer(kind: BlockingCallKind, cluster: string): void {
-    const before = this.#unanswered.get(cluster) ?? answered
-    if (kind === 'request') this.#unanswered.set(cluster, answered)
-    if (kind === 'connect') this.#unanswered.set(cluster, { ...before, connects: 0 })
+    if (kind === 'connect') this.#note(cluster, { unansweredConnects: 0 })
+    if (!isRequest(kind)) return
+    this.#note(cluster, {
+      unansweredConnects: 0,
+      unansweredRequests: 0,
+      answeredAtMs: this.#nowMs(),
+    })
   }
 
   #noteSilence(kind: BlockingCallKind, cluster: string): void {
-    const { connects, requests } = this.#unanswered.get(cluster) ?? answered
-    this.#unanswered.set(cluster, {
-      connects: connects + Number(kind === 'connect'),
-      requests: requests + Number(kind === 'request'),
-    })
+    const before = this.#answers.get(cluster)
+    // A connect comes in slices. One of them says nothing of a cluster that has answered before.
+    if (kind === 'connect' && !before) this.noteUnreachable(cluster)
+    if (!isRequest(kind)) return
+    this.#note(cluster, { unansweredRequests: (before ?? none).unansweredRequests + 1 })
+  }
+
+  #noteOverdue(running: Running): void {
+    running.isOverdue = true
+    this.#overdueAtMs = this.#nowMs()
+    this.#note(running.cluster, { unansweredRequests: Number.POSITIVE_INFINITY })
+    this.#startNext()
   }
 
   /** In order, except those that may not begin yet. */
@@ -117,30 +167,53 @@ export class BlockingCalls {
       const index = this.#waiting.findIndex((waiting) => this.#mayBegin(waiting))
       const [next] = index < 0 ? [] : this.#waiting.splice(index, 1)
       if (!next) return
-      const running = { cluster: next.cluster, pace: this.#paceOf(next) }
+      const { kind, cluster } = next
+      const running: Running = { kind, cluster, pace: this.#paceOf(next), isOverdue: false }
+      if (kind === 'connect' || isRequest(kind)) {
+        running.overdue = setTimeout(() => {
+          this.#noteOverdue(running)
+        }, overdueAfterMs)
+        running.overdue.unref()
+      }
       this.#running.add(running)
       next.start(running)
     }
   }
 
   #mayBegin(call: Call): boolean {
-    const pace = this.#paceOf(call)
     const running = [...this.#running]
+    if (running.length >= this.#maxCalls) return false
+    // Whatever hangs, a client can be disconnected.
+    if (call.kind === 'local') return true
     const ofCluster = running.filter(({ cluster }) => cluster === call.cluster).length
-    return (
-      running.length < this.#maxCalls &&
-      // Whatever hangs, a client can be disconnected.
-      (call.kind === 'local' || ofCluster < this.#maxCalls - 1) &&
-      (pace === 'quick' || running.every((other) => other.pace !== pace))
-    )
+    if (ofCluster >= this.#maxCalls - 1) return false
+    const pace = this.#paceOf(call)
+    const isInFront = (other: Running): boolean => other.pace === pace && !other.isOverdue
+    if (pace !== 'quick' && running.some(isInFront)) return false
+    const ofKind = running.filter(({ kind }) => kind === call.kind)
+    if (call.kind === 'lookup') return ofKind.length === 0
+    return call.kind !== 'checkpoint' || this.#mayCheckpoint(call.cluster, pace, ofKind)
+  }
+
+  #mayCheckpoint(cluster: string, pace: Pace, others: readonly Running[]): boolean {
+    if (others.length === 0) return true
+    if (pace === 'silent' || others.some((other) => other.cluster === cluster)) return false
+    if (others.length < this.#maxCalls - 1) return true
+    const { answeredAtMs } = this.#answers.get(cluster) ?? none
+    const countsFromMs = Math.max(this.#overdueAtMs, this.#nowMs() - answerCountsMs)
+    return others.every(({ isOverdue }) => isOverdue) && answeredAtMs > countsFromMs
   }
 
   #paceOf({ kind, cluster }: Call): Pace {
-    if (kind === 'local') return 'quick'
-    const unanswered = this.#unanswered.get(cluster)
-    if (unanswered) return isSilent(unanswered) ? 'silent' : 'quick'
+    if (kind === 'local' || kind === 'lookup') return 'quick'
+    const answers = this.#answers.get(cluster)
+    if (answers) return isSilent(answers) ? 'silent' : 'quick'
     return kind === 'connect' ? 'first' : 'quick'
   }
+}
+
+function isRequest(kind: BlockingCallKind): boolean {
+  return kind === 'request' || kind === 'checkpoint'
 }
 
 /** The process has one thread pool, so it has one of these. */

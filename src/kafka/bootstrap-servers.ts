@@ -1,7 +1,7 @@
 import { TopicDestinationError } from '../errors.ts'
 
 /** One entry of `bootstrapServers`. `host` in lower case, without a closing dot; an IPv6 address in brackets. */
-interface BootstrapServer {
+export interface BootstrapServer {
   readonly host: string
   readonly port: number
 }
@@ -19,10 +19,11 @@ export function bootstrapServers(text: string): readonly BootstrapServer[] | und
   return servers.every(({ host, port }) => host !== '' && isPort(port)) ? servers : undefined
 }
 
-/** Whether destinations may name this server. */
-export type IsServerAllowed = (server: BootstrapServer) => boolean
+/** Whether destinations may name this server. `by-name`: only where the operator has written down its name or a domain above it, which neither `*`
+ *  nor the absence of a list does. */
+export type IsServerAllowed = (server: BootstrapServer, how?: 'by-name') => boolean
 
-export const everyServer: IsServerAllowed = () => true
+export const everyServer: IsServerAllowed = (_server, how) => how === undefined
 
 /** Reads the patterns of the option `allowedBootstrapServers`: `kafka.example.org:9092`; `*.kafka.example.org:9092`, any host below that
  *  domain; `*` for any host or any port. Names are compared as they are written: nothing is resolved.
@@ -33,7 +34,7 @@ export function allowedServers(patterns: readonly string[] | undefined): IsServe
     throw invalid('must name at least one server; leave it out to allow every one')
   }
   const allowed = patterns.map(readPattern)
-  return (server) => allowed.some((isAllowed) => isAllowed(server))
+  return (server, how) => allowed.some((isAllowed) => isAllowed(server, how))
 }
 
 function readPattern(text: string): IsServerAllowed {
@@ -45,9 +46,11 @@ function readPattern(text: string): IsServerAllowed {
   if (!isPattern || (below !== '' && isAddress)) {
     throw invalid('must be a list of host:port, where a host may begin with "*."')
   }
-  return (server) =>
+  const isNamed = (server: BootstrapServer): boolean =>
+    below === '' ? server.host === host : server.host.endsWith(`.${host}`)
+  return (server, how) =>
     (port === '*' || server.port === Number(port)) &&
-    (anyHost !== '' || (below === '' ? server.host === host : server.host.endsWith(`.${host}`)))
+    (anyHost === '' ? isNamed(server) : how === undefined)
 }
 
 /** One spelling for each name and address. Empty when it is none. */

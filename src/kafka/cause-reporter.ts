@@ -1,4 +1,5 @@
-import type { KafkaCause } from './kafka-causes.ts'
+import { causeOfCode, type KafkaCause } from './kafka-causes.ts'
+import type { NativeError } from './native-failure.ts'
 
 const quietMs = 60_000
 
@@ -23,6 +24,17 @@ export class CauseReporter {
   report(cause: KafkaCause): void {
     this.#last = cause.message
     this.inform(cause)
+  }
+
+  /** Where nothing more exact is known: the log of librdkafka says more than its codes. */
+  reportUnlessKnown(cause: KafkaCause): void {
+    if (this.#last === undefined) this.report(cause)
+  }
+
+  /** Why a call has failed, in words.
+   *  @param text librdkafka's own words, used where the code says nothing */
+  explained({ code, text }: NativeError): string {
+    return this.#last ?? causeOfCode(code, text).message
   }
 
   /** Explains no failure of others: about one topic, or no failure at all. */

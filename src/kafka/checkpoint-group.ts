@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CauseReporter } from './cause-reporter.ts'
-import { describeKafkaCode, isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { isKafkaError, kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { CheckpointPlace } from './checkpoint-place.ts'
@@ -100,10 +100,10 @@ export class CheckpointGroup {
     await this.#consumer?.disconnect()
   }
 
-  #unreadable({ code, text }: NativeFailure): KafkaFailure {
-    const cause = this.#causes.last ?? describeKafkaCode(code, text)
+  #unreadable(failure: NativeFailure): KafkaFailure {
+    const cause = this.#causes.explained(failure)
     return new KafkaFailure('retriable', `The checkpoint could not be read. ${cause}`, {
-      kafkaCode: code,
+      kafkaCode: failure.code,
     })
   }
 }

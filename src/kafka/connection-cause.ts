@@ -32,6 +32,7 @@ export function causeOfLogLine(
 ): KafkaCause | undefined {
   const { fac, severity, message } = log
   if (fac === 'FATAL') return fatalCause(message, context)
+  if (fac === 'OIDC' && severity <= 4) return oidcCause(message)
   if (fac !== 'FAIL' || (isConnected && severity > 4)) return undefined
   return connectionCause(message)
 }
@@ -42,6 +43,14 @@ function connectionCause(message: string): KafkaCause {
   )
   const [, name = 'unknown', text = message] = line ?? []
   return causeOfLog(text, name === coordinator ? coordinatorAddress(text) : name)
+}
+
+/** Why librdkafka itself got no token, without the words of the endpoint: they may repeat what was sent. */
+function oidcCause(message: string): KafkaCause {
+  const [, origin = 'the token endpoint'] = /from "(https?:\/\/[^/?#"]+)/.exec(message) ?? []
+  const [, status = '000'] = /\((\d{3})\)\s*$/.exec(message) ?? []
+  const answer = status === '000' ? '' : ` (status ${status})`
+  return causeNamed('token-not-issued', { detail: `${origin}${answer}` })
 }
 
 /** Why librdkafka gave a producer up. What it purges then says only that it was purged. */

@@ -92,8 +92,10 @@ class JaasTokens {
       while (this.#at < this.#text.length && this.#text.charCodeAt(this.#at) <= 32) this.#at++
       if (this.#text[this.#at] !== '/') return
       const isBlock = this.#text[this.#at + 1] === '*'
+      // Java has read the character after the slash by then, so a line break there does not end the comment.
+      this.#at += 2
       const end = isBlock
-        ? this.#text.indexOf('*/', this.#at + 2)
+        ? this.#text.indexOf('*/', this.#at)
         : this.#text.slice(this.#at).search(/[\r\n]/)
       if (end < 0) this.#at = this.#text.length
       else this.#at = isBlock ? end + 2 : this.#at + end

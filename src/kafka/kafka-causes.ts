@@ -57,6 +57,8 @@ export function causeOfCode(
 ): KafkaCause {
   const name = code === undefined ? undefined : namesByCode.get(code)
   if (name !== undefined) return causeNamed(name, context)
+  // Its words can hold the path of a file.
+  if (kafkaCauses['key-store-unreadable'].log?.test(text)) return causeNamed('key-store-unreadable')
   return {
     name: undefined,
     message: `Kafka: ${text}${code === undefined ? '' : ` (code ${code})`}.`,

@@ -39,7 +39,7 @@ export function nativeError(error: unknown): NativeError {
   const text = raw.message ?? 'unknown error'
   return {
     // -1 is node-rdkafka's "no code".
-    code: raw.code === undefined || raw.code === -1 ? codeOfReport(text) : raw.code,
+    code: typeof raw.code !== 'number' || raw.code === -1 ? codeOfReport(text) : raw.code,
     text,
     isFatal: raw.isFatal === true,
     isRetriable: raw.isRetriable === true,

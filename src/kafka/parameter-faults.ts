@@ -11,6 +11,8 @@ import {
 import { tlsFaults } from './tls-faults.ts'
 
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
+/** librdkafka has a thread for each. */
+const maxBootstrapServers = 100
 /** Values Kafka compares without regard to case. */
 const caseInsensitive: ReadonlySet<KafkaParameterName> = new Set(['securityProtocol'])
 
@@ -29,7 +31,7 @@ export function parameterFaults(
     ...compressionFaults(values, features),
     ...timeoutFaults(values),
     ...tlsFaults(values, features),
-    ...jaasFaults(values, features),
+    ...jaasFaults(values, { features, isServerAllowed: isAllowed }),
   ]
 }
 
@@ -79,6 +81,10 @@ function bootstrapFaults(
   const servers = bootstrapServers(values.bootstrapServers)
   if (!servers) {
     return [{ parameter, message: 'bootstrapServers must be a comma-separated list of host:port.' }]
+  }
+  if (servers.length > maxBootstrapServers) {
+    const message = `bootstrapServers must name at most ${maxBootstrapServers} servers.`
+    return [{ parameter, message }]
   }
   const refused = servers.find((server) => !isAllowed(server))
   if (!refused) return []

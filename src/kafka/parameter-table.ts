@@ -113,7 +113,7 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
     ...text,
     ...aidbox,
     required: true,
-    doc: 'Comma-separated list of host:port pairs used to find the Kafka cluster. The option allowedBootstrapServers can limit them.',
+    doc: 'Comma-separated list of up to 100 host:port pairs used to find the Kafka cluster. The option allowedBootstrapServers can limit them; with AWS_MSK_IAM it must name those that have no name of Amazon MSK.',
     librdkafka: [global('bootstrap.servers')],
   },
   compressionType: {
@@ -236,7 +236,7 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
   awsRegion: {
     ...text,
     ...addition,
-    doc: 'AWS_MSK_IAM: region of the cluster, where the names in bootstrapServers do not tell it.',
+    doc: 'AWS_MSK_IAM: region of the cluster, needed where the names in bootstrapServers do not tell it.',
     librdkafka: [],
   },
   keyByResourceId: {

@@ -5,6 +5,7 @@ import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
 import { saslLogin } from './sasl/sasl-login.ts'
+import { systemAuthorityProperties } from './system-authorities.ts'
 import type { TokenRequest } from './tokens/token-request.ts'
 
 /** node-rdkafka's two arguments and what this module itself needs. Holds secrets in clear: never log it. */
@@ -24,6 +25,8 @@ export interface ProducerConfig {
   readonly transactionTimeoutMs: number
   /** Content of the key store that librdkafka reads; another one is another configuration. */
   readonly keyStoreSha256: string | undefined
+  /** What the client shows, in PEM form; undefined also where Node does not tell what is in a key store. */
+  readonly clientCertificate: string | undefined
 }
 
 export type ProducerKind = 'best-effort' | 'at-least-once'
@@ -63,6 +66,7 @@ export function toProducerConfig(
   const maxRequestSizeBytes = values.maxRequestSize ?? defaultMaxRequestSizeBytes
   // A record that fits into a request must fit into an empty buffer.
   const maxBufferedBytes = Math.max(leastBufferedBytes, maxRequestSizeBytes)
+  const keyStore = typeof values.sslKeystoreKey === 'object' ? values.sslKeystoreKey : undefined
   return {
     global: {
       ...commonProperties(values, timeouts, maxBlockMs),
@@ -86,8 +90,8 @@ export function toProducerConfig(
     maxBufferedBytes,
     transactionalId: kind === 'at-least-once' ? transactionalId : undefined,
     transactionTimeoutMs,
-    keyStoreSha256:
-      typeof values.sslKeystoreKey === 'object' ? values.sslKeystoreKey.sha256 : undefined,
+    keyStoreSha256: keyStore?.sha256,
+    clientCertificate: keyStore?.certificate ?? clientCertificateOf(values),
   }
 }
 
@@ -209,8 +213,18 @@ function tlsProperties(values: KafkaParameterValues): Properties {
     ...(typeof sslKeystoreKey === 'object'
       ? keyStoreProperties(sslKeystoreKey)
       : keyProperties(values, sslKeystoreKey)),
-    ...(authorities.length > 0 ? { 'ssl.ca.pem': authorities.join('') } : {}),
+    ...(authorities.length > 0
+      ? { 'ssl.ca.pem': authorities.join('') }
+      : systemAuthorityProperties()),
   }
+}
+
+function clientCertificateOf({
+  sslKeystoreKey,
+  sslKeystoreCertificateChain,
+}: KafkaParameterValues): string | undefined {
+  if (typeof sslKeystoreKey !== 'string') return undefined
+  return pemCertificates(sslKeystoreCertificateChain || sslKeystoreKey)[0]
 }
 
 function keyStoreProperties({ path, password }: KeyStore): Properties {

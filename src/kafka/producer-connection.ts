@@ -1,5 +1,5 @@
 import type { CauseReporter } from './cause-reporter.ts'
-import { describeKafkaCode, KafkaFailure } from './kafka-error.ts'
+import { KafkaFailure } from './kafka-error.ts'
 import { nativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { RdkafkaClient, type OnDelivery } from './rdkafka-client.ts'
@@ -10,7 +10,7 @@ export interface ConnectionParts {
   readonly config: ProducerConfig
   readonly causes: CauseReporter
   readonly onDelivery: OnDelivery
-  /** Ends the wait for the turn of this connect. */
+  /** Ends the connect. */
   readonly calledOff: AbortSignal
 }
 
@@ -23,9 +23,8 @@ export async function connectClient(parts: ConnectionParts): Promise<RdkafkaClie
     await client.connect(Math.min(config.maxBlockMs, connectTimeoutMs), calledOff)
     return client
   } catch (error) {
-    const { code, text } = nativeFailure(error)
-    const message = causes.last ?? describeKafkaCode(code, text)
-    throw new KafkaFailure('fatal', message, { kafkaCode: code })
+    const failure = nativeFailure(error)
+    throw new KafkaFailure('fatal', causes.explained(failure), { kafkaCode: failure.code })
   }
 }
 

@@ -45,9 +45,7 @@ export class CheckpointConsumer {
    *  @throws {@link NativeFailure} */
   async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     try {
-      await this.#calls.connect((done) => {
-        this.#consumer.connect({ timeout: timeoutMs }, done)
-      }, calledOff)
+      await this.#calls.connect(timeoutMs, calledOff)
     } catch (error) {
       throw nativeFailure(error)
     }

@@ -12,15 +12,14 @@ import {
   type RdkafkaLog,
   type RdkafkaThrottle,
 } from './connection-cause.ts'
-import type { KafkaCause } from './kafka-causes.ts'
 import { NativeCalls } from './native-calls.ts'
+import { causeNamed, type KafkaCause } from './kafka-causes.ts'
 import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord } from './producer.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import { exactTlsCause } from './tls-probe.ts'
-import { oidcCause } from './tokens/oidc-cause.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
 
 /** A record that Kafka has not taken. */
@@ -41,6 +40,8 @@ export type TransactionCall =
 const disconnectTimeoutMs = 5000
 const flushTimeoutMs = 100
 const pollWhileConnectingMs = 50
+/** librdkafka gives a broker that takes a connection and says nothing much longer. */
+const silentAfterMs = 3000
 
 /** One node-rdkafka producer for one connect attempt. A second `connect` on the same object would double every delivery report, so there
  *  is none: a failed client is dropped and a new one made. */
@@ -49,20 +50,18 @@ export class RdkafkaClient {
   readonly #causes: CauseReporter
   readonly #calls: NativeCalls
   #isReady = false
+  #isTroubled = false
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, causes: CauseReporter, onDelivery: OnDelivery) {
     this.#causes = causes
     this.#producer = new rdkafka.Producer({ ...config.global }, { ...config.topic })
     this.#calls = new NativeCalls(this.#producer, config, (message) => {
-      causes.report({ name: undefined, message })
+      causes.report({ name: 'token-not-issued', message })
     })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const tokenCause = oidcCause(log)
-      const cause =
-        tokenCause === undefined
-          ? causeOfLogLine(log, this.#isReady, { transactionalId: config.transactionalId })
-          : { name: undefined, message: tokenCause }
+      const { transactionalId } = config
+      const cause = causeOfLogLine(log, this.#isReady, { transactionalId })
       if (cause) void this.#report(cause, config)
     })
     this.#producer.on('event.throttle', (throttle: RdkafkaThrottle) => {
@@ -75,25 +74,29 @@ export class RdkafkaClient {
   }
 
   async #report(cause: KafkaCause, config: ProducerConfig): Promise<void> {
+    this.#isTroubled = true
     this.#causes.report(await exactTlsCause(cause, config).catch(() => cause))
   }
 
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.
-   *  @param calledOff ends the wait for a token and for its turn: connects to a dead cluster can queue up for long */
+   *  @param timeoutMs without the time in which it waits for its turns
+   *  @param calledOff ends it: connects to dead clusters can queue up for long */
   async connect(timeoutMs: number, calledOff: AbortSignal): Promise<void> {
     // node-rdkafka polls only after 'ready'; events of a connection that never gets there would wait for ever.
+    let isMadeForMs = 0
     const polling = setInterval(() => {
+      if (!this.#producer.isConnected()) return
       this.poll()
+      isMadeForMs += pollWhileConnectingMs
+      if (isMadeForMs >= silentAfterMs) this.#causes.reportUnlessKnown(causeNamed('no-broker'))
     }, pollWhileConnectingMs)
     try {
-      await this.#calls.connect((done) => {
-        this.#producer.connect({ timeout: timeoutMs }, done)
-      }, calledOff)
+      await this.#calls.connect(timeoutMs, calledOff, () => this.#isTroubled)
       this.#isReady = true
       this.#causes.forget()
     } catch (error) {
       if (error instanceof TokenFailure && !calledOff.aborted) {
-        this.#causes.report({ name: undefined, message: error.message })
+        this.#causes.report({ name: 'token-not-issued', message: error.message })
       }
       throw error
     } finally {
@@ -154,15 +157,24 @@ export class RdkafkaClient {
       const offsets = [{ ...consumer.partition, offset }]
       this.#producer.sendOffsetsToTransaction(offsets, consumer.handle, timeoutMs, done)
     }
-    await this.#calls.run('request', start, givenUp)
+    await this.#calls.run('checkpoint', start, givenUp)
   }
 
   /** What the cluster says about a topic. One that is not there, or that the principal may not see, is absent.
+   *  @param calledOff ends the wait for its turn
    *  @throws {@link NativeFailure} */
-  async topicMetadata(kafkaTopic: string, timeoutMs: number): Promise<Metadata> {
-    const metadata = await this.#calls.run<Metadata | undefined>('request', (done) => {
-      this.#producer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, done)
-    })
+  async topicMetadata(
+    kafkaTopic: string,
+    timeoutMs: number,
+    calledOff?: AbortSignal,
+  ): Promise<Metadata> {
+    const metadata = await this.#calls.run<Metadata | undefined>(
+      'request',
+      (done) => {
+        this.#producer.getMetadata({ topic: kafkaTopic, timeout: timeoutMs }, done)
+      },
+      calledOff,
+    )
     if (!metadata) throw nativeFailure('no answer')
     return metadata
   }

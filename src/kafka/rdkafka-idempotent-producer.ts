@@ -142,7 +142,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
       } catch (error) {
         if (this.#isStopped()) return
         const { code, text } = nativeFailure(error)
-        if (this.#causes.last === undefined) this.#causes.report(causeOfCode(code, text))
+        this.#causes.reportUnlessKnown(causeOfCode(code, text))
         await this.#backOff(failures)
       }
     }
@@ -213,9 +213,7 @@ class RdkafkaIdempotentProducer implements IdempotentProducer {
   /** An idempotent producer that lost count of its sequence numbers is dead for ever. What it had is lost, what waits goes to the next. */
   #replace(session: Session): void {
     this.#session = undefined
-    if (this.#causes.last === undefined) {
-      this.#causes.report({ name: undefined, message: failedForGood })
-    }
+    this.#causes.reportUnlessKnown({ name: undefined, message: failedForGood })
     const ending = this.#end(session, () => this.#lost(failedForGood, kafkaCodes.fatal))
     this.#ended = Promise.all([this.#ended, ending])
     void this.#connectLater()

@@ -20,7 +20,7 @@ export async function causeOfStall(
   } catch (error) {
     const { code, text } = nativeFailure(error)
     // What the log has said is more exact, and a client that was closed meanwhile has no code.
-    if (causes.last === undefined && code !== undefined) causes.report(causeOfCode(code, text))
+    if (code !== undefined) causes.reportUnlessKnown(causeOfCode(code, text))
     return undefined
   }
 }

@@ -51,7 +51,13 @@ function keyFaults(values: KafkaParameterValues, isTls: boolean): readonly Param
   if (!isTls) return []
   const key = readKey(pem, sslKeyPassword)
   if (!key) return [{ parameter, message: unreadable(pem, sslKeyPassword) }]
-  const [first] = pemCertificates(sslKeystoreCertificateChain || sslKeystoreKey)
+  const withKey = sslKeystoreCertificateChain ? [] : pemCertificates(sslKeystoreKey)
+  if (withKey.some((each) => !readCertificate(each))) {
+    return [{ parameter, message: 'sslKeystoreKey holds a certificate that cannot be read.' }]
+  }
+  const [first] = sslKeystoreCertificateChain
+    ? pemCertificates(sslKeystoreCertificateChain)
+    : withKey
   if (first === undefined) {
     const message =
       'sslKeystoreKey needs the certificate of the client: sslKeystoreCertificateChain.'

@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { connect, type ConnectionOptions } from 'node:tls'
 import { brokerAddress } from './broker-address.ts'
+import { addressesOf } from './host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from './kafka-causes.ts'
-import { pemCertificates } from './pem.ts'
 import type { ProducerConfig } from './producer-config.ts'
+import { systemAuthorities } from './system-authorities.ts'
 
 const probeTimeoutMs = 2000
 
-/** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out. */
+/** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out.
+ *  @throws {@link Error} of the look-up of its host */
 export async function exactTlsCause(
   cause: KafkaCause,
   config: ProducerConfig,
@@ -18,33 +20,48 @@ export async function exactTlsCause(
   if (broker === undefined) return cause
   if (name === 'client-certificate-refused') return expiredClient(broker, config) ?? cause
   if (name !== 'broker-certificate-refused') return cause
-  const code = await certificateFault(broker, config)
+  const { host = '' } = brokerAddress(broker) ?? {}
+  // What is known already need not wait for long.
+  const [ip] = await addressesOf(host, AbortSignal.timeout(probeTimeoutMs))
+  if (ip === undefined) return cause
+  const code = await certificateFault(broker, ip, config)
   return (code === undefined ? undefined : causeOfTlsCode(code, broker)) ?? cause
 }
 
-/** Node's code of what is wrong with the certificate of a broker; undefined when nothing is, or no handshake came about. */
+/** Node's code of what is wrong with the certificate of a broker; undefined when nothing is, no handshake came about, or Node does not know whom librdkafka
+ *  trusts. It shows no certificate of the client: who answers there is what is to be found out.
+ *  @param broker `host:port`
+ *  @param ip of the host
+ *  @param calledOff ends it */
 export async function certificateFault(
   broker: string,
+  ip: string,
   config: ProducerConfig,
+  calledOff?: AbortSignal,
 ): Promise<string | undefined> {
   const address = brokerAddress(broker)
-  if (!address) return undefined
+  const trusted = await trustOf(config)
+  if (!address || !trusted || calledOff?.aborted === true) return undefined
   return new Promise((resolve) => {
     const socket = connect({
-      ...address,
+      host: ip,
+      port: address.port,
       ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-      ...identityOf(config),
+      ...trusted,
       // It is asked what is wrong, not sent anything.
       rejectUnauthorized: false,
     })
     const end = (code?: string): void => {
+      calledOff?.removeEventListener('abort', leave)
       socket.destroy()
       resolve(code)
     }
-    socket.setTimeout(probeTimeoutMs, end)
-    socket.once('error', () => {
+    const leave = (): void => {
       end()
-    })
+    }
+    calledOff?.addEventListener('abort', leave)
+    socket.setTimeout(probeTimeoutMs, leave)
+    socket.once('error', leave)
     socket.once('secureConnect', () => {
       // The types promise an Error; it is its code.
       const fault: unknown = socket.authorizationError
@@ -53,16 +70,22 @@ export async function certificateFault(
   })
 }
 
-/** What a client shows and whom it trusts, as Node's TLS takes it. */
+/** Whom a client trusts, as Node's TLS takes it; undefined when that cannot be known. */
+export async function trustOf({ global }: ProducerConfig): Promise<ConnectionOptions | undefined> {
+  const pem = global['ssl.ca.pem']
+  const ca = typeof pem === 'string' ? [pem] : await systemAuthorities()
+  return ca === undefined ? undefined : { ca: [...ca] }
+}
+
+/** What a client shows, as Node's TLS takes it. */
 export function identityOf({ global }: ProducerConfig): ConnectionOptions {
   const text = (name: string): string | undefined => {
     const value = global[name]
     return typeof value === 'string' ? value : undefined
   }
-  const [ca, key, cert] = [text('ssl.ca.pem'), text('ssl.key.pem'), text('ssl.certificate.pem')]
+  const [key, cert] = [text('ssl.key.pem'), text('ssl.certificate.pem')]
   const passphrase = text('ssl.key.password')
   return {
-    ...(ca === undefined ? {} : { ca }),
     ...(key === undefined || cert === undefined ? {} : { key, cert }),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...keyStoreOf(text('ssl.keystore.location'), text('ssl.keystore.password')),
@@ -79,10 +102,12 @@ function keyStoreOf(path: string | undefined, passphrase = ''): ConnectionOption
   }
 }
 
-function expiredClient(broker: string, { global }: ProducerConfig): KafkaCause | undefined {
-  const [pem] = pemCertificates(String(global['ssl.certificate.pem'] ?? ''))
-  if (pem === undefined) return undefined
-  const { validFrom, validTo } = new X509Certificate(pem)
+function expiredClient(
+  broker: string,
+  { clientCertificate }: ProducerConfig,
+): KafkaCause | undefined {
+  if (clientCertificate === undefined) return undefined
+  const { validFrom, validTo } = new X509Certificate(clientCertificate)
   const nowMs = Date.now()
   if (nowMs >= Date.parse(validFrom) && nowMs <= Date.parse(validTo)) return undefined
   return causeNamed('client-certificate-expired', {

@@ -1,3 +1,4 @@
+import { deadline } from '../deadline.ts'
 import type { CauseReporter } from './cause-reporter.ts'
 import { causeNamed } from './kafka-causes.ts'
 import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
@@ -33,15 +34,21 @@ const neverBegun = new NativeFailure({
   requiresAbort: false,
 })
 
+/** Readers of committed records wait while a transaction is open. Nor does a call begin that would come too late. */
+const checkpointTurnMs = 10_000
+
 /** What is given up ends within its slice or, where librdkafka does not look at that, within `socket.timeout.ms`. */
 const endingMs = 2000
 const neverEnded = 'A call of librdkafka does not end; its producer is left to itself.'
+
+/** The part of a client that transactions need. */
+export type TransactionClient = Pick<RdkafkaClient, 'transaction' | 'sendCheckpoint'>
 
 /** The transactional calls of one producer, resumed while librdkafka says so, and what their failures mean. */
 export class TransactionCalls {
   readonly #config: ProducerConfig
   readonly #causes: CauseReporter
-  #client: RdkafkaClient | undefined
+  #client: TransactionClient | undefined
   /** What was reported while a call was under way. */
   #missingCoordinator: string | undefined
   #giveUpAtMs = Number.POSITIVE_INFINITY
@@ -56,7 +63,7 @@ export class TransactionCalls {
   }
 
   /** The client has connected. */
-  use(client: RdkafkaClient): void {
+  use(client: TransactionClient): void {
     this.#client = client
   }
 
@@ -118,13 +125,26 @@ export class TransactionCalls {
     offset: number,
     budgetMs: number,
   ): Promise<void> {
-    await this.#resumed(budgetMs, async () =>
-      this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, this.#givenUp.signal),
-    )
+    await this.#resumed(budgetMs, async () => {
+      const turn = deadline(checkpointTurnMs, this.#givenUp.signal)
+      try {
+        await this.#client?.sendCheckpoint(consumer, offset, sliceMs.sendCheckpoint, turn.signal)
+      } catch (error) {
+        throw error === turn.signal.reason ? neverBegun : error
+      } finally {
+        turn.dispose()
+      }
+    })
   }
 
-  /** The error of a call that leaves the producer dead. */
+  /** The error of a call that leaves the producer dead.
+   *  @param outcome of the transaction, when the call was begun */
   failureOf(name: TransactionCall, failure: NativeFailure, outcome = ''): KafkaFailure {
+    if (failure === neverBegun) {
+      const message = `The producer was closed before ${awaited[name]} had its turn.`
+      const certainty = outcome === '' ? '' : ' Nothing of the transaction was committed.'
+      return new KafkaFailure('fatal', `${message}${certainty}`, { kafkaCode: failure.code })
+    }
     const kind = transactionVerdict(failure) === 'fenced' ? 'fenced' : 'fatal'
     const { transactionalId } = this.#config
     const cause =
@@ -138,13 +158,18 @@ export class TransactionCalls {
 
   async #resumed(budgetMs: number, slice: () => Promise<void>): Promise<void> {
     const deadlineMs = performance.now() + budgetMs
+    let before: NativeFailure | undefined
     for (;;) {
       try {
         await slice()
         return
       } catch (error) {
+        // What was begun once is not one that never was.
+        if (error === neverBegun) throw before ?? neverBegun
         const isOver = this.isPast(deadlineMs)
-        if (isOver || transactionVerdict(nativeFailure(error)) !== 'again') throw error
+        const failure = nativeFailure(error)
+        if (isOver || transactionVerdict(failure) !== 'again') throw error
+        before = failure
       }
     }
   }

@@ -144,6 +144,7 @@ export const logLines: Readonly<Record<string, LogLine>> = {
     'the new secrets of a destination cannot be used; it keeps those it has',
     'Put right what the fault says before the old secrets end.',
   ),
+  'secrets-changed': info('a destination uses the new content of its secrets', 'Nothing.'),
   'certificate-ends': warn(
     'a certificate of a destination ends soon, or is outside its time',
     'Replace the certificate; without a restart (docs/kafka-tls.md).',

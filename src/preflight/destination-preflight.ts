@@ -1,5 +1,6 @@
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import type { FhirResource, ResourceTypeDefinition } from '../host/types.ts'
+import type { AllowedPlaces } from '../kafka/allowed-places.ts'
 import { preflight, type PreflightSubject } from '../kafka/preflight/preflight.ts'
 import type { KafkaParameterValues } from '../kafka/parameter-table.ts'
 import { refusal } from '../resources/issue.ts'
@@ -8,7 +9,7 @@ import type { SecretSource } from '../resources/secrets.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { preflightIssues } from './preflight-issues.ts'
 
-export interface DestinationPreflightParts {
+export interface DestinationPreflightParts extends Pick<AllowedPlaces, 'isServerAllowed'> {
   readonly secrets: SecretSource
   /** What a write of the destination would be told. What it refuses is not connected to. */
   readonly validate: ResourceTypeDefinition['validate']
@@ -63,8 +64,10 @@ export class DestinationPreflight {
 
   #subjectOf({ id, kind }: FhirResource, values: KafkaParameterValues): PreflightSubject {
     const { transactional, checkpoint, checkpointTopic: topic, transactionalIdOf } = this.#parts
-    if (kind === 'kafka-best-effort' || !transactional) return { values }
+    const { isServerAllowed } = this.#parts
+    const connection = { values, ...(isServerAllowed ? { isServerAllowed } : {}) }
+    if (kind === 'kafka-best-effort' || !transactional) return connection
     const name = transactionalIdOf(id ?? 'new')
-    return { values, transactions: { name, checkpoint: checkpoint ? { topic } : undefined } }
+    return { ...connection, transactions: { name, checkpoint: checkpoint ? { topic } : undefined } }
   }
 }

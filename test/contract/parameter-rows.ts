@@ -74,6 +74,13 @@ export const parameterRows = {
     source: 'Kafka AidboxTopicDestination, AWS MSK Kafka with IAM',
     verdict: 'same',
   },
+  'parameter-saslMechanism-msk-names': {
+    statement: 'A destination may log in with AWS_MSK_IAM at any server.',
+    source: 'Kafka AidboxTopicDestination, AWS MSK Kafka with IAM',
+    verdict: 'stricter',
+    here: 'With AWS_MSK_IAM bootstrapServers holds names that MSK gives its brokers, of one region, or names that stand in `allowedBootstrapServers` (422).',
+    because: 'whoever answers is shown a token of this server',
+  },
   'parameter-saslMechanism-gssapi': {
     statement: 'saslMechanism GSSAPI logs in with Kerberos.',
     source: 'Kafka AidboxTopicDestination, Available Parameters, saslMechanism',

@@ -301,8 +301,16 @@ export const parameterTests: Record<keyof typeof parameterRows, RowTest> = {
     const { destination } = await contract.follow(anyPatient, { parameter: mskExample })
     const stored = await fhir.ok('GET', `/AidboxTopicDestination/${destination.id}`)
     assert.deepEqual(parametersOf(stored), parametersOf(maskedLogin(destination)))
-    const ownName = text('bootstrapServers', 'kafka.example.org:9098')
-    await assertParametersRefused(contract, [['awsRegion', ...mskExample.slice(1), ownName]])
+  },
+
+  'parameter-saslMechanism-msk-names': async (contract) => {
+    const others = [...mskExample.slice(1), text('awsRegion', 'us-east-1')]
+    const at = (servers: string) => [text('bootstrapServers', servers), ...others]
+    await assertParametersRefused(contract, [
+      ['bootstrapServers', ...at('kafka.example.org:9098')],
+      ['bootstrapServers', ...at('b-1.kafka.us-east-1.amazonaws.com.example.org:9098')],
+      ['awsRegion', ...at('b-1.demo.abc123.c2.kafka.eu-west-1.amazonaws.com:9098')],
+    ])
   },
 
   'parameter-saslMechanism-gssapi': async (contract) => {

@@ -2,6 +2,7 @@ import type { CauseRow } from './cause-row.ts'
 
 export type ClusterCauseName =
   | 'topic-unknown'
+  | 'topic-created-by-use'
   | 'topic-invisible'
   | 'topic-forbidden'
   | 'transactional-id-forbidden'
@@ -38,6 +39,14 @@ export const clusterCauses: Readonly<Record<ClusterCauseName, CauseRow>> = {
     say: ({ topic }) =>
       `Unknown topic: ${topic} does not exist and the cluster does not create it.`,
     remedy: 'Create the topic, or correct kafkaTopic. Delivery goes on by itself then.',
+  },
+  'topic-created-by-use': {
+    parameter: 'kafkaTopic',
+    issue: 'not-found',
+    say: ({ topic }) =>
+      `${topic} does not exist; its first record will create it, with the partitions and replicas that the brokers have as default.`,
+    remedy:
+      'Only the preflight says it, where auto.create.topics.enable is set. Create the topic where its partitions, replicas or retention matter.',
   },
   'topic-invisible': {
     parameter: 'kafkaTopic',

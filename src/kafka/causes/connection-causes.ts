@@ -2,6 +2,8 @@ import type { CauseRow } from './cause-row.ts'
 
 export type ConnectionCauseName =
   | 'login-refused'
+  | 'token-not-issued'
+  | 'no-login-on-port'
   | 'mechanism-not-offered'
   | 'broker-certificate-untrusted'
   | 'broker-certificate-of-another-host'
@@ -9,6 +11,7 @@ export type ConnectionCauseName =
   | 'broker-certificate-refused'
   | 'client-certificate-expired'
   | 'client-certificate-refused'
+  | 'key-store-unreadable'
   | 'no-tls-on-port'
   | 'tls-on-port'
   | 'tls-failed'
@@ -31,13 +34,32 @@ export const connectionCauses: Readonly<Record<ConnectionCauseName, CauseRow>> =
     remedy:
       'Wrong password or token, or a user that the broker does not know for this saslMechanism. Correct saslJaasConfig or the user.',
   },
+  'token-not-issued': {
+    // What follows are words of the endpoint, which may repeat what was sent.
+    log: /no token available/,
+    parameter: 'saslJaasConfig',
+    issue: 'login',
+    say: ({ detail }) =>
+      `librdkafka got no token${after(' from ', detail)}; check saslOauthbearerTokenEndpointUrl, clientId, clientSecret and scope.`,
+    remedy:
+      'Correct the client or its secret, or look at the token endpoint. A destination with SASL extensions says it so; others say what went wrong with the token.',
+  },
+  'no-login-on-port': {
+    codes: [34],
+    log: /handshake failed: .*not valid in current SASL state/,
+    parameter: 'securityProtocol',
+    issue: 'value',
+    say: ({ broker }) =>
+      `${broker} takes no login on this port; check securityProtocol and the port.`,
+    remedy: 'Use PLAINTEXT or SSL without saslMechanism, or the port of a listener with SASL.',
+  },
   'mechanism-not-offered': {
     codes: [33],
-    log: /SASL .*handshake failed: (.*)/,
+    log: /SASL .*handshake failed: .*?(?:supported mechanisms: ([A-Z][\w,-]*))?$/,
     parameter: 'saslMechanism',
     issue: 'value',
     say: ({ broker, detail }) =>
-      `${broker} does not offer this saslMechanism${after(': ', detail)}.`,
+      `${broker} does not offer this saslMechanism${after(', it offers ', detail)}; check saslMechanism and the port.`,
     remedy: 'Use a mechanism that the listener has, or the port of another listener.',
   },
   'broker-certificate-untrusted': {
@@ -81,20 +103,30 @@ export const connectionCauses: Readonly<Record<ConnectionCauseName, CauseRow>> =
     remedy: 'As for the three rows above, where it could not be found out which of them it is.',
   },
   'client-certificate-expired': {
-    parameter: 'sslKeystoreCertificateChain',
+    parameter: 'sslKeystoreKey',
     issue: 'security',
     say: ({ broker, detail }) =>
-      `${broker} refused the client certificate, which is valid ${detail}; renew sslKeystoreCertificateChain.`,
-    remedy: 'Have the client certificate renewed, and write it with its key.',
+      `${broker} refused the client certificate of sslKeystoreKey, which is valid ${detail}; renew it.`,
+    remedy:
+      'Have the client certificate renewed, and write it with its key: into sslKeystoreKey and sslKeystoreCertificateChain, or into the key store.',
   },
   'client-certificate-refused': {
     log: /SSL routines::.*alert (.*?certificate.*|unknown ca.*)/,
     parameter: 'sslKeystoreKey',
     issue: 'security',
     say: ({ broker, detail }) =>
-      `${broker} refused the client certificate${detail === '' ? '' : ` (${detail})`}; check sslKeystoreKey and sslKeystoreCertificateChain.`,
+      `${broker} refused the client certificate${detail === '' ? '' : ` (${detail})`}; check sslKeystoreKey and its certificate.`,
     remedy:
-      'Use a certificate that an authority trusted by the broker has signed; a listener that asks for one takes no client without.',
+      'Use a certificate that an authority trusted by the broker has signed, in sslKeystoreCertificateChain or in the key store; a listener that asks for one takes no client without.',
+  },
+  'key-store-unreadable': {
+    log: /ssl\.keystore\.location/,
+    parameter: 'sslKeystoreKey',
+    issue: 'not-found',
+    say: () =>
+      'The key store that sslKeystoreKey refers to cannot be read any more, so there is no connection to Kafka.',
+    remedy:
+      'Put the file back that the vault configuration names for the secret, readable for this server.',
   },
   'no-tls-on-port': {
     log: /PLAINTEXT broker listener|wrong version number/,

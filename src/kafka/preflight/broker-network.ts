@@ -1,7 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { connect } from 'node:net'
-import { blockingCalls } from '../blocking-calls.ts'
 import { brokerAddress } from '../broker-address.ts'
+import { addressesOf } from '../host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from '../kafka-causes.ts'
 import type { ProducerConfig } from '../producer-config.ts'
 import { certificateFault } from '../tls-probe.ts'
@@ -19,52 +18,64 @@ const systemTexts: Readonly<Record<string, string>> = {
 }
 
 /** Looks at the way to one broker: name, connection, certificate. Undefined when nothing is wrong with it. Sends nothing.
- *  @param broker `host:port` */
+ *  @param broker `host:port`
+ *  @param calledOff ends it, with nothing
+ *  @throws the reason why it was called off before its turn to look the name up */
 export async function causeOnTheWay(
   broker: string,
   config: ProducerConfig,
+  calledOff: AbortSignal,
 ): Promise<KafkaCause | undefined> {
   const address = brokerAddress(broker)
   if (!address) return undefined
-  const found = await resolved(address.host)
+  const found = await resolved(address.host, calledOff)
   if (typeof found === 'string') return causeNamed('name-not-resolved', { broker, detail: found })
   let refusal: string | undefined
+  let reached = ''
   for (const ip of found.slice(0, maxAddresses)) {
-    refusal = await connectionFault(ip, address.port)
+    reached = ip
+    refusal = await connectionFault(ip, address.port, calledOff)
     if (refusal === undefined) break
   }
+  if (calledOff.aborted) return undefined
   if (refusal === timedOut) return causeNamed('no-answer', { broker })
   if (refusal !== undefined) return causeNamed('unreachable', { broker, detail: refusal })
   if (!String(config.global['security.protocol']).endsWith('SSL')) return undefined
-  // A certificate or key that Node cannot read is a matter of the login.
-  const code = await certificateFault(broker, config).catch(() => undefined)
+  // Authorities that Node cannot read are a matter of the login.
+  const code = await certificateFault(broker, reached, config, calledOff).catch(() => undefined)
   return code === undefined ? undefined : causeOfTlsCode(code, broker)
 }
 
 const timedOut = 'timed out'
 
-/** Addresses, or why there are none. A look-up holds a thread like a connect does, so it waits for its turn like one. */
-async function resolved(host: string): Promise<readonly string[] | string> {
-  return blockingCalls.run('connect', host, async () => {
-    try {
-      return (await lookup(host, { all: true })).map(({ address }) => address)
-    } catch (error) {
-      return textOf(error)
-    }
-  })
+/** Addresses, or why there are none. */
+async function resolved(host: string, calledOff: AbortSignal): Promise<readonly string[] | string> {
+  try {
+    return await addressesOf(host, calledOff)
+  } catch (error) {
+    calledOff.throwIfAborted()
+    return textOf(error)
+  }
 }
 
 /** Undefined: somebody listens there. */
-async function connectionFault(ip: string, port: number): Promise<string | undefined> {
+async function connectionFault(
+  ip: string,
+  port: number,
+  calledOff: AbortSignal,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: ip, port })
     const end = (fault?: string): void => {
+      calledOff.removeEventListener('abort', leave)
       socket.destroy()
       resolve(fault)
     }
-    socket.setTimeout(connectWithinMs, () => {
+    const leave = (): void => {
       end(timedOut)
-    })
+    }
+    calledOff.addEventListener('abort', leave)
+    socket.setTimeout(connectWithinMs, leave)
     socket.once('connect', () => {
       end()
     })

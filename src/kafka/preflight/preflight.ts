@@ -1,6 +1,7 @@
 import type { Metadata } from 'node-rdkafka'
 import { endsWithin } from '../../deadline.ts'
 import { silentLogger } from '../../observability/logger.ts'
+import type { AllowedPlaces } from '../allowed-places.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
 import { checkpointPlace } from '../checkpoint-place.ts'
@@ -13,11 +14,11 @@ import { RdkafkaClient } from '../rdkafka-client.ts'
 import { createTransactionalProducer } from '../rdkafka-transactional-producer.ts'
 import { partitionsOf } from '../topic-state.ts'
 import { causeOnTheWay } from './broker-network.ts'
-import { Findings, type PreflightFinding } from './findings.ts'
+import { Findings, type FindingSeverity, type PreflightFinding } from './findings.ts'
 import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
 
 /** A destination as it would connect. */
-export interface PreflightSubject {
+export interface PreflightSubject extends Pick<AllowedPlaces, 'isServerAllowed'> {
   readonly values: KafkaParameterValues
   /** At least once with transactions. The preflight adds `_preflight` to `name`, so that it fences nobody: no id of FHIR has a `_`. */
   readonly transactions?: {
@@ -78,9 +79,15 @@ class Preflight {
     this.#deadlineMs = deadlineMs
     const concluded = this.#concluded.signal
     this.#over = signal ? AbortSignal.any([signal, concluded]) : concluded
-    const config = toProducerConfig(subject.values, 'best-effort')
-    // A producer id would need rights that say nothing of this topic.
-    this.#config = { ...config, global: { ...config.global, 'enable.idempotence': false } }
+    const { values, isServerAllowed } = subject
+    const config = toProducerConfig(values, 'best-effort', undefined, isServerAllowed)
+    const own = {
+      // A producer id would need rights that say nothing of this topic.
+      'enable.idempotence': false,
+      // To ask about a topic makes a producer look after it, which would create it.
+      'allow.auto.create.topics': false,
+    }
+    this.#config = { ...config, global: { ...config.global, ...own } }
   }
 
   conclude(timeoutMs: number): readonly PreflightFinding[] {
@@ -111,7 +118,7 @@ class Preflight {
     )
     await Promise.all(
       unseen.slice(0, maxBrokers).map(async (broker) => {
-        const cause = await causeOnTheWay(broker, this.#config)
+        const cause = await causeOnTheWay(broker, this.#config, this.#over)
         if (cause) this.#findings.add('error', cause)
         else this.#reachable.add(broker)
       }),
@@ -131,7 +138,7 @@ class Preflight {
       await this.#lookAtTopic(client)
     } catch (error) {
       const { code, text } = nativeFailure(error)
-      if (causes.last === undefined) this.#findings.add('error', causeOfCode(code, text))
+      causes.reportUnlessKnown(causeOfCode(code, text))
     } finally {
       await client?.disconnect()
     }
@@ -148,7 +155,7 @@ class Preflight {
 
   async #lookAtTopic(client: RdkafkaClient): Promise<void> {
     const { kafkaTopic } = this.#subject.values
-    const metadata = await client.topicMetadata(kafkaTopic, answerWithinMs)
+    const metadata = await client.topicMetadata(kafkaTopic, answerWithinMs, this.#over)
     const { brokers } = metadata
     // Bootstrap servers answer with the addresses that records go to.
     const advertised = brokers.map(
@@ -164,7 +171,7 @@ class Preflight {
     if (brokers.length < 2) return
     this.#lookAtReplicas(metadata, kafkaTopic)
     if (!this.#subject.transactions) return
-    const ofLog = await client.topicMetadata(transactionLog, answerWithinMs)
+    const ofLog = await client.topicMetadata(transactionLog, answerWithinMs, this.#over)
     this.#lookAtReplicas(ofLog, transactionLog)
   }
 
@@ -180,7 +187,7 @@ class Preflight {
     if (this.#isOver() || broker === undefined || !this.#isConnected) return
     const limits = await readTopicLimits(broker, kafkaTopic, this.#config, answerWithinMs)
     if (!this.#isVisible) {
-      this.#findings.add('error', causeOfAbsence(limits, kafkaTopic))
+      this.#noteAbsence(limits, kafkaTopic)
       return
     }
     if (!limits) {
@@ -207,8 +214,18 @@ class Preflight {
     }
   }
 
+  #noteAbsence(limits: TopicLimits | undefined, kafkaTopic: string): void {
+    const add = (severity: FindingSeverity, name: KafkaCauseName): void => {
+      this.#findings.add(severity, causeNamed(name, { kafkaTopic }))
+    }
+    if (!limits) add('error', 'topic-invisible')
+    else if (limits.errorCode === kafkaCodes.topicAuthorization) add('error', 'topic-forbidden')
+    else if (limits.isCreatedByUse) add('warning', 'topic-created-by-use')
+    else add('error', 'topic-unknown')
+  }
+
   async #lookAtTransactions(): Promise<void> {
-    const { values, transactions } = this.#subject
+    const { values, transactions, isServerAllowed } = this.#subject
     if (this.#isOver() || !this.#isConnected || !transactions) return
     const name = `${transactions.name}_preflight`
     const leftMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()))
@@ -220,6 +237,7 @@ class Preflight {
       },
       'at-least-once',
       name,
+      isServerAllowed,
     )
     const checkpoint =
       transactions.checkpoint &&
@@ -230,9 +248,14 @@ class Preflight {
       },
       ...(checkpoint ? { checkpoint } : {}),
     })
+    const close = (): void => {
+      void producer.close(0)
+    }
+    this.#over.addEventListener('abort', close)
     try {
       await this.#tryTransactions(producer, transactions.name, checkpoint !== undefined)
     } finally {
+      this.#over.removeEventListener('abort', close)
       await producer.close(0)
     }
   }
@@ -258,12 +281,4 @@ class Preflight {
       this.#findings.add(severity, { name, message: `${error.message}${advice}` })
     }
   }
-}
-
-function causeOfAbsence(limits: TopicLimits | undefined, kafkaTopic: string): KafkaCause {
-  if (!limits) return causeNamed('topic-invisible', { kafkaTopic })
-  return causeNamed(
-    limits.errorCode === kafkaCodes.topicAuthorization ? 'topic-forbidden' : 'topic-unknown',
-    { kafkaTopic },
-  )
 }

@@ -1,3 +1,4 @@
+import type { IsServerAllowed } from '../bootstrap-servers.ts'
 import type { ParameterFault } from '../parameter-fault.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
 import type { TokenRequest } from '../tokens/token-request.ts'
@@ -17,6 +18,14 @@ export interface LoginInput {
   readonly values: KafkaParameterValues
 }
 
+/** Where destinations log in. */
+export interface Installation {
+  /** What its Kafka clients can do. */
+  readonly features: readonly string[]
+  /** Which servers destinations may name. */
+  readonly isServerAllowed: IsServerAllowed
+}
+
 /** A class that `saslJaasConfig` may name. Nothing is ever loaded by it: the class names a way to log in, which is built here. */
 export interface LoginModule {
   readonly className: string
@@ -27,7 +36,7 @@ export interface LoginModule {
   /** What this installation lacks for it, and what to install; undefined when it lacks nothing. */
   missing(features: readonly string[]): string | undefined
   /** What is wrong with options and values that belong to it. */
-  faults(input: LoginInput, features: readonly string[]): readonly ParameterFault[]
+  faults(input: LoginInput, installation: Installation): readonly ParameterFault[]
   /** Of options without faults. */
   login(input: LoginInput): SaslLogin
 }

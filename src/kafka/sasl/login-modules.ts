@@ -19,6 +19,12 @@ const byMechanism: ReadonlyMap<string, LoginModule> = new Map(
 
 export const saslMechanisms: readonly string[] = [...byMechanism.keys()]
 
+export const loginModuleClasses: readonly string[] = loginModules.map(({ className }) => className)
+
+export function isLoginModule(className: string): boolean {
+  return loginModuleClasses.includes(className)
+}
+
 export function loginModuleOf(mechanism: string | undefined): LoginModule | undefined {
   return mechanism === undefined ? undefined : byMechanism.get(mechanism)
 }

@@ -7,17 +7,16 @@ import {
   type LoginInput,
   type LoginModule,
 } from './login-module.ts'
+import { isRegion, mskServerFaults, signingRegion } from './msk-servers.ts'
 
-/** Of brokers, provisioned and serverless, public and not. */
-const mskHost = /\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/i
-/** Nothing that could lead a request to another host. */
-const region = /^[a-z]{2,4}(?:-[a-z]+){1,3}-\d$/
 const roleArn = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/
 const sessionName = /^[\w+=,.@-]{2,64}$/
 const wholeNumber = /^\d{1,6}$/
 
 /** As in aws-msk-iam-auth: https://github.com/aws/aws-msk-iam-auth */
 const defaults = { sessionName: 'aws-msk-iam-auth', maxRetries: 3, maxBackoffMs: 5000 } as const
+/** There, all of a login; here, of one of the fetches that go on until there is a token. */
+const mostRetries = 10
 const roleOptions = [
   'awsRoleSessionName',
   'awsRoleExternalId',
@@ -39,49 +38,31 @@ export const mskIamLogin: LoginModule = {
     'awsDebugCreds',
   ],
   missing: (features) => missingFeature(features, 'sasl_oauthbearer') ?? missingMskIam(features),
-  faults(input) {
+  faults(input, { isServerAllowed }) {
     const { values } = input
     if (values.securityProtocol?.toUpperCase() !== 'SASL_SSL') {
       const message = 'saslMechanism AWS_MSK_IAM needs securityProtocol SASL_SSL.'
       return [{ parameter: 'securityProtocol', message }]
     }
-    return [...regionFaults(input), ...optionFaults(input)]
+    return [...mskServerFaults(values, isServerAllowed), ...optionFaults(input)]
   },
   login(input) {
     const { options, values } = input
-    const clusterRegion = regionOf(values.bootstrapServers, values.awsRegion) ?? ''
+    const clusterRegion = signingRegion(values) ?? ''
     return {
       properties: { 'sasl.mechanism': 'OAUTHBEARER' },
       tokens: {
         kind: 'msk-iam',
         region: clusterRegion,
         credentials: credentialsOf(options, clusterRegion),
-        maxRetries: Number(options.get('awsMaxRetries') ?? defaults.maxRetries),
+        maxRetries: Math.min(
+          Number(options.get('awsMaxRetries') ?? defaults.maxRetries),
+          mostRetries,
+        ),
         maxBackoffMs: Number(options.get('awsMaxBackOffTimeMs') ?? defaults.maxBackoffMs),
       },
     }
   },
-}
-
-/** A region that is written wins: names of one's own for brokers do not tell it. */
-function regionOf(bootstrapServers: string, written: string | undefined): string | undefined {
-  if (written !== undefined) return written
-  const named = bootstrapServers
-    .split(',')
-    .map((server) => mskHost.exec(server.trim().replace(/:\d+$/, ''))?.[1]?.toLowerCase())
-  const [first] = named
-  return named.every((each) => each === first) ? first : undefined
-}
-
-function regionFaults({ values }: LoginInput): readonly ParameterFault[] {
-  const { awsRegion, bootstrapServers } = values
-  const found = regionOf(bootstrapServers, awsRegion)
-  if (found !== undefined && region.test(found)) return []
-  const message =
-    awsRegion === undefined
-      ? 'The names in bootstrapServers do not tell the region of the cluster; write awsRegion.'
-      : 'awsRegion must be the name of a region, such as eu-central-1.'
-  return [{ parameter: 'awsRegion', message }]
 }
 
 function optionFaults({ options }: LoginInput): readonly ParameterFault[] {
@@ -113,7 +94,7 @@ function optionFaults({ options }: LoginInput): readonly ParameterFault[] {
       !sessionName.test(options.get('awsRoleSessionName') ?? '') &&
       'saslJaasConfig: awsRoleSessionName must be 2 to 64 characters out of letters, digits and "_+=,.@-".',
     stsRegion !== undefined &&
-      !region.test(stsRegion) &&
+      !isRegion(stsRegion) &&
       'saslJaasConfig: awsStsRegion must be the name of a region.',
     isWrongNumber !== undefined && `saslJaasConfig: ${isWrongNumber} must be a whole number.`,
   )

@@ -31,7 +31,7 @@ export const oauthLogin: LoginModule = {
     unsecuredLifetime,
   ],
   missing: (features) => missingFeature(features, 'sasl_oauthbearer'),
-  faults: (input, features) =>
+  faults: (input, { features }) =>
     isUnsecured(input) ? unsecuredFaults(input) : clientFaults(input, features),
   login: (input) => (extensionsOf(input.options).length > 0 ? oidcLogin(input) : tokenLogin(input)),
 }

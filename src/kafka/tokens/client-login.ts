@@ -1,9 +1,11 @@
 import type { TokenListener, TokenSource } from './token-source.ts'
+import { TokenFailure } from './token-failure.ts'
 import type { TokenRequest } from './token-request.ts'
 import { tokenSources, type TokenSources } from './token-sources.ts'
 
 /** Longer than an endpoint may take, so that its failure is told instead. */
 const tokenTimeoutMs = 15_000
+const notTaken = 'The Kafka client did not take the login token.'
 
 /** The part of a node-rdkafka client that tokens are for. */
 export interface TokenClient {
@@ -52,6 +54,7 @@ export class ClientLogin {
     this.#source = this.#sources.add(this.#request, this.#listener)
     this.#latest = (await this.#source.current(tokenTimeoutMs, calledOff)).text
     this.#apply()
+    if (this.#set === undefined) throw new TokenFailure(notTaken)
   }
 
   /** Makes a blocking call of the client. */
@@ -75,7 +78,12 @@ export class ClientLogin {
   #apply(): void {
     if (!this.#source || this.#calls > 0) return
     if (this.#latest === undefined || this.#latest === this.#set) return
-    this.#set = this.#latest
-    this.#client.setOauthBearerToken(this.#latest)
+    try {
+      this.#client.setOauthBearerToken(this.#latest)
+      this.#set = this.#latest
+    } catch {
+      // What it throws could quote the token.
+      this.#listener.onFailure(notTaken)
+    }
   }
 }

@@ -1,8 +1,9 @@
 import { jitteredMs } from '../../backoff.ts'
+import { deadline } from '../../deadline.ts'
 import type { FetchToken, LoginToken } from './login-token.ts'
 import { TokenFailure } from './token-failure.ts'
 
-/** One client that is logged in with the tokens. */
+/** One client that is logged in with the tokens. Neither call may throw: the other clients come after it. */
 export interface TokenListener {
   /** Each new token. */
   onToken(token: LoginToken): void
@@ -12,7 +13,7 @@ export interface TokenListener {
 
 export interface TokenSourceParts {
   readonly fetchToken: FetchToken
-  /** Longest wait between two tries. */
+  /** Longest wait between two tries, as far as it is not shorter than {@link leastWaitMs}. */
   readonly maxBackoffMs?: number
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -21,7 +22,12 @@ export interface TokenSourceParts {
 
 /** A broker ends a connection whose token has expired, so the next one must be there in time for the login to be repeated. */
 const usedLifetime = 0.8
-const firstBackoffMs = 1000
+const firstBackoffMs = 2000
+/** From a fetch to the next one, whatever a lifetime or an option says: whoever issues tokens is not to be flooded. */
+const leastWaitMs = 1000
+/** Then a fetch has failed, whatever becomes of it. Providers of credentials may hang; a token endpoint is given up before, and a client waits for its
+ *  first token for longer, so that each is told as what it is. */
+const fetchTimeoutMs = 12_000
 /** Timers of Node cannot wait for longer. */
 const maxTimerMs = 2_147_483_647
 
@@ -107,7 +113,7 @@ export class TokenSource {
   async #fetch(signal: AbortSignal): Promise<void> {
     const nowMs = this.#parts.now()
     try {
-      const token = await this.#parts.fetchToken(signal)
+      const token = await this.#fetchInTime(signal)
       if (signal.aborted) return
       if (token.expiresAtMs <= nowMs) {
         throw new TokenFailure(
@@ -123,6 +129,24 @@ export class TokenSource {
       this.#fetchIn(jitteredMs(this.#failures, firstBackoffMs, maxBackoffMs, random), signal)
     } finally {
       if (!signal.aborted) this.#wake()
+    }
+  }
+
+  async #fetchInTime(stopped: AbortSignal): Promise<LoginToken> {
+    const until = deadline(fetchTimeoutMs, stopped)
+    const over = new Promise<never>((_resolve, reject) => {
+      until.signal.addEventListener('abort', () => {
+        reject(
+          new TokenFailure(
+            `There was no login token within ${fetchTimeoutMs} ms: whoever issues it does not answer.`,
+          ),
+        )
+      })
+    })
+    try {
+      return await Promise.race([this.#parts.fetchToken(until.signal), over])
+    } finally {
+      until.dispose()
     }
   }
 
@@ -147,7 +171,7 @@ export class TokenSource {
       () => {
         void this.#fetch(signal)
       },
-      Math.min(delayMs, maxTimerMs),
+      Math.min(Math.max(delayMs, leastWaitMs), maxTimerMs),
     )
     this.#timer.unref()
   }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
 import { Registry } from '../../../src/delivery/registry.ts'
-import { silentLogger } from '../../../src/observability/logger.ts'
 import { recordRegistryChange } from '../../../src/outbox/registry-changes.ts'
 import { TopicDestinationError } from '../../../src/errors.ts'
 import { secretReferenceUrl } from '../../../src/resources/canonical-urls.ts'
 import type { SecretSource } from '../../../src/resources/secrets.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource } from '../../helpers/topic-resources.ts'
 import { addDestination, testOutbox } from '../postgres/outbox-fixture.ts'
 import { PgHost } from './pg-host.ts'
@@ -47,6 +47,7 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
     await recordRegistryChange(db, schema, [reference])
   }
   const host = new PgHost(pool)
+  const log: LogLine[] = []
   const registry = new Registry({
     db,
     schema,
@@ -54,7 +55,7 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
     secrets,
     leaseMs: 100,
     secretCheckIntervalMs: 50,
-    logger: silentLogger,
+    logger: recordingLogger(log),
   })
   const changes = new EventTarget()
   registry.onChange(() => changes.dispatchEvent(new Event('change')))
@@ -66,7 +67,7 @@ async function startRegistry(t: TestContext, secrets: SecretSource) {
     await once(changes, 'change')
     clearTimeout(deadline)
   }
-  return { registry, changed, outbox }
+  return { registry, changed, outbox, log }
 }
 
 describe('Registry', () => {
@@ -81,7 +82,7 @@ describe('Registry', () => {
       },
       version: (name: string) => `${name} ${password}`,
     }
-    const { registry, changed } = await startRegistry(t, secrets)
+    const { registry, changed, log } = await startRegistry(t, secrets)
     const seen = (id: string) => registry.destinations.get(`AidboxTopicDestination/${id}`)
     const parameters = () => seen('secret')?.destination?.parameters.saslJaasConfig
     const plain = seen('plain')
@@ -100,6 +101,19 @@ describe('Registry', () => {
     assert.equal(seen('secret')?.fault, undefined)
     assert.equal(seen('plain'), plain)
     assert.equal(timesRead, 4, 'once for each version')
+    const told = log.filter(({ message }) => /new content of its secrets/.test(message))
+    const fields = {
+      destination: 'AidboxTopicDestination/secret',
+      parameters: ['saslJaasConfig'],
+    }
+    assert.deepEqual(
+      told.map((line) => [line.level, line.fields]),
+      [
+        ['info', fields],
+        ['info', fields],
+      ],
+    )
+    assert.doesNotMatch(JSON.stringify(log), /password/)
   })
 
   it('refresh resolves with everything committed before it was called, however many call', async (t) => {

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { channelTable } from '../../../src/observability/channel-table.ts'
+import { putScramUsers } from '../../helpers/kafka-principals.ts'
 import { newTopic, privateKafka, type KafkaBroker } from '../../helpers/kafka.ts'
-import { setScramPassword } from '../../helpers/kafka-scram.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
+import { passwordLogin } from '../kafka/logins.ts'
 import {
   destination,
   lines,
@@ -123,7 +124,7 @@ class RotatingDestination {
 
   /** Replaced at once, as an operator should do it. */
   async writeSecret(password: string): Promise<void> {
-    const text = `org.apache.kafka.common.security.scram.ScramLoginModule required username="admin" password="${password}";`
+    const { saslJaasConfig: text } = passwordLogin('SCRAM-SHA-512', 'admin', password)
     this.#log.length = 0
     await writeFile(join(this.#folder, 'jaas.new'), text)
     await rename(join(this.#folder, 'jaas.new'), join(this.#folder, 'jaas'))
@@ -136,7 +137,7 @@ class RotatingDestination {
 
   async changePassword(password: string): Promise<void> {
     this.#log.length = 0
-    await setScramPassword(this.broker.bootstrapServers, 'admin', password)
+    await putScramUsers(this.broker.bootstrapServers, { admin: password })
   }
 
   /** Resolves when a client has been refused since the secret or the password was changed. */

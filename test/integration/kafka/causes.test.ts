@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
+import { Connection, createTopicsV7 } from '@platformatic/kafka'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { allow } from '../../helpers/kafka-acls.ts'
 import { putScramUsers, setProducerQuota, signedIdentity } from '../../helpers/kafka-principals.ts'
@@ -16,6 +16,13 @@ import {
   type KafkaAddresses,
 } from '../../helpers/kafka.ts'
 import { withholdingProxy } from '../../helpers/withholding-proxy.ts'
+import {
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  saslTlsListener,
+  trusting,
+} from './logins.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
 
@@ -68,6 +75,19 @@ function sending(t: TestContext, kind: Kind, values: KafkaParameterValues): Send
   return { causes, delivered }
 }
 
+/** On a broker that tells other addresses than its own: every client but this one goes on to those. */
+async function createTopicDirectly(broker: string, name: string): Promise<void> {
+  const [host = '', port = ''] = broker.split(':')
+  const connection = new Connection('test-topics')
+  await connection.connect(host, Number(port))
+  try {
+    const topic = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
+    await createTopicsV7.api.async(connection, [topic], 30_000, false)
+  } finally {
+    await connection.close()
+  }
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
@@ -89,7 +109,7 @@ describe('causes', () => {
     })
 
     it(`${kind}: a quota is told as what it is`, async (t) => {
-      const { bootstrapServers, saslBootstrapServers } = kafka
+      const { bootstrapServers } = kafka
       const kafkaTopic = await newTopic(bootstrapServers)
       const user = uniqueName('slow')
       await putScramUsers(bootstrapServers, { [user]: 'word' })
@@ -101,10 +121,8 @@ describe('causes', () => {
       await setProducerQuota(bootstrapServers, user, 1000)
       const values: KafkaParameterValues = {
         kafkaTopic,
-        bootstrapServers: saslBootstrapServers,
-        securityProtocol: 'SASL_PLAINTEXT',
-        saslMechanism: 'SCRAM-SHA-256',
-        saslJaasConfig: `org.apache.kafka.common.security.scram.ScramLoginModule required username="${user}" password="word";`,
+        ...saslListener(kafka),
+        ...passwordLogin('SCRAM-SHA-256', user, 'word'),
       }
       const causes = new Causes()
       const large = record(kafkaTopic, 'a', Buffer.alloc(20_000, 'x'))
@@ -125,7 +143,8 @@ describe('causes', () => {
     const broker = await privateKafka(t, { settings: { 'advertised.listeners': advertised } })
     proxy.target = Number(broker.bootstrapServers.split(':')[1])
     const bootstrapServers = `127.0.0.1:${proxy.port}`
-    const kafkaTopic = await newTopic(bootstrapServers)
+    const kafkaTopic = uniqueName('topic')
+    await createTopicDirectly(broker.bootstrapServers, kafkaTopic)
     proxy.withhold()
     const all = kinds.map((kind) => sending(t, kind, { kafkaTopic, bootstrapServers }))
     for (const { causes } of all) {
@@ -137,15 +156,8 @@ describe('causes', () => {
 
   it('whose listener is of another kind is told', async (t) => {
     const kafkaTopic = 'any'
-    const tls = {
-      securityProtocol: 'SSL',
-      sslTruststoreCertificates: readFileSync(join(kafka.certificates, 'test-ca.crt'), 'utf8'),
-    }
-    const login = (mechanism: string): Partial<KafkaParameterValues> => ({
-      securityProtocol: 'SASL_PLAINTEXT',
-      saslMechanism: mechanism,
-      saslJaasConfig: `org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="${kafka.users['alice']}";`,
-    })
+    const tls = { securityProtocol: 'SSL', ...trusting(kafka) }
+    const login = passwordLogin('PLAIN', 'alice', kafka.users['alice'] ?? '')
     const mixUps = [
       { at: kafka.bootstrapServers, values: tls, says: /does not speak TLS on this port/ },
       {
@@ -156,20 +168,20 @@ describe('causes', () => {
       { at: kafka.saslBootstrapServers, values: {}, says: /closed the connection/ },
       {
         at: kafka.bootstrapServers,
-        values: login('PLAIN'),
-        says: /closed the connection|does not offer this saslMechanism/,
+        values: { ...saslListener(kafka), ...login },
+        says: /takes no login on this port; check securityProtocol/,
       },
     ]
     await Promise.all(
       mixUps.map(async ({ at, values, says }) => {
         const causes = new Causes()
-        idempotentProducer(t, { kafkaTopic, bootstrapServers: at, ...values }, causes)
+        idempotentProducer(t, { ...values, kafkaTopic, bootstrapServers: at }, causes)
         await causes.until(says)
       }),
     )
   })
 
-  it('that need a broker of their own: certificates and a missing coordinator', async (t) => {
+  it('that need a broker of their own: certificates, mechanisms and a missing coordinator', async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'broker-certificates-'))
     t.after(() => rm(directory, { recursive: true }))
     const keystore = async (
@@ -185,23 +197,22 @@ describe('causes', () => {
     const broker = await privateKafka(t, {
       settings: {
         'transaction.state.log.replication.factor': '3',
+        'listener.name.sasl.sasl.enabled.mechanisms': 'PLAIN',
         'listener.name.saslssl.ssl.keystore.location': await keystore('expired', expired),
         'listener.name.mtls.ssl.keystore.location': await keystore('another', {
           alternativeName: 'DNS:another.example.org',
         }),
       },
     })
-    const ca = readFileSync(join(kafka.certificates, 'test-ca.crt'), 'utf8')
-    const values: KafkaParameterValues = {
+    const overTls = { kafkaTopic: 'any', ...saslTlsListener(broker) }
+    const values = { ...overTls, ...passwordLogin('PLAIN', 'a', 'b') }
+    const another = { kafkaTopic: 'any', ...mutualTlsListener(broker) }
+    const scram = {
       kafkaTopic: 'any',
-      bootstrapServers: broker.saslSslBootstrapServers,
-      securityProtocol: 'SASL_SSL',
-      sslTruststoreCertificates: ca,
-      saslMechanism: 'PLAIN',
-      saslJaasConfig:
-        'org.apache.kafka.common.security.plain.PlainLoginModule required username="a" password="b";',
+      ...saslListener(broker),
+      ...passwordLogin('SCRAM-SHA-512', 'a', 'b'),
     }
-    const { bootstrapServers, mtlsBootstrapServers } = broker
+    const { bootstrapServers } = broker
     const coordinator = new Causes()
     const waiting = { kafkaTopic: 'any', bootstrapServers, maxBlockMs: 60_000 }
     const producer = transactionalProducer(t, waiting, 'waiting', coordinator)
@@ -209,7 +220,8 @@ describe('causes', () => {
     for (const kind of kinds) {
       const { causes } = sending(t, kind, values)
       await causes.until(/certificate of Kafka broker .* has expired/)
-      const another = { ...values, bootstrapServers: mtlsBootstrapServers, securityProtocol: 'SSL' }
+      const unknown = sending(t, kind, scram)
+      await unknown.causes.until(/not offer this saslMechanism, it offers PLAIN; check saslMech/)
       const other = sending(t, kind, another)
       await other.causes.until(/certificate of Kafka broker .* is not for this host name/)
     }

@@ -9,6 +9,7 @@ import {
   uniqueName,
   type KafkaAddresses,
 } from '../../helpers/kafka.ts'
+import { passwordLogin, saslListener } from './logins.ts'
 import { transactionalProducer } from './producers.ts'
 import { keysOf, readCommitted, record } from './records.ts'
 
@@ -165,10 +166,8 @@ describe('a checkpoint', () => {
       const password = kafka.users['alice'] ?? ''
       const values: KafkaParameterValues = {
         kafkaTopic,
-        bootstrapServers: kafka.saslBootstrapServers,
-        securityProtocol: 'SASL_PLAINTEXT',
-        saslMechanism: 'PLAIN',
-        saslJaasConfig: `org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="${password}";`,
+        ...saslListener(kafka),
+        ...passwordLogin('PLAIN', 'alice', password),
       }
       const producer = transactionalProducer(t, values, id, undefined, checkpointTopic)
       await producer.start()

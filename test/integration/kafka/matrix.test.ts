@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { allow, type Right } from '../../helpers/kafka-acls.ts'
 import { putScramUsers, signedIdentity } from '../../helpers/kafka-principals.ts'
 import { createTopic, testKafka, uniqueName, type KafkaAddresses } from '../../helpers/kafka.ts'
+import { TokenEndpoint } from '../../helpers/token-endpoint.ts'
 import { destinationResource } from '../../helpers/topic-resources.ts'
 import {
   patient,
@@ -15,6 +14,16 @@ import {
   type Node,
   type Status,
 } from '../delivery/nodes.ts'
+import {
+  clientCertificate,
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  saslTlsListener,
+  scramMechanisms,
+  tokenLogin,
+  type ScramMechanism,
+} from './logins.ts'
 
 type Kind = 'kafka-at-least-once' | 'kafka-best-effort'
 type Parameters = Readonly<Record<string, string>>
@@ -32,54 +41,38 @@ interface Login {
   readonly refusal?: RegExp
 }
 
+type MakeLogin = (kafka: KafkaAddresses, t: TestContext) => Login | Promise<Login>
+
 /** One way to connect. A further one, such as a mechanism of SASL, is a row more. */
 interface Mode {
   readonly name: string
-  readonly address: (kafka: KafkaAddresses) => string
+  readonly listener: (kafka: KafkaAddresses) => Parameters & { readonly bootstrapServers: string }
   readonly logins: {
-    readonly right: (kafka: KafkaAddresses) => Login | Promise<Login>
-    readonly wrong?: (kafka: KafkaAddresses) => Login | Promise<Login>
-    readonly expired?: (kafka: KafkaAddresses) => Login | Promise<Login>
+    readonly right: MakeLogin
+    readonly wrong?: MakeLogin
+    readonly expired?: MakeLogin
   }
   /** False: nothing is forbidden to whoever connects. */
   readonly hasRights: boolean
 }
 
-const modules = {
-  PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
-  'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-  'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-} as const
-type Mechanism = keyof typeof modules
-type ScramMechanism = Exclude<Mechanism, 'PLAIN'>
-
 const refusedLogin = /refused the login/
 const password = 'matrix-secret'
 const deadlineMs = 90_000
 
-function file({ certificates }: KafkaAddresses, name: string): string {
-  return readFileSync(join(certificates, name), 'utf8')
+const plainLogins: Mode['logins'] = {
+  right: ({ users }) => plainLogin(users['alice'] ?? ''),
+  wrong: () => ({ ...plainLogin('wrong'), cause: refusedLogin }),
 }
 
-function sasl(mechanism: Mechanism, user: string, word: string): Parameters {
-  return {
-    saslMechanism: mechanism,
-    saslJaasConfig: `${modules[mechanism]} required username="${user}" password="${word}";`,
-  }
-}
-
-function plainLogins(): Mode['logins'] {
-  const principal = 'User:alice'
-  return {
-    right: ({ users }) => ({ parameters: sasl('PLAIN', 'alice', users['alice'] ?? ''), principal }),
-    wrong: () => ({ parameters: sasl('PLAIN', 'alice', 'wrong'), principal, cause: refusedLogin }),
-  }
+function plainLogin(word: string): Login {
+  return { parameters: passwordLogin('PLAIN', 'alice', word), principal: 'User:alice' }
 }
 
 /** Passwords of SCRAM do not expire; instead a user is not there (any more). */
 function scramLogins(mechanism: ScramMechanism): Mode['logins'] {
   const login = (user: string): Login => ({
-    parameters: sasl(mechanism, user, password),
+    parameters: passwordLogin(mechanism, user, password),
     principal: `User:${user}`,
   })
   const put = async (
@@ -105,13 +98,48 @@ function scramLogins(mechanism: ScramMechanism): Mode['logins'] {
   }
 }
 
+/** A client of its own for each, so that one can be put right at the endpoint. The broker is shown a token only when there is one. */
+const tokenLogins: Mode['logins'] = {
+  right: async (_kafka, t) => tokenLoginOf(await endpointOf(t)),
+  wrong: async (_kafka, t) => {
+    const endpoint = await endpointOf(t)
+    const login = tokenLoginOf(endpoint, 'wrong')
+    const cause = /^The token endpoint .* refused the client: invalid_client/
+    const mend = async (): Promise<void> => {
+      endpoint.clientSecret = 'wrong'
+      await endpoint.untilCalls(endpoint.calls.length + 1)
+    }
+    return { ...login, cause, mend }
+  },
+  expired: async (_kafka, t) => {
+    const endpoint = await endpointOf(t)
+    endpoint.clockSkewSeconds = -7200
+    const mend = async (): Promise<void> => {
+      endpoint.clockSkewSeconds = 0
+      await endpoint.untilCalls(endpoint.calls.length + 1)
+    }
+    return { ...tokenLoginOf(endpoint), cause: /^The login token .* has expired already/, mend }
+  },
+}
+
+async function endpointOf(t: TestContext): Promise<TokenEndpoint> {
+  const endpoint = await TokenEndpoint.start(t)
+  endpoint.subject = uniqueName('client')
+  return endpoint
+}
+
+function tokenLoginOf(endpoint: TokenEndpoint, clientSecret = endpoint.clientSecret): Login {
+  return {
+    parameters: tokenLogin(endpoint, { clientSecret }),
+    principal: `User:${endpoint.subject}`,
+  }
+}
+
 const certificateLogins: Mode['logins'] = {
   right: (kafka) => certificateLogin(signedIdentity(kafka.certificates, 'matrix'), 'matrix'),
   wrong: (kafka) => ({
-    ...certificateLogin(
-      { key: file(kafka, 'rogue.key'), certificate: file(kafka, 'rogue.crt') },
-      'mtls-client',
-    ),
+    parameters: clientCertificate(kafka, 'rogue'),
+    principal: 'User:CN=mtls-client',
     cause: /refused the client certificate \(/,
   }),
   expired: (kafka) => ({
@@ -133,40 +161,24 @@ function certificateLogin(
   }
 }
 
-const modes: readonly (Mode & { readonly protocol: string })[] = [
+const saslLogins: Readonly<Record<string, Mode['logins']>> = {
+  PLAIN: plainLogins,
+  ...Object.fromEntries(scramMechanisms.map((mechanism) => [mechanism, scramLogins(mechanism)])),
+  OAUTHBEARER: tokenLogins,
+}
+
+const modes: readonly Mode[] = [
   {
     name: 'PLAINTEXT',
-    protocol: 'PLAINTEXT',
-    address: ({ bootstrapServers }) => bootstrapServers,
+    listener: ({ bootstrapServers }) => ({ bootstrapServers, securityProtocol: 'PLAINTEXT' }),
     logins: { right: () => ({ parameters: {}, principal: 'User:ANONYMOUS' }) },
     hasRights: false,
   },
-  {
-    name: 'mutual TLS',
-    protocol: 'SSL',
-    address: ({ mtlsBootstrapServers }) => mtlsBootstrapServers,
-    logins: certificateLogins,
-    hasRights: true,
-  },
-  ...(Object.keys(modules) as Mechanism[]).flatMap((mechanism) => {
-    const logins = mechanism === 'PLAIN' ? plainLogins() : scramLogins(mechanism)
-    return [
-      {
-        name: mechanism,
-        protocol: 'SASL_PLAINTEXT',
-        address: ({ saslBootstrapServers }: KafkaAddresses) => saslBootstrapServers,
-        logins,
-        hasRights: true,
-      },
-      {
-        name: `${mechanism} over TLS`,
-        protocol: 'SASL_SSL',
-        address: ({ saslSslBootstrapServers }: KafkaAddresses) => saslSslBootstrapServers,
-        logins,
-        hasRights: true,
-      },
-    ]
-  }),
+  { name: 'mutual TLS', listener: mutualTlsListener, logins: certificateLogins, hasRights: true },
+  ...Object.entries(saslLogins).flatMap(([mechanism, logins]) => [
+    { name: mechanism, listener: saslListener, logins, hasRights: true },
+    { name: `${mechanism} over TLS`, listener: saslTlsListener, logins, hasRights: true },
+  ]),
 ]
 
 const kinds: readonly Kind[] = ['kafka-at-least-once', 'kafka-best-effort']
@@ -174,7 +186,7 @@ type Credentials = keyof Mode['logins']
 type TopicState = 'present' | 'missing' | 'forbidden'
 
 interface Row {
-  readonly mode: (typeof modes)[number]
+  readonly mode: Mode
   readonly kind: Kind
   readonly credentials: Credentials
   readonly topic: TopicState
@@ -219,9 +231,9 @@ describe('every way to connect', () => {
     const kafka = await testKafka()
     const transactionalIdPrefix = uniqueName('matrix')
     const plan = new Plan(kafka, transactionalIdPrefix)
-    for (const row of rows) await plan.add(row)
+    for (const row of rows) await plan.add(row, t)
     const [{ first: node }] = await Promise.all([
-      startNodes(t, 1, { transactionalIdPrefix }),
+      startNodes(t, 1, { transactionalIdPrefix, allowedTokenEndpoints: plan.tokenEndpoints }),
       plan.lay(),
     ])
     await node.host.put(patientsTopic, ...plan.destinations)
@@ -284,6 +296,7 @@ class Plan {
   readonly laid = new Map<Row, Laid>()
   readonly refused = new Map<Row, Refused>()
   readonly destinations: ReturnType<typeof destinationResource>[] = []
+  readonly tokenEndpoints: string[] = []
   readonly #kafka: KafkaAddresses
   readonly #prefix: string
   readonly #rights = new Map<string, Right[]>()
@@ -296,10 +309,12 @@ class Plan {
     this.#prefix = transactionalIdPrefix
   }
 
-  async add(row: Row): Promise<void> {
+  async add(row: Row, t: TestContext): Promise<void> {
     const { mode, kind, credentials, topic } = row
-    const login = await this.#loginOf(row)
+    const login = await this.#loginOf(row, t)
     const { principal } = login
+    const { saslOauthbearerTokenEndpointUrl: tokenEndpoint } = login.parameters
+    if (tokenEndpoint !== undefined) this.tokenEndpoints.push(tokenEndpoint)
     const kafkaTopic = uniqueName('matrix')
     const { bootstrapServers } = this.#kafka
     if (topic !== 'missing') this.#topics.push(kafkaTopic)
@@ -312,19 +327,9 @@ class Plan {
         this.#note(row, topicCauses[topic], () => createTopic(bootstrapServers, kafkaTopic))
       } else this.#note(row, credentials === 'right' ? undefined : login.cause, login.mend)
     }
-    const isTls = mode.protocol.endsWith('SSL')
-    const parameters: Parameters = {
-      securityProtocol: mode.protocol,
-      ...(isTls ? { sslTruststoreCertificates: file(this.#kafka, 'test-ca.crt') } : {}),
-      ...login.parameters,
-    }
-    const made = destinationResource(
-      this.#idOf(row),
-      kind,
-      'patients',
-      kafkaTopic,
-      mode.address(this.#kafka),
-    )
+    const { bootstrapServers: servers, ...listener } = mode.listener(this.#kafka)
+    const parameters: Parameters = { ...listener, ...login.parameters }
+    const made = destinationResource(this.#idOf(row), kind, 'patients', kafkaTopic, servers)
     const destination = {
       ...made,
       parameter: [
@@ -347,11 +352,11 @@ class Plan {
     for (const topic of this.#topics) await createTopic(bootstrapServers, topic)
   }
 
-  async #loginOf({ mode, credentials }: Row): Promise<Login> {
+  async #loginOf({ mode, credentials }: Row, t: TestContext): Promise<Login> {
     const made = credentials === 'right' ? this.#right.get(mode) : undefined
     if (made) return made
     const make = mode.logins[credentials] ?? assert.fail('the mode has no such credentials')
-    const login = await make(this.#kafka)
+    const login = await make(this.#kafka, t)
     if (credentials === 'right') this.#right.set(mode, login)
     return login
   }

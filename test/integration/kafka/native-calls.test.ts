@@ -16,9 +16,10 @@ const transactional = [
   'commitTransaction',
   'abortTransaction',
 ]
+/** `connect` makes the client, which is quick; it ends when the metadata are there, which are asked for by calls of their own. */
 const blocking = [
-  [rdkafka.Producer.prototype, ['connect', 'disconnect', ...transactional]],
-  [rdkafka.KafkaConsumer.prototype, ['connect', 'disconnect', 'committed']],
+  [rdkafka.Producer.prototype, ['connect', 'getMetadata', 'disconnect', ...transactional]],
+  [rdkafka.KafkaConsumer.prototype, ['connect', 'getMetadata', 'disconnect', 'committed']],
 ] as unknown as readonly (readonly [Prototype, readonly string[]])[]
 
 describe('blocking native calls', () => {
@@ -33,8 +34,11 @@ describe('blocking native calls', () => {
 
   function begins(client: object, name: string): void {
     called.add(name)
+    if (name === 'connect') {
+      connects.set(client, (connects.get(client) ?? 0) + 1)
+      return
+    }
     most = Math.max(most, ++running)
-    if (name === 'connect') connects.set(client, (connects.get(client) ?? 0) + 1)
     if (name === 'disconnect' && (inTransaction.get(client) ?? 0) > 0) disconnectsInTransaction++
     if (transactional.includes(name)) {
       inTransaction.set(client, (inTransaction.get(client) ?? 0) + 1)
@@ -42,6 +46,7 @@ describe('blocking native calls', () => {
   }
 
   function ends(client: object, name: string): void {
+    if (name === 'connect') return
     running--
     if (transactional.includes(name)) {
       inTransaction.set(client, (inTransaction.get(client) ?? 0) - 1)
@@ -103,6 +108,53 @@ describe('blocking native calls', () => {
     assert.equal(disconnectsInTransaction, 0)
     assert.ok(connects.size >= 13)
     assert.deepEqual(new Set(connects.values()), new Set([1]))
-    assert.ok(called.has('sendOffsetsToTransaction') && called.has('committed'))
+    assert.ok(
+      ['sendOffsetsToTransaction', 'committed', 'getMetadata'].every((name) => called.has(name)),
+    )
+  })
+})
+
+describe('checkpoints of three logins that hang', () => {
+  it('leave the transactions of others a place', async (t) => {
+    const { bootstrapServers } = await testKafka()
+    const kafkaTopic = await newTopic(bootstrapServers)
+    // The types would bind it to a client.
+    const prototype = rdkafka.Producer.prototype as unknown as Record<string, Method>
+    const original = prototype['sendOffsetsToTransaction']
+    assert.ok(original)
+    const withheld: (() => void)[] = []
+    let isWithholding = true
+    let both: () => void = () => undefined
+    const twoHang = new Promise<void>((resolve) => {
+      both = resolve
+    })
+    prototype['sendOffsetsToTransaction'] = function withholding(...values) {
+      const send = (): void => {
+        original.apply(this, values)
+      }
+      if (!isWithholding) return send()
+      if (withheld.push(send) === 2) both()
+      return undefined
+    }
+    t.after(() => {
+      prototype['sendOffsetsToTransaction'] = original
+    })
+    // Another setting of the connection makes another login of it.
+    const producers = [1, 2, 3].map((n) => {
+      const values = { kafkaTopic, bootstrapServers, requestTimeoutMs: 20_000 + n }
+      return transactionalProducer(t, values, `${kafkaTopic}-hanging-${n}`)
+    })
+    await Promise.all(producers.map((producer) => producer.start()))
+    const pages = producers.map((producer, n) =>
+      producer.sendPage([record(kafkaTopic, `hanging ${n}`)], () => Promise.resolve(n)),
+    )
+    await twoHang
+    const other = transactionalProducer(t, { kafkaTopic, bootstrapServers }, `${kafkaTopic}-other`)
+    await other.start()
+    await other.sendPage([record(kafkaTopic, 'other')])
+    assert.equal(withheld.length, 2)
+    isWithholding = false
+    for (const send of withheld) send()
+    await Promise.all(pages)
   })
 })

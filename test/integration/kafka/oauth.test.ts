@@ -14,6 +14,7 @@ import {
 import { recordingProxy } from '../../helpers/recording-proxy.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { TokenEndpoint } from '../../helpers/token-endpoint.ts'
+import { jaas, passwordLogin, saslListener, tokenLogin } from './logins.ts'
 import {
   Causes,
   idempotentProducer,
@@ -22,9 +23,6 @@ import {
   transactionalProducer,
 } from './producers.ts'
 import { keysOf, record } from './records.ts'
-
-const loginModule = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule'
-const plainModule = 'org.apache.kafka.common.security.plain.PlainLoginModule'
 
 describe('login with tokens', () => {
   let kafka: KafkaAddresses
@@ -35,15 +33,12 @@ describe('login with tokens', () => {
   function login(
     kafkaTopic: string,
     endpoint: TokenEndpoint,
-    clientSecret = endpoint.clientSecret,
+    options?: Parameters<typeof tokenLogin>[1],
   ): KafkaParameterValues {
     return {
       kafkaTopic,
-      bootstrapServers: kafka.saslBootstrapServers,
-      securityProtocol: 'SASL_PLAINTEXT',
-      saslMechanism: 'OAUTHBEARER',
-      saslJaasConfig: `${loginModule} required clientId="${endpoint.clientId}" clientSecret="${clientSecret}";`,
-      saslOauthbearerTokenEndpointUrl: endpoint.url,
+      ...saslListener(kafka),
+      ...tokenLogin(endpoint, options),
       maxBlockMs: 5000,
     }
   }
@@ -99,7 +94,7 @@ describe('login with tokens', () => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
     const lines: LogLine[] = []
     const causes = new Causes()
-    const values = login(kafkaTopic, endpoint, 'Zx9-not-yet-known')
+    const values = login(kafkaTopic, endpoint, { clientSecret: 'Zx9-not-yet-known' })
     const producer = createIdempotentProducer(
       toProducerConfig(values, 'best-effort'),
       recordingLogger(lines),
@@ -142,11 +137,8 @@ describe('login with tokens', () => {
     await producer.start()
     await producer.sendPage([record(kafkaTopic, 'a')])
     await endpoint.stop()
-    const down = transactionalProducer(
-      t,
-      { ...values, saslJaasConfig: values.saslJaasConfig?.replace(';', ' scope=a;') ?? '' },
-      'down',
-    )
+    const another = login(kafkaTopic, endpoint, { more: 'scope=a' })
+    const down = transactionalProducer(t, another, 'down')
     await assert.rejects(down.start(), {
       message: /^The token endpoint .* cannot be reached \(\w+\)\.$/,
     })
@@ -169,20 +161,15 @@ describe('login with tokens', () => {
 
   it('tries a login out with an unsecured token', async (t) => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
-    const values: KafkaParameterValues = {
+    const of = (user: string): KafkaParameterValues => ({
       kafkaTopic,
-      bootstrapServers: kafka.saslBootstrapServers,
-      securityProtocol: 'SASL_PLAINTEXT',
+      ...saslListener(kafka),
       saslMechanism: 'OAUTHBEARER',
-      saslJaasConfig: `${loginModule} required unsecuredLoginStringClaim_sub="admin";`,
-    }
-    await sent(idempotentProducer(t, values), record(kafkaTopic, 'a'))
-    const alice = {
-      ...values,
-      saslJaasConfig: values.saslJaasConfig?.replace('admin', 'alice') ?? '',
-    }
+      saslJaasConfig: jaas('OAUTHBEARER', `unsecuredLoginStringClaim_sub="${user}"`),
+    })
+    await sent(idempotentProducer(t, of('admin')), record(kafkaTopic, 'a'))
     await assert.rejects(
-      sent(idempotentProducer(t, alice), record(kafkaTopic, 'b')),
+      sent(idempotentProducer(t, of('alice')), record(kafkaTopic, 'b')),
       /authorization failed/i,
     )
   })
@@ -195,18 +182,16 @@ describe('login with tokens', () => {
       'Endpoint=sb://hub.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=a/b+c='
     const eventHubs: KafkaParameterValues = {
       kafkaTopic: 'any',
+      ...saslListener(kafka),
+      ...passwordLogin('PLAIN', '$ConnectionString', connectionString),
       bootstrapServers: `127.0.0.1:${proxy.port}`,
-      securityProtocol: 'SASL_PLAINTEXT',
-      saslMechanism: 'PLAIN',
-      saslJaasConfig: `${plainModule} required username="$ConnectionString" password="${connectionString}";`,
     }
     idempotentProducer(t, eventHubs)
     await proxy.untilSent(Buffer.from(`\u0000$ConnectionString\u0000${connectionString}`))
-    const scope = 'scope="https://hub.servicebus.windows.net/.default"'
+    const more = 'scope="https://hub.servicebus.windows.net/.default"'
     idempotentProducer(t, {
-      ...login('any', endpoint),
+      ...login('any', endpoint, { more }),
       bootstrapServers: `127.0.0.1:${proxy.port}`,
-      saslJaasConfig: `${loginModule} required clientId="fhir-server" clientSecret="endpoint-secret" ${scope};`,
     })
     await endpoint.untilCalls(1)
     assert.equal(

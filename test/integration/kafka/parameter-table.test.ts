@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { allowedServers } from '../../../src/kafka/bootstrap-servers.ts'
 import { parameterFaults } from '../../../src/kafka/parameter-faults.ts'
 import {
   kafkaParameterNames,
@@ -21,6 +20,16 @@ import {
 } from '../../helpers/kafka.ts'
 import { recordBatches } from '../../helpers/record-batches.ts'
 import { TokenEndpoint } from '../../helpers/token-endpoint.ts'
+import {
+  certificateFile,
+  clientCertificate,
+  jaas,
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  saslTlsListener,
+  tokenLogin,
+} from './logins.ts'
 import { javaPartition, murmur2Vectors } from './murmur2-vectors.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
@@ -52,24 +61,14 @@ async function assertEffective(
   assert.deepEqual(told(effective.topic, topic), topic)
 }
 
-function certificate(name: string): string {
-  return readFileSync(join(kafka.certificates, name), 'utf8')
-}
-
-const trusting: Values = { sslTruststoreCertificates: certificate('test-ca.crt') }
 const mutualTls: Values = {
-  ...trusting,
-  bootstrapServers: kafka.mtlsBootstrapServers,
-  securityProtocol: 'SSL',
-  sslKeystoreKey: certificate('client.key'),
-  sslKeystoreCertificateChain: certificate('client.crt'),
+  ...mutualTlsListener(kafka),
+  ...clientCertificate(kafka),
   maxBlockMs: 5000,
 }
 const login: Values = {
-  bootstrapServers: kafka.saslBootstrapServers,
-  securityProtocol: 'SASL_PLAINTEXT',
-  saslMechanism: 'SCRAM-SHA-512',
-  saslJaasConfig: `org.apache.kafka.common.security.scram.ScramLoginModule required username="admin" password="${kafka.users['admin']}";`,
+  ...saslListener(kafka),
+  ...passwordLogin('SCRAM-SHA-512', 'admin', kafka.users['admin'] ?? ''),
   maxBlockMs: 5000,
 }
 
@@ -241,42 +240,33 @@ const proofs: Readonly<Record<KafkaParameterName, (t: TestContext) => Promise<vo
     const { sslKeystoreCertificateChain: _, ...keyOnly } = mutualTls
     await isLetIn(t, {
       ...keyOnly,
-      sslKeystoreKey: `${certificate('client.key')}${certificate('client.crt')}`.replaceAll(
-        '\n',
-        ' ',
-      ),
+      sslKeystoreKey: Object.values(clientCertificate(kafka)).join('').replaceAll('\n', ' '),
     })
-    const other = certificate('rogue.key')
+    const { sslKeystoreKey: other } = clientCertificate(kafka, 'rogue')
     const [fault] = parameterFaults({ ...required, ...mutualTls, sslKeystoreKey: other })
     assert.equal(fault?.parameter, 'sslKeystoreKey')
   },
 
   async sslKeystoreCertificateChain(t) {
     await isLetIn(t, {
-      sslKeystoreCertificateChain: certificate('client.crt') + certificate('test-ca.crt'),
+      sslKeystoreCertificateChain:
+        certificateFile(kafka, 'client.crt') + certificateFile(kafka, 'test-ca.crt'),
     })
-    const rogue = {
-      sslKeystoreKey: certificate('rogue.key'),
-      sslKeystoreCertificateChain: certificate('rogue.crt'),
-    }
-    await fails(t, { ...mutualTls, ...rogue }, /client certificate/)
+    await fails(t, { ...mutualTls, ...clientCertificate(kafka, 'rogue') }, /client certificate/)
   },
 
   async sslKeyPassword(t) {
-    const sslKeystoreKey = certificate('client.encrypted.key')
+    const sslKeystoreKey = certificateFile(kafka, 'client.encrypted.key')
     await isLetIn(t, { sslKeystoreKey, sslKeyPassword: kafka.certificatePassword })
   },
 
   async sslTruststoreCertificates(t) {
-    const overTls = {
-      ...login,
-      bootstrapServers: kafka.saslSslBootstrapServers,
-      securityProtocol: 'SASL_SSL',
-    }
-    const both = certificate('rogue-ca.crt') + certificate('test-ca.crt')
-    await delivers(t, { ...overTls, sslTruststoreCertificates: both })
-    const rogue = { ...overTls, sslTruststoreCertificates: certificate('rogue-ca.crt') }
-    await fails(t, rogue, /not signed by a trusted authority/)
+    const { sslTruststoreCertificates: own, ...listener } = saslTlsListener(kafka)
+    const overTls = { ...login, ...listener }
+    const rogue = certificateFile(kafka, 'rogue-ca.crt')
+    await delivers(t, { ...overTls, sslTruststoreCertificates: rogue + own })
+    const distrusting = { ...overTls, sslTruststoreCertificates: rogue }
+    await fails(t, distrusting, /not signed by a trusted authority/)
     // Without any, those of the system, which do not know the tests' authority.
     await fails(t, overTls, /not signed by a trusted authority/)
   },
@@ -285,12 +275,7 @@ const proofs: Readonly<Record<KafkaParameterName, (t: TestContext) => Promise<vo
     await delivers(t, { securityProtocol: 'PLAINTEXT' })
     await isLetIn(t, { securityProtocol: 'ssl' })
     await delivers(t, login)
-    await delivers(t, {
-      ...login,
-      ...trusting,
-      bootstrapServers: kafka.saslSslBootstrapServers,
-      securityProtocol: 'SASL_SSL',
-    })
+    await delivers(t, { ...login, ...saslTlsListener(kafka) })
   },
 
   async saslMechanism(t) {
@@ -316,23 +301,21 @@ const proofs: Readonly<Record<KafkaParameterName, (t: TestContext) => Promise<vo
 
   async saslOauthbearerTokenEndpointUrl(t) {
     const endpoint = await TokenEndpoint.start(t)
-    await delivers(t, {
-      ...login,
-      saslMechanism: 'OAUTHBEARER',
-      saslJaasConfig: `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="${endpoint.clientId}" clientSecret="${endpoint.clientSecret}";`,
-      saslOauthbearerTokenEndpointUrl: endpoint.url,
-    })
+    await delivers(t, { ...login, ...tokenLogin(endpoint) })
     assert.equal(endpoint.calls.length, 1)
   },
 
   awsRegion() {
-    const { tokens } = bestEffort({
+    const values = {
+      ...required,
       bootstrapServers: 'b-1.kafka.example.org:9098',
       securityProtocol: 'SASL_SSL',
       saslMechanism: 'AWS_MSK_IAM',
-      saslJaasConfig: 'software.amazon.msk.auth.iam.IAMLoginModule required;',
+      saslJaasConfig: jaas('AWS_MSK_IAM', ''),
       awsRegion: 'eu-north-1',
-    })
+    }
+    const isAllowed = allowedServers(['*.kafka.example.org:9098'])
+    const { tokens } = toProducerConfig(values, 'best-effort', undefined, isAllowed)
     assert.ok(tokens && 'region' in tokens)
     assert.equal(tokens.region, 'eu-north-1')
     return Promise.resolve()

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import type { PreflightFinding } from '../../../src/kafka/preflight/findings.ts'
 import { preflight } from '../../../src/kafka/preflight/preflight.ts'
+import { startMockKafka } from '../../../src/server/embedded/embedded-kafka.ts'
 import { allow, type Right } from '../../helpers/kafka-acls.ts'
 import { putScramUsers } from '../../helpers/kafka-principals.ts'
 import {
@@ -15,6 +14,14 @@ import {
   uniqueName,
   type KafkaAddresses,
 } from '../../helpers/kafka.ts'
+import { TokenEndpoint } from '../../helpers/token-endpoint.ts'
+import {
+  certificateFile,
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  tokenLogin,
+} from './logins.ts'
 import { transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
 
@@ -45,16 +52,13 @@ describe('preflight', () => {
     kafka = await testKafka()
   })
 
-  async function user(...rights: readonly Right[]): Promise<Partial<KafkaParameterValues>> {
+  async function user(
+    ...rights: readonly Right[]
+  ): Promise<Omit<KafkaParameterValues, 'kafkaTopic'>> {
     const name = uniqueName('preflight')
     await putScramUsers(kafka.bootstrapServers, { [name]: 'word' })
     if (rights.length > 0) await allow(kafka.bootstrapServers, `User:${name}`, ...rights)
-    return {
-      bootstrapServers: kafka.saslBootstrapServers,
-      securityProtocol: 'SASL_PLAINTEXT',
-      saslMechanism: 'SCRAM-SHA-512',
-      saslJaasConfig: `org.apache.kafka.common.security.scram.ScramLoginModule required username="${name}" password="word";`,
-    }
+    return { ...saslListener(kafka), ...passwordLogin('SCRAM-SHA-512', name, 'word') }
   }
 
   const onTopic = (resourceName: string, ...operations: readonly Right['operation'][]): Right[] =>
@@ -84,7 +88,7 @@ describe('preflight', () => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
     const name = uniqueName('least')
     const rights = [...onTopic(kafkaTopic, 'WRITE', 'READ'), ...onNames(name)]
-    const findings = await look({ kafkaTopic, ...required(await user(...rights)) }, name)
+    const findings = await look({ kafkaTopic, ...(await user(...rights)) }, name)
     assert.deepEqual([named(findings), named(findings, 'warning')], [[], []])
   })
 
@@ -92,7 +96,7 @@ describe('preflight', () => {
     const login = await user()
     const values: KafkaParameterValues = {
       kafkaTopic: 'any',
-      ...required(login),
+      ...login,
       bootstrapServers: `nosuch.invalid:9092,127.0.0.1:9,${kafka.saslBootstrapServers}`,
       saslJaasConfig: login.saslJaasConfig?.replace('"word"', '"wrong"') ?? '',
     }
@@ -102,14 +106,21 @@ describe('preflight', () => {
     )
     const tls = (certificate: string): KafkaParameterValues => ({
       kafkaTopic: 'any',
-      bootstrapServers: kafka.mtlsBootstrapServers,
-      securityProtocol: 'SSL',
-      sslTruststoreCertificates: readFileSync(join(kafka.certificates, certificate), 'utf8'),
+      ...mutualTlsListener(kafka),
+      sslTruststoreCertificates: certificateFile(kafka, certificate),
     })
     assert.deepEqual(named(await look(tls('rogue-ca.crt'), 'any')), [
       'broker-certificate-untrusted',
     ])
     assert.equal(named(await look(tls('test-ca.crt'), 'any')).length, 1)
+  })
+
+  it('finds that there is no token to log in with, and for which parameter', async (t) => {
+    const endpoint = await TokenEndpoint.start(t)
+    const login = { ...saslListener(kafka), ...tokenLogin(endpoint, { clientSecret: 'wrong' }) }
+    const findings = await look({ kafkaTopic: 'any', ...login }, 'any')
+    assert.deepEqual(named(findings), ['token-not-issued'])
+    assert.match(findings[0]?.message ?? '', /^The token endpoint .* refused the client/)
   })
 
   it('tells a missing topic from one that must not be seen and one that must not be written', async () => {
@@ -118,10 +129,10 @@ describe('preflight', () => {
     assert.deepEqual(named(await look(missing, 'any')), ['topic-unknown'])
     const kafkaTopic = await newTopic(bootstrapServers)
     const name = uniqueName('rights')
-    const hidden = { kafkaTopic, ...required(await user(...onNames(name))) }
+    const hidden = { kafkaTopic, ...(await user(...onNames(name))) }
     assert.deepEqual(named(await look(hidden, name)), ['topic-forbidden'])
     const readOnly = await user(...onTopic(kafkaTopic, 'READ'), ...onNames(name))
-    const findings = await look({ kafkaTopic, ...required(readOnly) }, name)
+    const findings = await look({ kafkaTopic, ...readOnly }, name)
     assert.deepEqual(named(findings), ['topic-forbidden'])
   })
 
@@ -129,15 +140,31 @@ describe('preflight', () => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
     const name = uniqueName('rights')
     const topicRights = onTopic(kafkaTopic, 'WRITE', 'READ')
-    const findings = await look({ kafkaTopic, ...required(await user(...topicRights)) }, name)
+    const findings = await look({ kafkaTopic, ...(await user(...topicRights)) }, name)
     assert.deepEqual(named(findings), ['transactional-id-forbidden'])
     const said = findings.find(({ severity }) => severity === 'error')?.message ?? ''
     assert.match(said, new RegExp(`"${name}_preflight".*grant the right for the prefix "${name}"`))
     const [write] = onNames(name)
     assert.ok(write)
-    const values = { kafkaTopic, ...required(await user(...topicRights, write)) }
+    const values = { kafkaTopic, ...(await user(...topicRights, write)) }
     const without = await look(values, name)
     assert.deepEqual([named(without), named(without, 'warning')], [[], ['group-forbidden']])
+  })
+
+  it('only warns of a missing topic that its first record creates, and does not create it', async (t) => {
+    const settings = { 'auto.create.topics.enable': 'true' }
+    const creating = await privateKafka(t, { settings })
+    const mock = await startMockKafka()
+    t.after(() => mock.stop())
+    for (const { bootstrapServers } of [creating, mock]) {
+      const kafkaTopic = uniqueName('missing')
+      const found = [await look({ kafkaTopic, bootstrapServers }, 'any')]
+      found.push(await look({ kafkaTopic, bootstrapServers }, 'any'))
+      for (const findings of found) {
+        assert.deepEqual(named(findings), [])
+        assert.deepEqual(named(findings, 'warning'), ['topic-created-by-use'])
+      }
+    }
   })
 
   it('compares maxRequestSize with the limit of the topic', async () => {
@@ -172,9 +199,3 @@ describe('preflight', () => {
     assert.match(findings.at(-1)?.message ?? '', /not come to an end within 1500 ms/)
   })
 })
-
-function required(login: Partial<KafkaParameterValues>): Omit<KafkaParameterValues, 'kafkaTopic'> {
-  const { bootstrapServers } = login
-  assert.ok(bootstrapServers)
-  return { ...login, bootstrapServers }
-}

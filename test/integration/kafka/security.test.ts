@@ -4,16 +4,21 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { openKeyStore } from '../../../src/kafka/key-store.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
+import { preflight } from '../../../src/kafka/preflight/preflight.ts'
 import { type KafkaAddresses, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { traditional } from '../../unit/kafka/certificates.ts'
+import {
+  certificateFile,
+  clientCertificate,
+  mutualTlsListener,
+  passwordLogin,
+  passwordMechanisms,
+  saslListener,
+  saslTlsListener,
+  type PasswordMechanism,
+} from './logins.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
-
-const modules = {
-  PLAIN: 'org.apache.kafka.common.security.plain.PlainLoginModule',
-  'SCRAM-SHA-256': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-  'SCRAM-SHA-512': 'org.apache.kafka.common.security.scram.ScramLoginModule',
-} as const
 
 describe('security', () => {
   let kafka: KafkaAddresses
@@ -21,37 +26,26 @@ describe('security', () => {
     kafka = await testKafka()
   })
 
-  function certificate(name: string): string {
-    return readFileSync(join(kafka.certificates, name), 'utf8')
-  }
-
   function login(
     kafkaTopic: string,
     user: string,
-    mechanism: keyof typeof modules,
+    mechanism: PasswordMechanism,
     password = kafka.users[user] ?? '',
   ): KafkaParameterValues {
     return {
       kafkaTopic,
-      bootstrapServers: kafka.saslBootstrapServers,
-      securityProtocol: 'SASL_PLAINTEXT',
-      saslMechanism: mechanism,
-      saslJaasConfig: `${modules[mechanism]} required username="${user}" password="${password}";`,
+      ...saslListener(kafka),
+      ...passwordLogin(mechanism, user, password),
       maxBlockMs: 5000,
     }
   }
 
-  for (const mechanism of Object.keys(modules) as (keyof typeof modules)[]) {
+  for (const mechanism of passwordMechanisms) {
     it(`logs in with ${mechanism}, plain and over TLS`, async (t) => {
       const kafkaTopic = await newTopic(kafka.bootstrapServers)
       const plain = login(kafkaTopic, 'admin', mechanism)
       await sent(idempotentProducer(t, plain), record(kafkaTopic, 'a'))
-      const overTls: KafkaParameterValues = {
-        ...plain,
-        bootstrapServers: kafka.saslSslBootstrapServers,
-        securityProtocol: 'SASL_SSL',
-        sslTruststoreCertificates: certificate('test-ca.crt'),
-      }
+      const overTls = { ...plain, ...saslTlsListener(kafka) }
       const producer = transactionalProducer(t, overTls, kafkaTopic)
       await producer.start()
       await producer.sendPage([record(kafkaTopic, 'b')])
@@ -62,15 +56,12 @@ describe('security', () => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
     const values: KafkaParameterValues = {
       kafkaTopic,
-      bootstrapServers: kafka.mtlsBootstrapServers,
-      securityProtocol: 'SSL',
-      sslTruststoreCertificates: certificate('test-ca.crt'),
-      sslKeystoreCertificateChain: certificate('client.crt'),
-      sslKeystoreKey: certificate('client.key'),
+      ...mutualTlsListener(kafka),
+      ...clientCertificate(kafka),
     }
     const encrypted: KafkaParameterValues = {
       ...values,
-      sslKeystoreKey: certificate('client.encrypted.key'),
+      sslKeystoreKey: certificateFile(kafka, 'client.encrypted.key'),
       sslKeyPassword: kafka.certificatePassword,
     }
     // The listener's users may do nothing, so the broker's "no" to the topic proves that it let them in.
@@ -82,17 +73,10 @@ describe('security', () => {
 
   it('shows a client certificate whose key is in another form, or in a key store of the vault', async (t) => {
     const kafkaTopic = await newTopic(kafka.bootstrapServers)
-    const sslTruststoreCertificates = certificate('test-ca.crt')
-    const tls = {
-      kafkaTopic,
-      bootstrapServers: kafka.mtlsBootstrapServers,
-      securityProtocol: 'SSL',
-    }
-    const chain = { sslKeystoreCertificateChain: certificate('client.crt') }
-    const key = certificate('client.key')
+    const { sslKeystoreKey: key, ...chain } = clientCertificate(kafka)
     const path = join(kafka.certificates, 'client.p12')
     const keyStore = openKeyStore(path, readFileSync(path), kafka.certificatePassword)
-    assert.equal(keyStore.certificate, certificate('client.crt'))
+    assert.equal(keyStore.certificate, chain.sslKeystoreCertificateChain)
     const keys: readonly Partial<KafkaParameterValues>[] = [
       { ...chain, sslKeystoreKey: traditional(key) },
       {
@@ -103,10 +87,47 @@ describe('security', () => {
       { sslKeystoreKey: keyStore },
     ]
     for (const each of keys) {
-      const values = { ...tls, sslTruststoreCertificates, ...each, maxBlockMs: 5000 }
+      const values = { kafkaTopic, ...mutualTlsListener(kafka), ...each, maxBlockMs: 5000 }
       const producer = idempotentProducer(t, values)
       await assert.rejects(sent(producer, record(kafkaTopic, 'a')), /authorization failed/i)
     }
+  })
+
+  it('trusts the authorities of the system where the destination names none', async (t) => {
+    const { SSL_CERT_FILE: previous } = process.env
+    t.after(() => {
+      if (previous === undefined) delete process.env['SSL_CERT_FILE']
+      else process.env['SSL_CERT_FILE'] = previous
+    })
+    process.env['SSL_CERT_FILE'] = join(kafka.certificates, 'test-ca.crt')
+    const kafkaTopic = await newTopic(kafka.bootstrapServers)
+    const values: KafkaParameterValues = {
+      ...login(kafkaTopic, 'admin', 'PLAIN'),
+      bootstrapServers: kafka.saslSslBootstrapServers,
+      securityProtocol: 'SASL_SSL',
+    }
+    await sent(idempotentProducer(t, values), record(kafkaTopic, 'a'))
+    assert.deepEqual(await preflight({ values }, { timeoutMs: 30_000 }), [])
+  })
+
+  it('names a key store that has gone away, and not its path', async (t) => {
+    const path = join(kafka.certificates, 'client.p12')
+    const opened = openKeyStore(path, readFileSync(path), kafka.certificatePassword)
+    const values: KafkaParameterValues = {
+      kafkaTopic: 'any',
+      bootstrapServers: kafka.mtlsBootstrapServers,
+      securityProtocol: 'SSL',
+      sslKeystoreKey: { ...opened, path: '/nowhere/secret-name.p12' },
+    }
+    const causes = new Causes()
+    idempotentProducer(t, values, causes)
+    const says = /^The key store that sslKeystoreKey refers to cannot be read any more/
+    await causes.until(says)
+    await assert.rejects(transactionalProducer(t, values, 'gone', causes).start(), {
+      kind: 'fatal',
+      message: says,
+    })
+    assert.doesNotMatch(causes.heard.join(), /secret-name/)
   })
 
   it('says that the login was refused, without the password', async (t) => {
@@ -124,9 +145,8 @@ describe('security', () => {
   it('says that the certificate of the broker is not trusted, and that one of ours is not', async (t) => {
     const distrusting: KafkaParameterValues = {
       ...login('any', 'admin', 'PLAIN'),
-      bootstrapServers: kafka.saslSslBootstrapServers,
-      securityProtocol: 'SASL_SSL',
-      sslTruststoreCertificates: certificate('rogue-ca.crt'),
+      ...saslTlsListener(kafka),
+      sslTruststoreCertificates: certificateFile(kafka, 'rogue-ca.crt'),
     }
     await assert.rejects(transactionalProducer(t, distrusting, 'distrusting').start(), {
       kind: 'fatal',
@@ -134,11 +154,8 @@ describe('security', () => {
     })
     const rogue: KafkaParameterValues = {
       kafkaTopic: 'any',
-      bootstrapServers: kafka.mtlsBootstrapServers,
-      securityProtocol: 'SSL',
-      sslTruststoreCertificates: certificate('test-ca.crt'),
-      sslKeystoreCertificateChain: certificate('rogue.crt'),
-      sslKeystoreKey: certificate('rogue.key'),
+      ...mutualTlsListener(kafka),
+      ...clientCertificate(kafka, 'rogue'),
     }
     const causes = new Causes()
     idempotentProducer(t, rogue, causes)

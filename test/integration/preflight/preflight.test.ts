@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { OperationOutcomeError, forbidden } from '@medplum/core'
 import { FhirRouter, MemoryRepository } from '@medplum/fhir-router'
@@ -14,8 +12,10 @@ import { createServer } from '../../../src/server/create-server.ts'
 import { FhirClient } from '../../helpers/fhir-client.ts'
 import { newTopic, testKafka, uniqueName } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
+import { silentServer } from '../../helpers/silent-server.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { jaas, saslTlsListener } from '../kafka/logins.ts'
 import { ask } from '../own-types/ask.ts'
 
 const baseUrl = 'https://fhir.example.org/fhir'
@@ -192,15 +192,9 @@ for (const [name, start] of Object.entries(servers)) {
     it('holds nothing up while it runs', async (t) => {
       const { request } = await start(t)
       await request('PUT', '/AidboxSubscriptionTopic/patients', topic)
-      // Takes connections, and never answers.
-      const silent = createTcpServer().listen(0, '127.0.0.1')
-      await once(silent, 'listening')
-      t.after(() => {
-        silent.close()
-      })
-      const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
-      const hanging = destination('hanging', 'any', address)
-      const looking = once(silent, 'connection')
+      const silent = await silentServer(t)
+      const hanging = destination('hanging', 'any', silent.address)
+      const looking = silent.connected
       const first: string[] = []
       const slow = request('PUT', '/AidboxTopicDestination/hanging?_preflight=true', hanging).then(
         (answer) => {
@@ -247,19 +241,12 @@ for (const [name, start] of Object.entries(servers)) {
 
 describe('preflight and rights', () => {
   it('only who may write a destination may have it looked at', async (t) => {
-    const silent = createTcpServer().listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    t.after(() => {
-      silent.close()
-    })
-    let connections = 0
-    silent.on('connection', () => connections++)
-    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const silent = await silentServer(t)
     const authorize = (_principal: unknown, action: string): void => {
       if (['create', 'update', 'patch'].includes(action)) throw new OperationOutcomeError(forbidden)
     }
     const host = await loaded(t, {}, (options) => expressHost({ ...options, authorize }), [])
-    const resource = destination('d', 'any', address)
+    const resource = destination('d', 'any', silent.address)
     const parameters = {
       resourceType: 'Parameters',
       parameter: [{ name: 'destination', resource }],
@@ -279,16 +266,11 @@ describe('preflight and rights', () => {
     ] as const) {
       assert.equal((await ask(host, method, url, body)).status, 403, `${method} ${url}`)
     }
-    assert.equal(connections, 0)
+    assert.equal(silent.connections, 0)
   })
 
   it('whoever may create has none looked at that is there: it would show the secrets of that one', async (t) => {
-    const silent = createTcpServer().listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    t.after(() => silent.close())
-    let connections = 0
-    silent.on('connection', () => connections++)
-    const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const silent = await silentServer(t)
     let mayUpdate = true
     const authorize = (_principal: unknown, action: string): void => {
       if (action === 'update' && !mayUpdate) throw new OperationOutcomeError(forbidden)
@@ -298,7 +280,7 @@ describe('preflight and rights', () => {
     const stored = destination('d', 'any', deadServers)
     assert.equal((await ask(host, 'PUT', '/AidboxTopicDestination/d', stored)).status, 201)
     mayUpdate = false
-    const resource = destination('d', 'any', address)
+    const resource = destination('d', 'any', silent.address)
     const parameters = {
       resourceType: 'Parameters',
       parameter: [{ name: 'destination', resource }],
@@ -307,7 +289,46 @@ describe('preflight and rights', () => {
     assert.equal(operated.status, 403)
     const posted = await ask(host, 'POST', '/AidboxTopicDestination?_preflight=true', resource)
     assert.equal(posted.status, 409)
-    assert.equal(connections, 0)
+    assert.equal(silent.connections, 0)
+  })
+
+  it('a token of this server is shown to brokers that the operator has named, and to none that a destination names', async (t) => {
+    const kafka = await testKafka()
+    const before = { ...process.env }
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDTEST', AWS_SECRET_ACCESS_KEY: 'secret' })
+    t.after(() => {
+      process.env = before
+    })
+    const { bootstrapServers, ...listener } = saslTlsListener(kafka)
+    const login = {
+      ...listener,
+      saslMechanism: 'AWS_MSK_IAM',
+      saslJaasConfig: jaas('AWS_MSK_IAM', ''),
+      awsRegion: 'eu-central-1',
+    }
+    const made = destinationResource('d', 'kafka-best-effort', 'patients', 'any', bootstrapServers)
+    const parameter = [
+      ...(made['parameter'] as object[]),
+      ...Object.entries(login).map(([name, valueString]) => ({ name, valueString })),
+    ]
+    const look = async (options: Partial<ModuleOptions>) => {
+      const host = await loaded(t, options, expressHost, [])
+      const { status, body } = await ask(host, 'POST', '/AidboxTopicDestination/$preflight', {
+        resourceType: 'Parameters',
+        parameter: [{ name: 'destination', resource: { ...made, parameter } }],
+      })
+      assert.equal(status, 200, JSON.stringify(body))
+      const [error, ...others] = errorsOf({ status, body: body as unknown as Answer['body'] })
+      assert.deepEqual(others, [])
+      return error
+    }
+    for (const options of [{}, { allowedBootstrapServers: ['*:*'] }]) {
+      const error = await look(options)
+      assert.equal(error?.path, serversPath)
+      assert.match(error.text ?? '', /no name that Amazon MSK gives its brokers/)
+    }
+    const error = await look({ allowedBootstrapServers: [bootstrapServers] })
+    assert.match(error?.text ?? '', /refused the login/)
   })
 
   it('is there on fhir-router', async (t) => {

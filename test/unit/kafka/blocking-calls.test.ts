@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BlockingCalls, type BlockingCallKind } from '../../../src/kafka/blocking-calls.ts'
 import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
@@ -7,7 +7,8 @@ import { NativeFailure } from '../../../src/kafka/native-failure.ts'
 
 class Calls {
   readonly started: string[] = []
-  readonly #calls = new BlockingCalls(3)
+  nowMs = 0
+  readonly #calls = new BlockingCalls(3, () => this.nowMs)
   readonly #finish = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
 
   run(
@@ -27,6 +28,19 @@ class Calls {
     if (error) this.#finish.get(name)?.reject(error)
     else this.#finish.get(name)?.resolve()
     await nextTurn()
+  }
+
+  /** A call that nothing is in the way of, and that is answered. */
+  async answer(kind: BlockingCallKind, cluster: string): Promise<void> {
+    const answered = this.run(kind, 'answered', cluster)
+    await nextTurn()
+    await this.finish('answered')
+    await answered
+    this.started.splice(this.started.indexOf('answered'), 1)
+  }
+
+  noteUnreachable(cluster: string): void {
+    this.#calls.noteUnreachable(cluster)
   }
 
   /** A call that nothing is in the way of, and that fails. */
@@ -193,5 +207,108 @@ describe('BlockingCalls', () => {
     await calls.finish('next')
     await Promise.all(all)
     assert.deepEqual(calls.started, ['begun', 'next'])
+  })
+
+  it('keeps a place free of checkpoints, of which each login has one', async () => {
+    const calls = new Calls()
+    const all = [
+      calls.run('checkpoint', 'a', 'login 1'),
+      calls.run('checkpoint', 'a too', 'login 1'),
+      calls.run('checkpoint', 'b', 'login 2'),
+      calls.run('checkpoint', 'c', 'login 3'),
+      calls.run('request', 'commit', 'login 4'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['a', 'b', 'commit'])
+    await calls.finish('commit')
+    assert.deepEqual(calls.started, ['a', 'b', 'commit'])
+    await calls.finish('b')
+    assert.deepEqual(calls.started, ['a', 'b', 'commit', 'c'])
+    for (const name of ['a', 'a too', 'c']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  /** Moves the clock and the timers. */
+  function clock(t: TestContext, calls: Calls): (ms: number) => void {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    return (ms) => {
+      calls.nowMs += ms
+      t.mock.timers.tick(ms)
+    }
+  }
+
+  it('lets checkpoints of clusters that answer pass those that hang', async (t) => {
+    const calls = new Calls()
+    const pass = clock(t, calls)
+    const hanging = ['login 1', 'login 2'].map((login) => calls.run('checkpoint', login, login))
+    await calls.answer('request', 'healthy')
+    const all = [calls.run('checkpoint', 'checkpoint', 'healthy')]
+    await nextTurn()
+    pass(3000)
+    await nextTurn()
+    assert.deepEqual(calls.started, ['login 1', 'login 2'])
+    // An answer from before they hung says nothing.
+    await calls.answer('request', 'quiet')
+    all.push(calls.run('checkpoint', 'too late', 'quiet'))
+    pass(10_000)
+    await calls.answer('request', 'healthy')
+    assert.deepEqual(calls.started, ['login 1', 'login 2', 'checkpoint'])
+    for (const name of ['checkpoint', 'login 1', 'login 2']) await calls.finish(name)
+    assert.equal(calls.started.at(-1), 'too late')
+    await calls.finish('too late')
+    await Promise.all([...hanging, ...all])
+  })
+
+  it('counts the cluster of a call that hangs as silent, and lets other silent ones have their turn', async (t) => {
+    const calls = new Calls()
+    const pass = clock(t, calls)
+    await calls.fail('connect', 'dead', noAnswer())
+    await calls.answer('request', 'hanging')
+    const all = [calls.run('checkpoint', 'hangs', 'hanging')]
+    await nextTurn()
+    pass(3000)
+    all.push(
+      calls.run('request', 'abort', 'hanging'),
+      calls.run('connect', 'connect', 'dead'),
+      calls.run('checkpoint', 'checkpoint', 'dead'),
+    )
+    await nextTurn()
+    assert.deepEqual(calls.started, ['hangs', 'abort'])
+    await calls.finish('abort')
+    assert.deepEqual(calls.started, ['hangs', 'abort', 'connect'])
+    await calls.finish('hangs')
+    for (const name of ['connect', 'checkpoint']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('makes one look-up at a time, and no connect wait for it', async () => {
+    const calls = new Calls()
+    const all = [
+      calls.run('lookup', 'name 1', 'host 1'),
+      calls.run('lookup', 'name 2', 'host 2'),
+      calls.run('connect', 'first', 'unknown'),
+      calls.run('request', 'commit', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['name 1', 'first', 'commit'])
+    for (const name of ['name 1', 'first', 'commit', 'name 2']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('takes a slice of a connect for silence of a cluster that never answered only', async () => {
+    const calls = new Calls()
+    await calls.answer('request', 'slow')
+    await calls.fail('connect', 'slow', noAnswer())
+    await calls.fail('connect', 'new', noAnswer())
+    const all = [calls.run('connect', 'silent', 'new'), calls.run('request', 'slow', 'slow')]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['silent', 'slow'])
+    await calls.finish('slow')
+    calls.noteUnreachable('slow')
+    all.push(calls.run('connect', 'unreachable', 'slow'))
+    await nextTurn()
+    assert.deepEqual(calls.started, ['silent', 'slow'])
+    for (const name of ['silent', 'unreachable']) await calls.finish(name)
+    await Promise.all(all)
   })
 })

@@ -7,7 +7,8 @@ import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 function isAllowed(patterns: readonly string[], text: string): boolean {
   const servers = bootstrapServers(text)
   assert.ok(servers, text)
-  return servers.every(allowedServers(patterns))
+  const allowed = allowedServers(patterns)
+  return servers.every((server) => allowed(server))
 }
 
 describe('allowedBootstrapServers', () => {
@@ -52,6 +53,20 @@ describe('allowedBootstrapServers', () => {
 
   it('allows every server where it is not set', () => {
     assert.equal(allowedServers(undefined)({ host: 'evil.test', port: 1 }), true)
+  })
+
+  it('tells servers that it names from those that it leaves to whoever writes destinations', () => {
+    const isNamed = (patterns: readonly string[] | undefined, text: string): boolean => {
+      const [server] = bootstrapServers(text) ?? []
+      return allowedServers(patterns)(server ?? assert.fail(text), 'by-name')
+    }
+    for (const patterns of [undefined, ['*:*'], ['*:9098'], ['another.example.org:*']]) {
+      assert.equal(isNamed(patterns, 'kafka.example.org:9098'), false, String(patterns))
+    }
+    for (const pattern of ['kafka.example.org:9098', '*.example.org:*']) {
+      assert.equal(isNamed(['*:*', pattern], 'Kafka.example.org:9098'), true, pattern)
+      assert.equal(isNamed(['*:*', pattern], 'kafka.example.org.evil.test:9098'), false, pattern)
+    }
   })
 
   for (const patterns of [

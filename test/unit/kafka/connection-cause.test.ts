@@ -29,7 +29,7 @@ describe('causeOfLogLine', () => {
     ],
     [
       '[thrd:ssl://b:9093/bootstrap]: ssl://b:9093/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)',
-      'Kafka broker b:9093 refused the client certificate (bad certificate: SSL alert number 42); check sslKeystoreKey and sslKeystoreCertificateChain.',
+      'Kafka broker b:9093 refused the client certificate (bad certificate: SSL alert number 42); check sslKeystoreKey and its certificate.',
     ],
     [
       '[thrd:ssl://b:9092/1]: ssl://b:9092/1: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener? (after 3ms in state SSL_HANDSHAKE)',
@@ -38,6 +38,22 @@ describe('causeOfLogLine', () => {
     [
       '[thrd:TxnCoordinator]: TxnCoordinator: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)',
       'Kafka broker 10.0.0.1:9092 cannot be reached: Connection refused.',
+    ],
+    [
+      "[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported mechanisms: PLAIN,SCRAM-SHA-256 (after 2ms in state AUTH_HANDSHAKE)",
+      'Kafka broker b:9093 does not offer this saslMechanism, it offers PLAIN,SCRAM-SHA-256; check saslMechanism and the port.',
+    ],
+    [
+      "[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: SASL OAUTHBEARER mechanism handshake failed: Local: Timed out: broker's supported mechanisms: (n/a) (after 2ms in state AUTH_HANDSHAKE)",
+      'Kafka broker b:9093 does not offer this saslMechanism; check saslMechanism and the port.',
+    ],
+    [
+      "[thrd:sasl_plaintext://b:9092/bootstrap]: sasl_plaintext://b:9092/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Request not valid in current SASL state: broker's supported mechanisms:  (after 2ms in state AUTH_HANDSHAKE)",
+      'Kafka broker b:9092 takes no login on this port; check securityProtocol and the port.',
+    ],
+    [
+      '[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: Failed to initialize SASL authentication: OAUTHBEARER cannot log in because there is no token available; last error: {"error":"invalid_client","error_description":"unknown secret Zx9-hidden"} (after 1ms in state AUTH_REQ)',
+      'librdkafka got no token; check saslOauthbearerTokenEndpointUrl, clientId, clientSecret and scope.',
     ],
     ['[thrd:b:9092/1]: b:9092/1: Something new', 'Kafka broker b:9092: Something new.'],
   ]
@@ -67,6 +83,23 @@ describe('causeOfLogLine', () => {
         '[thrd:main]: Fatal error: Broker: Cluster authorization failed: Failed to acquire idempotence PID from broker b:9092/1: Broker: Cluster authorization failed',
     }
     assert.equal(causeOfLogLine(fatal, true)?.name, 'cluster-forbidden')
+  })
+
+  it('says where librdkafka itself got no token, without the words of the endpoint', () => {
+    const refused =
+      '[thrd:background]: Failed to retrieve OIDC token from "http://127.0.0.1:46849/oauth2/token?key=Zx9": {"error":"invalid_client","error_description":"unknown secret Zx9-hidden"} (401)'
+    const cause = causeOfLogLine({ severity: 3, fac: 'OIDC', message: refused }, true)
+    assert.equal(cause?.name, 'token-not-issued')
+    assert.equal(
+      cause.message,
+      'librdkafka got no token from http://127.0.0.1:46849 (status 401); check saslOauthbearerTokenEndpointUrl, clientId, clientSecret and scope.',
+    )
+    const odd = { severity: 3, fac: 'OIDC', message: 'Expected JSON: Zx9' }
+    assert.match(
+      causeOfLogLine(odd, true)?.message ?? '',
+      /^librdkafka got no token from the token endpoint; check/,
+    )
+    assert.equal(causeOfLogLine({ ...odd, severity: 7 }, true), undefined)
   })
 
   it('ignores what is no failure', () => {

@@ -23,6 +23,8 @@ describe('parseJaas', () => {
     ['M optional a="\\101\\7\\t\\q";', 'M', { a: 'A\u0007\tq' }],
     ['// first\nM /* between */ sufficient a=b; // last', 'M', { a: 'b' }],
     ['M required a=b // rest\n c=d;', 'M', { a: 'b', c: 'd' }],
+    ['M required a=b /\n c=d;\n e=f;', 'M', { a: 'b', e: 'f' }],
+    ['M required /*/ a=b; */ c=d /;\r\n ;', 'M', { c: 'd' }],
     ['M required a="say \'hi\'";', 'M', { a: "say 'hi'" }],
   ]
   for (const [text, loginModule, options] of readable) {

@@ -93,6 +93,22 @@ function assertSigned(token: string, region: string, by: AwsAccessKey): void {
   assert.deepEqual(signed, presignedQuery(region, by, signed['X-Amz-Date'] ?? ''))
 }
 
+type Provide = () => Promise<AwsAccessKey & { readonly expiration?: Date }>
+
+/** Whatever is asked for, these credentials are what there is. */
+function providersOf(provide: Provide): MskIamSigner['providers'] {
+  return {
+    fromIni: () => provide,
+    fromNodeProviderChain: () => provide,
+    fromTemporaryCredentials: () => provide,
+  }
+}
+
+/** The signer itself, with credentials of the test. */
+function withCredentials(provide: Provide): () => Promise<MskIamSigner> {
+  return async () => ({ ...(await loadMskIamSigner()), providers: providersOf(provide) })
+}
+
 describe('mskIamToken', () => {
   it('is the presigned request that Amazon MSK describes, signed with what the environment holds', async (t) => {
     environment(t, {
@@ -167,13 +183,71 @@ describe('mskIamToken', () => {
     ])
   })
 
-  it('tells no secret when it fails', async () => {
-    const load = (): Promise<never> => Promise.reject(new Error('Zx9-hidden'))
-    await assert.rejects(mskIamToken(request({ from: 'default-chain' }), load), (error) => {
-      assert.ok(error instanceof Error)
-      assert.match(error.message, /from the default chain of the AWS SDK \(Error\)/)
-      assert.doesNotMatch(JSON.stringify([error.message, String(error.cause)]), /Zx9/)
-      return true
-    })
+  it('holds no longer than the credentials that sign it', async () => {
+    const endAtMs = Date.now() + 60_000
+    const load = withCredentials(() => Promise.resolve({ ...key, expiration: new Date(endAtMs) }))
+    const { text, expiresAtMs } = await mskIamToken(request({ from: 'default-chain' }), load)
+    assertSigned(text, 'eu-central-1', key)
+    assert.equal(expiresAtMs, endAtMs)
   })
+
+  const role = {
+    from: 'role',
+    roleArn: 'arn:aws:iam::123456789012:role/Zx9-role',
+    sessionName: 'Zx9-session',
+    externalId: 'Zx9-external',
+    stsRegion: 'us-west-2',
+    source: key,
+  } as const
+  const hidden = /Zx9|123456789012|AKID|EXAMPLE/
+  const failures: readonly (readonly [
+    says: RegExp,
+    credentials: MskIamRequest['credentials'],
+    load: () => Promise<MskIamSigner>,
+  ])[] = [
+    [
+      /^No AWS credentials could be had from the default chain of the AWS SDK \(Error\);/,
+      { from: 'default-chain' },
+      withCredentials(() => Promise.reject(new Error('Zx9-hidden'))),
+    ],
+    [
+      /^No AWS credentials could be had from the role awsRoleArn \(AccessDenied\);/,
+      role,
+      withCredentials(() =>
+        Promise.reject(Object.assign(new Error('Zx9'), { name: 'AccessDenied' })),
+      ),
+    ],
+    [
+      /^The packages aws-msk-iam-sasl-signer-js and @aws-sdk\/credential-providers cannot be loaded \(ERR_MODULE_NOT_FOUND\); install them anew/,
+      role,
+      () => Promise.reject(Object.assign(new Error('Zx9'), { code: 'ERR_MODULE_NOT_FOUND' })),
+    ],
+    [
+      /^The packages .* cannot be loaded \(SyntaxError\)/,
+      { from: 'default-chain' },
+      () => Promise.reject(new SyntaxError('Zx9')),
+    ],
+    [
+      /^The token for Amazon MSK could not be signed \(RangeError\)/,
+      role,
+      () =>
+        Promise.resolve({
+          signer: {
+            generateAuthTokenFromCredentialsProvider: () => Promise.reject(new RangeError('Zx9')),
+          },
+          providers: providersOf(() => Promise.resolve(key)),
+        }),
+    ],
+  ]
+  for (const [says, credentials, load] of failures) {
+    it(`tells what failed, without secrets and identities: ${says.source}`, async () => {
+      await assert.rejects(mskIamToken(request(credentials), load), (error) => {
+        assert.ok(error instanceof Error)
+        assert.equal(error.name, 'TokenFailure')
+        assert.match(error.message, says)
+        assert.doesNotMatch(JSON.stringify([error.message, String(error.cause)]), hidden)
+        return true
+      })
+    })
+  }
 })

@@ -60,6 +60,7 @@ describe('parameterFaults', () => {
     ['bootstrapServers', { ...plain, bootstrapServers: 'a\u0000b:9092' }],
     ['bootstrapServers', { ...plain, bootstrapServers: 'käse:9092' }],
     ['bootstrapServers', { ...plain, bootstrapServers: '[::1%eth0]:9092' }],
+    ['bootstrapServers', { ...plain, bootstrapServers: Array(101).fill('a:9092').join() }],
     ['compressionType', { ...plain, compressionType: 'brotli' }],
     ['batchSize', { ...plain, batchSize: -1 }],
     ['maxRequestSize', { ...plain, maxRequestSize: 10 }],
@@ -189,6 +190,11 @@ describe('parameterFaults of keys and certificates', () => {
 
   it('names what does not fit', () => {
     const chain = own.certificate
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+    for (const certificates of [broken, chain + broken]) {
+      const sslKeystoreKey = own.key + certificates
+      assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey }), ['sslKeystoreKey'])
+    }
     assert.deepEqual(faultyParameters({ ...tls, sslKeystoreKey: own.key }), [
       'sslKeystoreCertificateChain',
     ])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { allowedServers } from '../../../src/kafka/bootstrap-servers.ts'
 import { mskIamPackages } from '../../../src/kafka/kafka-features.ts'
 import { parameterFaults } from '../../../src/kafka/parameter-faults.ts'
 import type {
@@ -48,6 +49,8 @@ const msk = (options: string, more: Partial<KafkaParameterValues> = {}) =>
     bootstrapServers: mskServers,
     ...more,
   })
+/** As an operator would have to allow names of one's own for the brokers of MSK. */
+const namingOwn = allowedServers(['*.amazonaws.com:*', '*.amazonaws.com.cn:*', '*.example.org:*'])
 const kerberos = (options: string) => values('GSSAPI', `${kerberosModule} required ${options};`)
 const unsecured = (options: string) => values('OAUTHBEARER', `${oauthModule} required ${options};`)
 
@@ -214,15 +217,20 @@ describe('saslLogin', () => {
   ]
   for (const [name, written, login] of cases) {
     it(name, () => {
-      assert.deepEqual(parameterFaults(written, everything), [])
+      assert.deepEqual(parameterFaults(written, everything, namingOwn), [])
       assert.deepEqual(saslLogin(written), login)
     })
   }
 
   it('is part of the configuration, which librdkafka takes where it was built for it', () => {
     for (const [, written] of cases) {
-      if (parameterFaults(written).length > 0) continue
-      const { global, topic, tokens } = toProducerConfig(written, 'best-effort')
+      if (parameterFaults(written, undefined, namingOwn).length > 0) continue
+      const { global, topic, tokens } = toProducerConfig(
+        written,
+        'best-effort',
+        undefined,
+        namingOwn,
+      )
       const login = saslLogin(written)
       assert.deepEqual(tokens, login?.tokens)
       for (const [property, value] of Object.entries(login?.properties ?? {})) {
@@ -291,18 +299,13 @@ describe('parameterFaults of logins', () => {
       msk('', { securityProtocol: 'SASL_PLAINTEXT' }),
       /needs securityProtocol SASL_SSL/,
     ],
-    ['awsRegion', msk('', { bootstrapServers: 'kafka.example.org:9098' }), /write awsRegion/],
-    [
-      'awsRegion',
-      msk('', { bootstrapServers: `${mskServers},b-1.x.kafka.us-east-1.amazonaws.com:9098` }),
-      /write awsRegion/,
-    ],
-    [
-      'awsRegion',
-      msk('', { bootstrapServers: 'x.kafka.eu-central-1.amazonaws.com.example.org:9098' }),
-      /write awsRegion/,
-    ],
     ['awsRegion', msk('', { awsRegion: 'example.org/' }), /the name of a region/],
+    ['awsRegion', msk('', { awsRegion: 'eu-west-1' }), /is not eu-central-1, the region of the/],
+    [
+      'bootstrapServers',
+      msk('', { bootstrapServers: `${mskServers},b-1.x.kafka.us-east-1.amazonaws.com:9098` }),
+      /names brokers in eu-central-1 and in us-east-1/,
+    ],
     ['saslJaasConfig', msk('awsRoleArn="role"'), /awsRoleArn must be/],
     ['saslJaasConfig', msk('awsRoleArm="arn:aws:iam::123456789012:role/r"'), /the options of this/],
     ['saslJaasConfig', msk('awsProfileName=""'), /awsProfileName is empty/],
@@ -333,6 +336,16 @@ describe('parameterFaults of logins', () => {
       /awsStsRegion must be/,
     ],
     ['saslJaasConfig', msk('awsMaxRetries="many"'), /awsMaxRetries must be a whole number/],
+    [
+      'saslJaasConfig',
+      values('PLAIN', 'com.example.OwnLoginModule required username="u" password="Zx9-hidden";'),
+      /must name one of the login modules .*Krb5LoginModule; no class is loaded/,
+    ],
+    [
+      'saslJaasConfig',
+      { ...values('PLAIN', 'constructor required;'), securityProtocol: 'PLAINTEXT' },
+      /must name one of the login modules/,
+    ],
     ['saslJaasConfig', kerberos('useKeyTab=true keyTab="/etc/passwd"'), /cannot name a keytab/],
     ['saslJaasConfig', kerberos('storeKey="TRUE"'), /cannot name a keytab/],
     ['saslJaasConfig', kerberos('principal="a;id"'), /principal must be/],
@@ -369,6 +382,87 @@ describe('parameterFaults of logins', () => {
       assert.doesNotMatch(faults[0]?.message ?? '', /Zx9-hidden/)
     })
   }
+
+  describe('AWS_MSK_IAM shows its token to nobody but', () => {
+    const at = (bootstrapServers: string, more: Partial<KafkaParameterValues> = {}) =>
+      msk('', { bootstrapServers, ...more })
+
+    for (const host of [
+      'b-1.demo.abc123.c2.kafka.us-east-1.amazonaws.com',
+      'b-1-public.demo.abc123.c2.kafka.us-gov-west-1.amazonaws.com',
+      'boot-x1.c1.kafka-serverless.ap-southeast-4.amazonaws.com',
+      'B-2.Demo.abc123.c2.KAFKA.eu-central-1.amazonaws.com.',
+      'b-1.demo.abc123.c2.kafka.cn-northwest-1.amazonaws.com.cn',
+    ]) {
+      it(`a broker of MSK: ${host}`, () => {
+        assert.deepEqual(parameterFaults(at(`${host}:9098`), everything), [])
+      })
+    }
+
+    for (const host of [
+      'kafka.example.org',
+      '10.1.0.7',
+      '[::1]',
+      'b-1.kafka.us-east-1.amazonaws.com.example.org',
+      'b-1.kafka.us-east-1.amazonaws.com.cn',
+      'b-1.kafka.cn-north-1.amazonaws.com',
+      'b-1.kafka.us-east-1.amazonaws.com.evil',
+      'kafka.us-east-1.amazonaws.com',
+      'b-1.notkafka.us-east-1.amazonaws.com',
+      'bucket.kafka.s3.amazonaws.com',
+      'bucket.kafka.s3-us-west-2.amazonaws.com',
+      'x.kafka.compute-1.amazonaws.com',
+      'b-1.kafka.us-east-1.amazonaws.comx',
+    ]) {
+      const server = `${host}:9098`
+      const written = at(`${mskServers}, ${server}`, { awsRegion: 'eu-central-1' })
+      it(`what the operator has named: ${host}`, () => {
+        for (const isAllowed of [undefined, allowedServers(['*:*'])]) {
+          const [fault, ...others] = parameterFaults(written, everything, isAllowed)
+          assert.deepEqual(others, [])
+          assert.equal(fault?.parameter, 'bootstrapServers')
+          const says = `names ${server}, which is no name that Amazon MSK gives its brokers`
+          assert.ok(fault.message.includes(says), fault.message)
+          assert.match(fault.message, /allowedBootstrapServers/)
+        }
+        const named = allowedServers([server, '*.eu-central-1.amazonaws.com:9098'])
+        assert.deepEqual(parameterFaults(written, everything, named), [])
+      })
+    }
+
+    it('who is asked for the region where names of one’s own do not tell it', () => {
+      const faults = parameterFaults(at('kafka.example.org:9098'), everything, namingOwn)
+      assert.deepEqual(
+        faults.map(({ parameter }) => parameter),
+        ['awsRegion'],
+      )
+      assert.match(faults[0]?.message ?? '', /write awsRegion/)
+    })
+
+    it('and is told once of a server that is not allowed at all, or is none', () => {
+      for (const [servers, says] of [
+        ['kafka.example.org:9098', /is not among/],
+        ['kafka', /list of host:port/],
+      ] as const) {
+        const faults = parameterFaults(at(servers), everything, allowedServers(['a.test:1']))
+        assert.equal(faults.length, 1)
+        assert.match(faults[0]?.message ?? '', says)
+      }
+    })
+
+    it('whom a stored destination names, too', () => {
+      assert.throws(() => toProducerConfig(at('kafka.example.org:9098'), 'best-effort'), {
+        code: 'KTD_INVALID_PARAMETER',
+        message: /no name that Amazon MSK gives its brokers/,
+      })
+    })
+  })
+
+  it('bounds the tries of one fetch of AWS credentials, as fetches go on for ever', () => {
+    const login = saslLogin(msk('awsMaxRetries="999999" awsMaxBackOffTimeMs="0"'))
+    assert.ok(login?.tokens?.kind === 'msk-iam')
+    assert.deepEqual([login.tokens.maxRetries, login.tokens.maxBackoffMs], [10, 0])
+  })
 
   it('names the package whose absence makes a mechanism unavailable', () => {
     const lacking: readonly (readonly [

@@ -10,17 +10,23 @@ import { TokenSources } from '../../../src/kafka/tokens/token-sources.ts'
 
 const never = new AbortController().signal
 
-/** Timers and clock go by `tick` alone. Answers: a lifetime in milliseconds, or the words of a failure. */
-function scriptedSource(t: TestContext, answers: readonly (number | string)[]) {
+/** Timers and clock go by `tick` alone. Answers: a lifetime in milliseconds, `hangs`, or the words of a failure. */
+function scriptedSource(
+  t: TestContext,
+  answers: readonly (number | string)[],
+  maxBackoffMs?: number,
+) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000 })
   const askedAtMs: number[] = []
   const signals: AbortSignal[] = []
   const source = new TokenSource({
     random: () => 1,
+    ...(maxBackoffMs === undefined ? {} : { maxBackoffMs }),
     fetchToken: (signal) => {
       const answer = answers[askedAtMs.length]
       askedAtMs.push(Date.now() - 1_000_000)
       signals.push(signal)
+      if (answer === 'hangs') return new Promise(() => undefined)
       if (typeof answer === 'number') {
         return Promise.resolve({ text: `t${askedAtMs.length}`, expiresAtMs: Date.now() + answer })
       }
@@ -64,28 +70,19 @@ describe('TokenSource', () => {
   })
 
   it('tries again with back-off, keeps the token it has, and tells why', async (t) => {
-    const { source, askedAtMs, tick } = scriptedSource(t, [
-      10_000,
-      'a',
-      'b',
-      'c',
-      'd',
-      'e',
-      'f',
-      10_000,
-    ])
+    const { source, askedAtMs, tick } = scriptedSource(t, [10_000, 'a', 'b', 'c', 'd', 'e', 10_000])
     const own = listener()
     source.add(own)
     await nextTurn()
     await tick(8000)
     assert.equal((await source.current(0, never)).text, 't1')
-    await tick(1000)
     await tick(2000)
+    await tick(4000)
     await assert.rejects(source.current(1000, never), { name: 'TokenFailure', message: 'c' })
-    for (const ms of [4000, 8000, 10_000, 10_000]) await tick(ms)
-    assert.deepEqual(askedAtMs, [0, 8000, 9000, 11_000, 15_000, 23_000, 33_000, 43_000])
-    assert.deepEqual(own.heard, ['t1', 'a', 'b', 'c', 'd', 'e', 'f', 't8'])
-    assert.equal((await source.current(0, never)).text, 't8')
+    for (const ms of [8000, 10_000, 10_000]) await tick(ms)
+    assert.deepEqual(askedAtMs, [0, 8000, 10_000, 14_000, 22_000, 32_000, 42_000])
+    assert.deepEqual(own.heard, ['t1', 'a', 'b', 'c', 'd', 'e', 't7'])
+    assert.equal((await source.current(0, never)).text, 't7')
     source.remove(own)
   })
 
@@ -94,27 +91,60 @@ describe('TokenSource', () => {
     const own = listener()
     source.add(own)
     await nextTurn()
-    await tick(1000)
+    await tick(2000)
     assert.match(own.heard[0] ?? '', /has expired already; check the clocks/)
     assert.equal(own.heard[1], 'The login token could not be fetched.')
     source.remove(own)
   })
 
   it('ends with the last listener: its fetch is aborted, nothing is fetched any more', async (t) => {
-    const { source, askedAtMs, signals, tick } = scriptedSource(t, [1000, 1000, 1000])
+    const { source, askedAtMs, signals, tick } = scriptedSource(t, [2000, 2000, 'hangs'])
     const [one, other] = [listener(), listener()]
     source.add(one)
     source.add(other)
     await nextTurn()
     source.remove(one)
-    await tick(800)
-    assert.deepEqual(askedAtMs, [0, 800])
+    await tick(1600)
+    assert.deepEqual(askedAtMs, [0, 1600])
     assert.deepEqual([one.heard, other.heard], [['t1'], ['t1', 't2']])
+    await tick(1600)
+    assert.equal(signals[2]?.aborted, false)
     source.remove(other)
+    assert.equal(signals[2].aborted, true)
     await tick(100_000)
-    assert.deepEqual(askedAtMs, [0, 800])
-    assert.ok(signals.every(({ aborted }) => aborted))
+    assert.deepEqual(askedAtMs, [0, 1600, 3200])
     await assert.rejects(source.current(1000, never), TokenFailure)
+  })
+
+  it('waits a second between fetches, however short a lifetime or a back-off is', async (t) => {
+    const { source, askedAtMs, tick } = scriptedSource(t, [1, 'a', 'b', 10_000], 0)
+    const own = listener()
+    source.add(own)
+    await nextTurn()
+    for (let second = 1; second <= 3; second++) {
+      await tick(999)
+      assert.equal(askedAtMs.length, second)
+      await tick(1)
+    }
+    assert.deepEqual(askedAtMs, [0, 1000, 2000, 3000])
+    assert.deepEqual(own.heard, ['t1', 'a', 'b', 't4'])
+    source.remove(own)
+  })
+
+  it('gives a fetch up that hangs, says so, and fetches again', async (t) => {
+    const { source, askedAtMs, signals, tick } = scriptedSource(t, ['hangs', 60_000])
+    const own = listener()
+    source.add(own)
+    const waiting = assert.rejects(source.current(15_000, never), /no login token within 12000 ms/)
+    await tick(11_999)
+    assert.deepEqual(own.heard, [])
+    await tick(1)
+    await waiting
+    assert.equal(signals[0]?.aborted, true)
+    await tick(2000)
+    assert.deepEqual(askedAtMs, [0, 14_000])
+    assert.equal(own.heard.at(-1), 't2')
+    source.remove(own)
   })
 
   it('does not wait for ever for a token', async () => {
@@ -198,5 +228,34 @@ describe('ClientLogin', () => {
     await login.during(() => Promise.resolve())
     assert.deepEqual(set, ['first', 'second', 'third'])
     assert.deepEqual(failures, ['why'])
+  })
+
+  it('a client that does not take a token keeps it from no other one, and is offered it again', async (t) => {
+    const { source, tick } = scriptedSource(t, [10_000, 60_000])
+    const sources = new TokenSources(() => source)
+    const newClient = () => {
+      const client = { set: [] as string[], failures: [] as string[], isRefusing: false }
+      const setOauthBearerToken = (text: string): void => {
+        if (client.isRefusing) throw new Error(`not a token: ${text}`)
+        client.set.push(text)
+      }
+      const onFailure = (message: string) => client.failures.push(message)
+      const login = new ClientLogin({ setOauthBearerToken }, request, onFailure, sources)
+      return { client, login }
+    }
+    const [one, other, late] = [newClient(), newClient(), newClient()]
+    await Promise.all([one.login.begin(never), other.login.begin(never)])
+    one.client.isRefusing = true
+    await tick(8000)
+    assert.deepEqual([one.client.set, other.client.set], [['t1'], ['t1', 't2']])
+    const failures = ['The Kafka client did not take the login token.']
+    assert.deepEqual([one.client.failures, other.client.failures], [failures, []])
+    assert.equal(await one.login.during(() => Promise.resolve(7)), 7, 'the call itself succeeds')
+    one.client.isRefusing = false
+    await one.login.during(() => Promise.resolve())
+    assert.deepEqual(one.client.set, ['t1', 't2'])
+    late.client.isRefusing = true
+    await assert.rejects(late.login.begin(never), { name: 'TokenFailure', message: failures[0] })
+    for (const { login } of [one, other, late]) login.end()
   })
 })

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes'
 import type { PreflightFinding } from '../../../src/kafka/preflight/findings.ts'
-import type { PreflightSubject } from '../../../src/kafka/preflight/preflight.ts'
-import { DestinationPreflight } from '../../../src/preflight/destination-preflight.ts'
+import { preflight as run, type PreflightSubject } from '../../../src/kafka/preflight/preflight.ts'
+import {
+  DestinationPreflight,
+  type DestinationPreflightParts,
+} from '../../../src/preflight/destination-preflight.ts'
 import { loadSecretSource } from '../../../src/resources/secrets.ts'
 import { destinationResource } from '../../helpers/topic-resources.ts'
 
@@ -19,7 +22,7 @@ const finding: PreflightFinding = {
 interface Options {
   readonly told?: OperationOutcomeIssue[]
   readonly found?: () => Promise<readonly PreflightFinding[]>
-  readonly options?: { transactional?: boolean; checkpoint?: boolean; checkpointTopic?: string }
+  readonly options?: Partial<DestinationPreflightParts>
 }
 
 function preflightOf({ told = [], found = () => Promise.resolve([]), options = {} }: Options = {}) {
@@ -59,6 +62,23 @@ describe('DestinationPreflight', () => {
         expression: ["AidboxTopicDestination.parameter.where(name='saslJaasConfig').value"],
       },
     ])
+  })
+
+  it('connects to no other server than a write may name', async () => {
+    const isServerAllowed = () => false
+    const { preflight, subjects } = preflightOf({ options: { isServerAllowed } })
+    await preflight.issuesOf(destination)
+    const bestEffort = destinationResource('d', 'kafka-best-effort', 't', 'topic', 'b:9092')
+    await preflight.issuesOf(bestEffort)
+    assert.deepEqual(
+      subjects.map((subject) => subject.isServerAllowed),
+      [isServerAllowed, isServerAllowed],
+    )
+    const values = { kafkaTopic: 't', bootstrapServers: 'b:9092' }
+    await assert.rejects(run({ values, isServerAllowed }, { timeoutMs: 1000 }), {
+      code: 'KTD_INVALID_PARAMETER',
+      message: /names b:9092, which is not among the Kafka servers/,
+    })
   })
 
   it('looks at transactions and the checkpoint as far as there are any', async () => {

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
+import { NativeCalls } from '../../../src/kafka/native-calls.ts'
+import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
+import type { ConnectableClient } from '../../../src/kafka/sliced-connect.ts'
+
+type Done = Parameters<ConnectableClient['getMetadata']>[1]
+
+/** Connects as node-rdkafka does: it makes the client, and asks for metadata by the client's own method. */
+class FakeClient {
+  readonly askedMs: number[] = []
+  readonly outcomes: string[] = []
+  readonly #answer: (askedMs: number, done: Done) => void
+
+  constructor(answer: (askedMs: number, done: Done) => void) {
+    this.#answer = answer
+  }
+
+  connect(options: { readonly timeout: number }, done: Done): void {
+    setImmediate(() => {
+      this.getMetadata(options, (error, metadata) => {
+        this.outcomes.push(error ? 'disconnected' : 'ready')
+        done(error, metadata)
+      })
+    })
+  }
+
+  getMetadata({ timeout }: { readonly timeout: number }, done: Done): void {
+    this.askedMs.push(timeout)
+    this.#answer(timeout, done)
+  }
+
+  setOauthBearerToken(): void {
+    assert.fail('it has no token')
+  }
+}
+
+const unanswered = Object.assign(new Error('local: timed out'), { code: kafkaCodes.timedOut })
+const fails = (_askedMs: number, done: Done): void => {
+  done(unanswered)
+}
+const never = new AbortController().signal
+
+function callsOf(client: FakeClient, bootstrapServers: string): NativeCalls {
+  const config = toProducerConfig({ kafkaTopic: 't', bootstrapServers }, 'best-effort')
+  return new NativeCalls(client, config, () => undefined)
+}
+
+describe('NativeCalls.connect', () => {
+  it('asks for metadata in slices that grow, and disconnects when the time is over', async () => {
+    const client = new FakeClient(fails)
+    await assert.rejects(callsOf(client, 'dead:1').connect(600, never), {
+      code: kafkaCodes.timedOut,
+    })
+    assert.deepEqual(client.askedMs, [100, 200, 100])
+    assert.deepEqual(client.outcomes, ['disconnected'])
+  })
+
+  it('is ready with the first answer', async () => {
+    const client = new FakeClient((askedMs, done) => {
+      if (askedMs < 200) done(unanswered)
+      else done(null, {})
+    })
+    await callsOf(client, 'slow:1').connect(3000, never)
+    assert.deepEqual(client.askedMs, [100, 200])
+    assert.deepEqual(client.outcomes, ['ready'])
+  })
+
+  it('does not go on with what is known to be dead when its turns took longer than its time', async () => {
+    const late = new FakeClient((_askedMs, done) => {
+      setTimeout(done, 301, unanswered)
+    })
+    await assert.rejects(callsOf(late, 'troubled:1').connect(300, never, () => true))
+    assert.deepEqual(late.askedMs, [100])
+    assert.deepEqual(late.outcomes, ['disconnected'])
+  })
+
+  it('lets a cluster that answers pass any number of dead ones', async () => {
+    const healthy = async (): Promise<void> => {
+      const client = new FakeClient((_askedMs, done) => {
+        done(null, {})
+      })
+      await callsOf(client, 'healthy:1').connect(3000, never)
+    }
+    await healthy()
+    const held: Done[] = []
+    const ends: AbortController[] = []
+    const dead = Array.from({ length: 100 }, async (_, n) => {
+      const over = new AbortController()
+      ends.push(over)
+      const client = new FakeClient((_askedMs, done) => held.push(done))
+      await assert.rejects(
+        callsOf(client, `dead-${n}:1`).connect(3000, over.signal),
+        /over|timed out/,
+      )
+    })
+    await healthy()
+    for (const end of ends) end.abort(new Error('over'))
+    for (const done of held) done(unanswered)
+    await Promise.all(dead)
+  })
+
+  it('disconnects when it is called off between two slices', async () => {
+    const calledOff = new AbortController()
+    const client = new FakeClient((_askedMs, done) => {
+      done(unanswered)
+      setImmediate(() => {
+        calledOff.abort(new Error('called off'))
+      })
+    })
+    await assert.rejects(
+      callsOf(client, 'leaving:1').connect(60_000, calledOff.signal),
+      /called off/,
+    )
+    assert.deepEqual(client.askedMs, [100])
+    assert.deepEqual(client.outcomes, ['disconnected'])
+  })
+})
