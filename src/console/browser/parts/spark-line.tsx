@@ -3,6 +3,8 @@ import { rate } from '../format.ts'
 
 const width = 120
 const height = 24
+/** Shortly after a start there is little to show. */
+const leastValues = 10
 
 export interface SparkLineProps {
   /** One value a minute, the newest last; null: not known. */
@@ -16,11 +18,14 @@ export function SparkLine({ values, label }: SparkLineProps): JSX.Element {
   const known = values.filter((value) => value !== null)
   if (known.length === 0) return <span class="hint">no samples yet</span>
   const most = Math.max(...known)
+  const first = values.findIndex((value) => value !== null)
+  const shown = values.slice(Math.min(first, values.length - leastValues))
   const text = `${label}: now ${rate(known.at(-1))}, most ${rate(most)} a second in the last hour`
   return (
     <svg class="spark" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={text}>
       <title>{text}</title>
-      <path d={linePath(values, most)} />
+      <line x1={0} y1={height - 0.5} x2={width} y2={height - 0.5} />
+      <path d={linePath(shown, most)} />
     </svg>
   )
 }
