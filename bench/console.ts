@@ -108,7 +108,7 @@ async function firstPage(
   const context = await browser.newContext({ locale: 'en-US' })
   const page = await context.newPage()
   await page.goto(consoleUrl)
-  await page.getByRole('link', { name: 'kafka-best-effort' }).waitFor()
+  await page.getByRole('link', { name: 'quiet-0', exact: true }).waitFor()
   const readyMs = await page.evaluate<number>('performance.now()')
   const files = await page.evaluate<number>(
     "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, { transferSize = 0 }) => sum + transferSize, 0)",

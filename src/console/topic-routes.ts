@@ -1,5 +1,6 @@
 import { topicTypeName } from '../resources/type-names.ts'
-import type { TopicDetailView } from './api-views.ts'
+import type { TopicView } from '../monitor/views.ts'
+import type { Page, TopicDetailView } from './api-views.ts'
 import { ConsoleError } from './console-error.ts'
 import { required } from './destination-routes.ts'
 import { fhirResource } from './fhir-calls.ts'
@@ -14,15 +15,14 @@ export const topicRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A page of topics by url, with their triggers and how many events their destinations have got.',
-    handle: async (request, { module }) => {
+    handle: (request, { module: { monitor } }, overview): Page<TopicView> => {
       const search = (request.query.get('search') ?? '').toLowerCase()
-      const topics = await module.monitor.topics()
-      return pageOf(
-        topics.filter(({ url, id }) =>
-          [url, id].some((text) => text.toLowerCase().includes(search)),
-        ),
-        request,
-      )
+      const found = monitor
+        .topicNames()
+        .filter(({ url, id }) => [url, id].some((text) => text.toLowerCase().includes(search)))
+      const page = pageOf(found, request)
+      const looked = required(overview)
+      return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, looked) ?? []) }
     },
   },
   {
@@ -31,13 +31,13 @@ export const topicRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A topic with its destinations.',
-    handle: async (request, { module }, overview): Promise<TopicDetailView> => {
+    handle: (request, { module: { monitor } }, overview): TopicDetailView => {
       const id = idOf(request)
-      const topic = (await module.monitor.topics()).find((each) => each.id === id)
+      const looked = required(overview)
+      const name = monitor.topicNames().find((each) => each.id === id)
+      const topic = name && monitor.topic(name.url, looked)
       if (!topic) throw new ConsoleError(404, `There is no topic ${id}.`)
-      const destinations = required(overview).destinations.filter(
-        ({ topicUrl }) => topicUrl === topic.url,
-      )
+      const destinations = looked.destinations.filter(({ topicUrl }) => topicUrl === topic.url)
       return { topic, destinations }
     },
   },

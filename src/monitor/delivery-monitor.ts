@@ -18,7 +18,7 @@ import { LiveRates } from './live-rates.ts'
 import { NotificationTail, type TailListener } from './notification-tail.ts'
 import { Samples, sampleIntervalMs } from './samples.ts'
 import { destinationView, summaryOf, worstFirst } from './to-view.ts'
-import { topicViews } from './topic-views.ts'
+import { TopicViews } from './topic-views.ts'
 import type {
   DeadLetterView,
   DestinationRowView,
@@ -26,6 +26,7 @@ import type {
   NodeView,
   Series,
   Summary,
+  TopicName,
   TopicView,
   UndecidedView,
 } from './views.ts'
@@ -60,7 +61,9 @@ export interface DeliveryMonitor {
   series(reference: string): Series
   withLastHour(view: DestinationView): DestinationRowView
   /** All topics, by url. */
-  topics(): Promise<readonly TopicView[]>
+  topicNames(): readonly TopicName[]
+  /** A topic with what its destinations have got; undefined where there is none. */
+  topic(url: string, overview: Overview): TopicView | undefined
   deadLetters(reference: string, page?: PageOf): Promise<readonly DeadLetterView[]>
   /** Undecided events of the destination's topic. */
   undecided(reference: string, page?: PageOf): Promise<readonly UndecidedView[]>
@@ -92,6 +95,7 @@ export class ModuleMonitor implements DeliveryMonitor {
   readonly #samples = new Samples()
   readonly #rates = new LiveRates()
   readonly #tail: NotificationTail
+  readonly #topics: TopicViews
   readonly #watchers = new Set<(overview: Overview) => void>()
   readonly #stopping = new AbortController()
   #isWatching = false
@@ -109,6 +113,7 @@ export class ModuleMonitor implements DeliveryMonitor {
           logger.warn({ err: error }, 'the monitor cannot read the outbox')
       },
     )
+    this.#topics = new TopicViews(parts.registry)
     this.#tail = new NotificationTail(db, schema, parts.registry)
   }
 
@@ -164,8 +169,12 @@ export class ModuleMonitor implements DeliveryMonitor {
     return { ...view, lastHour: this.#samples.lastHour(view.reference, Date.now()) }
   }
 
-  async topics(): Promise<readonly TopicView[]> {
-    return topicViews(this.#parts.registry, (await this.#current()).destinations)
+  topicNames(): readonly TopicName[] {
+    return this.#topics.names
+  }
+
+  topic(url: string, { destinations }: Overview): TopicView | undefined {
+    return this.#topics.view(url, destinations)
   }
 
   async deadLetters(

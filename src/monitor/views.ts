@@ -123,10 +123,13 @@ export interface TriggerView {
   readonly criteria?: string
 }
 
-export interface TopicView {
+export interface TopicName {
   readonly reference: string
   readonly id: string
   readonly url: string
+}
+
+export interface TopicView extends TopicName {
   readonly status: string
   readonly organization?: string
   readonly triggers: readonly TriggerView[]

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { forbidden, OperationOutcomeError } from '@medplum/core'
 import express from 'express'
-import { consoleRouter } from '../../../src/console/index.ts'
+import type { SessionView } from '../../../src/console/api-views.ts'
+import { consoleRouter, type ConsoleRouter } from '../../../src/console/index.ts'
 import { expressHost } from '../../../src/http/express.ts'
 import { kafkaTopicDestination } from '../../../src/module.ts'
 import { FhirClient } from '../../helpers/fhir-client.ts'
@@ -12,7 +13,9 @@ import { testDatabase } from '../../helpers/postgres.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 
 /** A service whose proxy names the reader in a header. Who is called `reader` may not change anything, and nobody but `admin` may read destinations. */
-async function service(t: TestContext): Promise<{ url: string; fhir: FhirClient }> {
+async function service(
+  t: TestContext,
+): Promise<{ url: string; fhir: FhirClient; router: ConsoleRouter }> {
   const { pool, connectionString } = await testDatabase(t)
   const app = express()
   const listener = app.listen(0, '127.0.0.1')
@@ -60,7 +63,7 @@ async function service(t: TestContext): Promise<{ url: string; fhir: FhirClient 
       resolve()
     })
   })
-  return { url: `${origin}/ops/delivery`, fhir }
+  return { url: `${origin}/ops/delivery`, fhir, router }
 }
 
 const as = (user: string) => ({
@@ -80,12 +83,10 @@ describe('the console in an Express service', () => {
         body: '{"status":"off"}',
       })
     assert.equal((await get('/destinations', '')).status, 401)
-    assert.deepEqual(await (await get('/session', 'reader')).json(), {
-      mayWrite: false,
-      canSignOut: false,
-      operations: ['status', 'preflight'],
-      hasHealth: false,
-    })
+    const session = (await (await get('/session', 'reader')).json()) as SessionView
+    const { mayWrite, canSignOut, hasHealth, operations } = session
+    assert.deepEqual([mayWrite, canSignOut, hasHealth], [false, false, false])
+    assert.ok(operations.includes('preflight'))
     assert.equal((await get('/destinations', 'reader')).status, 200)
     assert.equal((await get('/destinations/a/settings', 'reader')).status, 403)
     assert.equal((await get('/destinations/a/settings', 'admin')).status, 200)
@@ -101,12 +102,12 @@ describe('the console in an Express service', () => {
     assert.equal((await pause('admin')).status, 200)
     assert.equal((await fhir.status('a')).state, 'off')
     assert.equal((await get('/resource?reference=Patient/1', 'admin')).status, 404)
-    const session = await fetch(`${url}/api/session`, {
+    const signIn = await fetch(`${url}/api/session`, {
       method: 'POST',
       headers: as('admin'),
       body: '{"secret":"x"}',
     })
-    assert.equal(session.status, 404)
+    assert.equal(signIn.status, 404)
   })
 
   it('pages, searches and refuses wrong numbers', async (t) => {
@@ -143,7 +144,7 @@ describe('the console in an Express service', () => {
   })
 
   it('streams an answer whenever it has changed, and ends when the router is closed', async (t) => {
-    const { url, fhir } = await service(t)
+    const { url, fhir, router } = await service(t)
     const response = await fetch(`${url}/api/destinations/a`, {
       headers: { ...as('reader'), accept: 'text/event-stream' },
     })
@@ -169,5 +170,12 @@ describe('the console in an Express service', () => {
       headers: { ...as('reader'), accept: 'text/event-stream' },
     })
     assert.equal(missing.status, 404)
+    const last = await fetch(`${url}/api/tail`, {
+      headers: { ...as('reader'), accept: 'text/event-stream' },
+    })
+    router.close()
+    // It would never end by itself.
+    assert.match(await last.text(), /event: tail\ndata: \[\]/)
+    assert.equal((await fetch(`${url}/api/session`, { headers: as('reader') })).status, 503)
   })
 })
