@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { benchCapture } from './capture.ts'
+import { benchConsole } from './console.ts'
 import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
 import { benchKafka } from './kafka/suite.ts'
@@ -18,7 +19,7 @@ const quick = args.includes('--quick')
 const json = args.includes('--json')
 const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka', 'observability']
+const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka', 'observability', 'console']
 const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
@@ -108,5 +109,10 @@ if (asked.includes('observability')) {
   const figures = await benchObservability({ rounds, events: quick ? 5000 : 50_000 })
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
   await keep(figures, 'observability.jsonl', true)
+}
+if (asked.includes('console')) {
+  const figures = await benchConsole({ rounds, events: quick ? 5000 : 50_000 })
+  print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
+  await keep(figures, 'console.jsonl', true)
 }
 process.exit(0)

@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier'
 import { differencesPage } from './fhirpath-differences.ts'
 import type { Command } from '../src/cli/command.ts'
 import { commands } from '../src/cli/run-command.ts'
+import { consoleRoutes } from '../src/console/routes.ts'
 import { errorCodes } from '../src/errors.ts'
 import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka-causes.ts'
 import { kafkaParameterNames, kafkaParameters } from '../src/kafka/parameter-table.ts'
@@ -36,6 +37,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
     'differences',
     'notification',
   ],
+  'docs/console.md': ['console-routes'],
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
   'docs/operations.md': ['fhir-commands'],
@@ -97,6 +99,18 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
         .flatMap((suite) => Object.values(suite))
         .flatMap((area) => Object.values(area))
         .flatMap((row) => (row.verdict === 'same' ? [] : [[row.here, row.statement, row.because]])),
+    ),
+  'console-routes': () =>
+    markdownTable(
+      ['route', 'right', 'does', 'query'],
+      consoleRoutes.map(({ method, path, right, doc, query = {}, isLive }) => [
+        `${method} \`${path}\`${isLive ? ' (live)' : ''}`,
+        right,
+        doc,
+        Object.entries(query)
+          .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
+          .join(' '),
+      ]),
     ),
   'criteria-functions': () =>
     [...functionArities.keys()]

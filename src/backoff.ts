@@ -12,7 +12,15 @@ export function jitteredMs(
   return Math.min(firstMs * 2 ** (attempt - 1), longestMs) * (0.5 + random() / 2)
 }
 
+/** Longest wait after so many failures, of what waits for the database or Kafka. */
+export function longestBackoffMs(attempt: number): number {
+  return Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs)
+}
+
+const firstBackoffMs = 100
+const maxBackoffMs = 30_000
+
 /** {@link jitteredMs} of what waits for the database or Kafka: 50 to 100 milliseconds after the first failure, up to 15,000 to 30,000. */
 export function backoffMs(attempt: number, random?: () => number): number {
-  return Math.round(jitteredMs(attempt, 100, 30_000, random))
+  return Math.round(jitteredMs(attempt, firstBackoffMs, maxBackoffMs, random))
 }

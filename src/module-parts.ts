@@ -14,6 +14,7 @@ import { fromPg } from './host/sql-tx.ts'
 import type { CommitHooks, FhirHost, SqlTx } from './host/types.ts'
 import { allowedPlaces, type AllowedPlaces } from './kafka/allowed-places.ts'
 import { ProducerPool } from './kafka/producer-pool.ts'
+import { ModuleMonitor } from './monitor/delivery-monitor.ts'
 import type { Logger } from './observability/logger.ts'
 import { defaultMaxDestinations, ModuleMetrics } from './observability/module-metrics.ts'
 import { NodeFigures } from './observability/node-figures.ts'
@@ -54,6 +55,7 @@ export interface Parts {
   readonly undecided: UndecidedQueue
   readonly janitor: OutboxJanitor
   readonly warnings: DestinationWarnings
+  readonly monitor: ModuleMonitor
   readonly telemetry: Telemetry
   /** Where the host has given a registry. */
   readonly metrics: ModuleMetrics | undefined
@@ -145,6 +147,15 @@ export function wireParts(
     logger,
     telemetry,
   })
+  const monitor = new ModuleMonitor({
+    db,
+    schema,
+    registry,
+    presence,
+    undecided,
+    lanes: () => lanes.lanes,
+    logger,
+  })
   const hooks = commitHooks({
     schema,
     host,
@@ -153,6 +164,7 @@ export function wireParts(
     telemetry,
     deliverBestEffort: (events) => {
       bestEffort.deliver(events)
+      monitor.handedOver(events)
     },
     wakeLanes,
     announceOwnTypes: async (moves) => {
@@ -193,6 +205,7 @@ export function wireParts(
     undecided,
     janitor,
     warnings: new DestinationWarnings(registry, logger, catalogue),
+    monitor,
     telemetry,
     metrics,
     allowed,

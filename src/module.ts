@@ -12,6 +12,7 @@ import { outboxSchema, type OutboxSchema } from './outbox/schema.ts'
 import { loadSecretSource, type SecretSource } from './resources/secrets.ts'
 import { DestinationPreflight } from './preflight/destination-preflight.ts'
 import { preflightBeforeWrite } from './preflight/preflight-before-write.ts'
+import type { DeliveryMonitor } from './monitor/delivery-monitor.ts'
 import { preflightOperations } from './preflight/preflight-operation.ts'
 import { subscriptionTopicType } from './resources/subscription-topic-type.ts'
 import { topicDestinationType } from './resources/topic-destination-type.ts'
@@ -27,6 +28,8 @@ import { wireParts, type Parts } from './module-parts.ts'
 export interface TopicDestinationModule extends FhirServerModule {
   /** Events whose criteria could not be decided. To be used between `start` and `stop`. */
   readonly undecided: UndecidedEvents
+  /** How delivery goes, for a console. To be used between `start` and `stop`. */
+  readonly monitor: DeliveryMonitor
 }
 
 /** Sends the changes of a FHIR server's resources to Kafka.
@@ -124,12 +127,17 @@ class KafkaTopicDestination implements TopicDestinationModule {
       }),
     ]) {
       host.registerOperation(operation)
+      parts.monitor.registered(operation)
     }
     host.addCommitHooks(hooks)
   }
 
   get undecided(): UndecidedEvents {
     return this.#registered.undecided
+  }
+
+  get monitor(): DeliveryMonitor {
+    return this.#registered.monitor
   }
 
   get #registered(): Parts {
@@ -161,6 +169,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
       undecided,
       janitor,
       warnings,
+      monitor,
       installation,
       telemetry,
       metrics,
@@ -182,6 +191,7 @@ class KafkaTopicDestination implements TopicDestinationModule {
     lanes.start()
     undecided.start()
     janitor.start()
+    monitor.start()
   }
 
   #warnOfRights(): void {
@@ -217,10 +227,12 @@ class KafkaTopicDestination implements TopicDestinationModule {
         undecided,
         janitor,
         warnings,
+        monitor,
         metrics,
       } = this.#parts
       metrics?.detach()
       warnings.stop()
+      monitor.stop()
       await undecided.stop()
       await registry.stop()
       await janitor.stop()

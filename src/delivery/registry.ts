@@ -110,6 +110,11 @@ export class Registry {
     return this.#topicsByUrl.get(url)
   }
 
+  /** All stored topics, active or not, by url. */
+  get topics(): ReadonlyMap<string, SubscriptionTopic> {
+    return this.#topicsByUrl
+  }
+
   /** The topics that are matched: active, and somebody listens. By url. */
   get matchedTopics(): ReadonlyMap<string, SubscriptionTopic> {
     return this.#indexed

@@ -212,6 +212,10 @@ export const logLines: Readonly<Record<string, LogLine>> = {
     'metrics are without cluster-wide series: the database does not answer',
     database,
   ),
+  'monitor-failed': warn(
+    'the monitor cannot read the outbox',
+    'Nothing for delivery; the console shows figures again when the database answers.',
+  ),
   'request-refused': warn(
     'a request was refused for now',
     'The client should try again. When it goes on: look at the database.',

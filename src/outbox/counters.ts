@@ -59,7 +59,7 @@ export interface BestEffortCounts {
   readonly lastErrors?: readonly DeliveryError[]
 }
 
-interface StatusRow {
+export interface StatusRow {
   readonly kind: DestinationKind
   readonly delivered: string
   readonly failed_attempts: string
@@ -173,7 +173,7 @@ function ownQueues(schema: OutboxSchema): string {
 }
 
 /** Why the newest undecided event of the destination `d` is so, with the version of its resource, and that some were not kept (`c`, `o`). Index: `undecided_event_topic_id`. */
-function undecidedErrors(schema: OutboxSchema): string {
+export function undecidedErrors(schema: OutboxSchema): string {
   const resource = `u.resource_type || '/' || u.resource_id || coalesce('/_history/' || u.version_id, '')`
   const newest = `select u.error, u.at from (${ownQueues(schema)}) q, lateral (
       select ${resource} || ': ' || u.error as error, u.at from ${schema.undecidedEvent} u where u.topic_id = q.topic_id order by u.at desc limit 1) u`
@@ -183,7 +183,7 @@ function undecidedErrors(schema: OutboxSchema): string {
             from (${newest} union all ${notKept}) e`
 }
 
-function toStatus(row: StatusRow): DeliveryStatus {
+export function toStatus(row: StatusRow): DeliveryStatus {
   return {
     kind: row.kind,
     delivered: Number(row.delivered),

@@ -51,16 +51,20 @@ export async function readDeliveryCounts(
   }
 }
 
-/** SQL: of the destination `d`. Events that are settled already are passed from `low` on; `limit 1` makes the planner walk the index
- *  `event_topic_id_id`. */
+/** SQL: of the destination `d`. */
 function oldestAge(schema: OutboxSchema): string {
-  return `coalesce(greatest(0, (
-    select extract(epoch from clock_timestamp() - min(f.at))::float8
+  return `coalesce(greatest(0, extract(epoch from clock_timestamp() - ${oldestEventAt(schema)})::float8), 0)`
+}
+
+/** SQL: when the first unsettled event of the destination `d` was written; null when there is none. Events that are settled already are passed from
+ *  `low` on; `limit 1` makes the planner walk the index `event_topic_id_id`. */
+export function oldestEventAt(schema: OutboxSchema): string {
+  return `(select min(f.at)
       from ${schema.source} s, lateral (
         select e.at from ${schema.event} e
          where e.topic_id = s.topic_id and e.id > d.low and ${isInStretch} and not ${isSettled}
          order by e.id limit 1) f
-     where s.destination_id = d.id and d.kind = 'kafka-at-least-once')), 0)`
+     where s.destination_id = d.id and d.kind = 'kafka-at-least-once')`
 }
 
 function toCounts({ kind, ...counts }: CountsRow): DeliveryCounts {

@@ -18,6 +18,11 @@ export interface NodePresence {
   onNotice(callback: (topicIds: readonly number[]) => void): void
 }
 
+/** This node as operators know it: host and process. */
+export function nodeName(): string {
+  return `${hostname()}:${process.pid}`
+}
+
 /** Writes a node, named for operators by host and process.
  *  @param leaseMs for how long it is present; absent: as long as it holds the lock of its id
  *  @returns its number */
@@ -29,7 +34,7 @@ export async function registerNode(
   const { rows } = await db.query<{ id: number }>(
     `insert into ${schema.node} (name, lease_until)
      values ($1, clock_timestamp() + make_interval(secs => $2)) returning id`,
-    [`${hostname()}:${process.pid}`, leaseMs === undefined ? null : leaseMs / 1000],
+    [nodeName(), leaseMs === undefined ? null : leaseMs / 1000],
   )
   const [node] = rows
   if (!node) throw new Error('the node was not written')
@@ -43,6 +48,24 @@ export function presentNodes(schema: OutboxSchema): string {
       where locktype = 'advisory' and granted and objsubid = 2 and objid::bigint between 1 and 2147483647
         and classid::bigint = ${schema.lockKey}::bigint & 4294967295
         and database = (select oid from pg_database where datname = current_database())`
+}
+
+export interface PresentNode {
+  readonly nodeId: number
+  readonly name: string
+  readonly startedAt: Date
+  /** At-least-once destinations that it leads. */
+  readonly destinations: number
+}
+
+/** The nodes that are present, by name. */
+export async function listNodes(db: SqlTx, schema: OutboxSchema): Promise<readonly PresentNode[]> {
+  const { rows } = await db.query<PresentNode>(
+    `select n.id as "nodeId", n.name, n.started_at as "startedAt",
+            (select count(*)::int from ${schema.destination} d where d.leader = n.id) as destinations
+       from ${schema.node} n where n.id in (${presentNodes(schema)}) order by n.name, n.id`,
+  )
+  return rows
 }
 
 /** Forgets nodes that are not present any more. A fresh one may not have come to its lock yet. Call it each minute. */

@@ -3,14 +3,26 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import knex, { type Knex } from 'knex'
 import { TopicDestinationError } from '../errors.ts'
 import type { FhirServerModule } from '../host/types.ts'
+import {
+  consoleRouter,
+  type ConsoleFhirRequest,
+  type ConsoleOptions,
+  type ConsoleRouter,
+} from '../console/index.ts'
+import type { TopicDestinationModule } from '../module.ts'
+import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
+import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
+import { parseTarget } from '../rest/request-url.ts'
+import { toRestRequest } from '../rest/rest-request.ts'
+import type { Caller, RestRequest, RoutedResponse } from '../rest/routing.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
-import type { Caller } from '../rest/routing.ts'
 import { HealthProbe } from '../topology/health/health-probe.ts'
 import { readTopology } from '../topology/read-topology.ts'
 import { createApp } from './http/app.ts'
 import { assertMayListen, Authenticator } from './http/auth.ts'
 import { capabilityStatement } from './http/capability-statement.ts'
+import { ServerConsole } from './http/console.ts'
 import { HttpListener } from './http/http-listener.ts'
 import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
 import { checkedInteger, readServerSettings } from './options.ts'
@@ -64,8 +76,10 @@ class Server implements ReferenceServer {
   readonly #modules: FhirServerModule[] = []
   readonly #callers = new WeakMap<FhirRepository, Caller>()
   readonly #createdAt = new Date()
+  readonly #topologyHealth: HealthProbe | undefined
   readonly #probes: ServerProbes
   #listener: HttpListener | undefined
+  #console: ConsoleRouter | undefined
   #capabilities: CapabilityStatement | undefined
   #opened: Promise<string> | undefined
   #closed: Promise<void> | undefined
@@ -87,10 +101,11 @@ class Server implements ReferenceServer {
       authenticator,
       principalOf: (repository) => this.#callers.get(repository)?.principal,
     })
+    this.#topologyHealth = options.topology && healthProbe(options.topology)
     this.#probes = new ServerProbes({
       database,
       isOpen: () => this.#isOpen,
-      topology: options.topology && healthProbe(options.topology),
+      topology: this.#topologyHealth,
     })
   }
 
@@ -116,11 +131,8 @@ class Server implements ReferenceServer {
       baseUrl: () => this.url,
       isOpen: () => this.#isOpen,
       capabilityStatement: () => this.#capabilityStatement(),
-      route: async (request, caller) => {
-        const repository = new KnexRepository(this.#context, caller)
-        this.#callers.set(repository, caller)
-        return dispatch(this.#router, this.#types, toFhirRequest(request), repository)
-      },
+      console: () => this.#console,
+      route: async (request, caller) => this.#route(request, caller),
     })
     this.#listener = await HttpListener.bind(app, host, port)
   }
@@ -129,6 +141,29 @@ class Server implements ReferenceServer {
     if (this.#opened) throw new Error(`${module.name} must be loaded before listen().`)
     module.register(this.host)
     this.#modules.push(module)
+  }
+
+  serveConsole(
+    module: Pick<TopicDestinationModule, 'monitor'>,
+    options: Pick<ConsoleOptions, 'health'> = {},
+  ): void {
+    if (this.#opened) throw new Error('The console must be set up before listen().')
+    const baseUrl = (): string => this.url
+    const access = new ServerConsole({
+      ...this.#options,
+      authenticator: this.#authenticator,
+      baseUrl,
+    })
+    const probe = this.#topologyHealth
+    this.#console = consoleRouter({
+      ...(probe && { health: () => probe.check() }),
+      ...options,
+      module,
+      logger: this.#logger,
+      authorize: (request) => access.authorize(request),
+      ...(this.#authenticator.isRequired ? { signIn: access } : {}),
+      fhir: async (request) => this.#answerConsole(request),
+    })
   }
 
   listen(): Promise<string> {
@@ -156,6 +191,7 @@ class Server implements ReferenceServer {
   /** In the order that loses nothing: requests end first, then the modules that send what they caused, then the pool. */
   async #close(timeoutMs: number): Promise<void> {
     await this.#opened?.catch(() => undefined)
+    this.#console?.close()
     await this.#listener?.close(timeoutMs)
     this.#isOpen = false
     await this.#probes.close()
@@ -165,6 +201,28 @@ class Server implements ReferenceServer {
       stop.status === 'rejected' ? [stop.reason as unknown] : [],
     )
     if (failures.length > 0) throw new AggregateError(failures, 'A module did not stop.')
+  }
+
+  async #route(request: RestRequest, caller: Caller): Promise<RoutedResponse> {
+    const repository = new KnexRepository(this.#context, caller)
+    this.#callers.set(repository, caller)
+    return dispatch(this.#router, this.#types, toFhirRequest(request), repository)
+  }
+
+  /** As if the request of the console had come from its caller. */
+  async #answerConsole(request: ConsoleFhirRequest): Promise<Answer> {
+    const { url, headers, principal } = request
+    try {
+      const restRequest = toRestRequest(request, parseTarget(url), await request.readBody())
+      const caller = { clientBaseUrl: this.url, ...(principal ? { principal } : {}) }
+      const { response, interaction } = await this.#route(restRequest, caller)
+      return answerOf(response, interaction, headers, this.url)
+    } catch (error) {
+      const outcome = outcomeOfError(error)
+      if (statusOf(outcome) >= 500)
+        this.#logger.error({ err: error }, 'a request failed unexpectedly')
+      return answerOfOutcome(outcome)
+    }
   }
 
   #capabilityStatement(): CapabilityStatement {

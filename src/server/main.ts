@@ -28,32 +28,32 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
     logger,
   })
   stops.push(() => server.close(settings.stopTimeoutMs))
-  server.load(
-    kafkaTopicDestination({
-      database: databaseUrl,
-      baseUrl: server.url,
-      schema: settings.outboxSchema,
-      plainSecrets: settings.plainSecrets,
-      criteriaElementCheck: settings.criteriaElementCheck,
-      strictAidbox: settings.strictAidbox,
-      cloudEventsHeaders: settings.cloudEventsHeaders,
-      transactionalIdPrefix: settings.transactionalIdPrefix,
-      stopTimeoutMs: settings.stopTimeoutMs,
-      ...topology,
-      ...(settings.allowedTokenEndpoints === undefined
-        ? {}
-        : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
-      logger,
-      ...(registry ? { metrics: { registry } } : {}),
-      secretCheckIntervalMs: settings.secretCheckIntervalMs,
-      ...(settings.vaultConfigPath === undefined
-        ? {}
-        : { vaultConfigPath: settings.vaultConfigPath }),
-      ...(settings.allowedBootstrapServers === undefined
-        ? {}
-        : { allowedBootstrapServers: settings.allowedBootstrapServers.split(',') }),
-    }),
-  )
+  const module = kafkaTopicDestination({
+    database: databaseUrl,
+    baseUrl: server.url,
+    schema: settings.outboxSchema,
+    plainSecrets: settings.plainSecrets,
+    criteriaElementCheck: settings.criteriaElementCheck,
+    strictAidbox: settings.strictAidbox,
+    cloudEventsHeaders: settings.cloudEventsHeaders,
+    transactionalIdPrefix: settings.transactionalIdPrefix,
+    stopTimeoutMs: settings.stopTimeoutMs,
+    ...topology,
+    ...(settings.allowedTokenEndpoints === undefined
+      ? {}
+      : { allowedTokenEndpoints: settings.allowedTokenEndpoints.split(',') }),
+    logger,
+    ...(registry ? { metrics: { registry } } : {}),
+    secretCheckIntervalMs: settings.secretCheckIntervalMs,
+    ...(settings.vaultConfigPath === undefined
+      ? {}
+      : { vaultConfigPath: settings.vaultConfigPath }),
+    ...(settings.allowedBootstrapServers === undefined
+      ? {}
+      : { allowedBootstrapServers: settings.allowedBootstrapServers.split(',') }),
+  })
+  server.load(module)
+  if (settings.console) server.serveConsole(module)
   const url = await server.listen()
   process.stdout.write(`FHIR server ready at ${url}\n`)
 }

@@ -48,6 +48,7 @@ export interface ServerSettings {
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
+  readonly console: boolean
   readonly metrics: boolean
   readonly metricsToken: string | undefined
   readonly topologyFile: string | undefined
@@ -189,6 +190,12 @@ const variables = {
     kind: 'text',
     default: 'fhir-topic-destination',
     doc: 'First part of every transactional.id.',
+  },
+  console: {
+    name: 'CONSOLE',
+    kind: 'boolean',
+    default: true,
+    doc: 'Whether /console serves the console, for whoever may call the FHIR service.',
   },
   metrics: {
     name: 'METRICS',

@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
 import type { FhirHost, FhirServerModule } from '../host/types.ts'
+import type { ConsoleOptions } from '../console/index.ts'
+import type { TopicDestinationModule } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { MetricsText } from './http/metrics-route.ts'
 import type { TopologyFile } from '../topology/catalogue.ts'
@@ -58,6 +60,13 @@ export interface ReferenceServer extends AsyncDisposable {
   /** Registers a module, which is started by `listen()` and stopped by `close()`.
    *  @throws Error once `listen()` was called */
   load(module: FhirServerModule): void
+  /** Serves the console of a loaded module at /console, for whoever may use the FHIR service.
+   *  @param options health: default is that of the option topology
+   *  @throws Error once `listen()` was called */
+  serveConsole(
+    module: Pick<TopicDestinationModule, 'monitor'>,
+    options?: Pick<ConsoleOptions, 'health'>,
+  ): void
   /** Migrates the database, starts the modules and serves requests, which answer 503 until then. Idempotent.
    *  @returns the base URL */
   listen(): Promise<string>

@@ -3,6 +3,8 @@ import type { CapabilityStatement } from '@medplum/fhirtypes'
 import express, { type Express, type Request, type Response } from 'express'
 import type { Logger } from '../../observability/logger.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../../rest/answer.ts'
+import type { ExpressHandler } from '../../http/express.ts'
+import { consolePath } from './console.ts'
 import { answerMetrics, type MetricsRouteParts } from './metrics-route.ts'
 import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
@@ -25,6 +27,8 @@ export interface AppParts extends MetricsRouteParts {
   /** False until the server listens and once it closes: requests answer 503 then. */
   readonly isOpen: () => boolean
   readonly capabilityStatement: () => CapabilityStatement
+  /** Undefined while there is none. */
+  readonly console: () => ExpressHandler | undefined
   readonly route: (request: RestRequest, caller: Caller) => Promise<RoutedResponse>
 }
 
@@ -35,6 +39,11 @@ export function createApp(parts: AppParts): Express {
   app.set('etag', false)
   app.set('query parser', false)
   app.set('trust proxy', parts.trustedProxies)
+  app.use(consolePath, async (request, response, next) => {
+    const console = parts.isOpen() ? parts.console() : undefined
+    if (console) await console(request, response, next)
+    else next()
+  })
   app.use(async (request: Request, response: Response) => {
     const probe = probeOf(request)
     if (probe) {

@@ -83,7 +83,8 @@ export function assertMayListen(host: string, authenticator: Authenticator): voi
   )
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can mean the address. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

@@ -1,0 +1,99 @@
+import { useEffect, useState } from 'preact/hooks'
+import { ApiError, apiUrl, get } from './api.ts'
+
+export interface Live<View> {
+  readonly view: View | undefined
+  readonly error: ApiError | undefined
+  /** Whether what is shown is as new as the server has it. */
+  readonly isLive: boolean
+}
+
+/** Told whenever a page goes live or stops to be. */
+export const liveListeners = new Set<(isLive: boolean) => void>()
+
+function tell(isLive: boolean): void {
+  for (const listener of liveListeners) listener(isLive)
+}
+
+/** The answer of a live route, as it changes. A page that nobody sees does not listen. */
+export function useLive<View>(path: string): Live<View> {
+  const [live, setLive] = useState<Live<View>>({ view: undefined, error: undefined, isLive: false })
+  useEffect(() => {
+    setLive((before) => ({ ...before, error: undefined }))
+    return listen(path, 'view', {
+      onEvent: (view) => {
+        setLive({ view: view as View, error: undefined, isLive: true })
+      },
+      onPause: () => {
+        setLive((before) => ({ ...before, isLive: false }))
+      },
+      onError: (error) => {
+        setLive((before) => ({ ...before, error, isLive: false }))
+      },
+    })
+  }, [path])
+  return live
+}
+
+interface Listener {
+  readonly onEvent: (data: unknown) => void
+  /** The connection is away; the browser tries again. */
+  readonly onPause?: () => void
+  readonly onError: (error: ApiError) => void
+}
+
+const retryMs = 3000
+
+/** Listens to server-sent events while the page is visible.
+ *  @returns ends it */
+export function listen(path: string, event: string, listener: Listener): () => void {
+  let source: EventSource | undefined
+  let timer: number | undefined
+  let isEnded = false
+  const close = (): void => {
+    source?.close()
+    source = undefined
+    window.clearTimeout(timer)
+  }
+  const retry = (): void => {
+    timer = window.setTimeout(open, retryMs)
+  }
+  const refused = async (): Promise<void> => {
+    close()
+    tell(false)
+    // A stream does not tell why it was refused; the same address without one does. The tail has no such answer.
+    const error = await get(event === 'view' ? path : '/session').then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    if (isEnded) return
+    if (error instanceof ApiError) listener.onError(error)
+    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) retry()
+  }
+  function open(): void {
+    close()
+    if (isEnded || document.visibilityState === 'hidden') return
+    const opened = new EventSource(apiUrl(path))
+    source = opened
+    opened.addEventListener(event, ({ data }: MessageEvent<string>) => {
+      tell(true)
+      listener.onEvent(JSON.parse(data) as unknown)
+    })
+    opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
+      close()
+      listener.onError(new ApiError(404, JSON.parse(data) as { error: string }))
+    })
+    opened.addEventListener('error', () => {
+      tell(false)
+      listener.onPause?.()
+      if (opened.readyState === EventSource.CLOSED) void refused()
+    })
+  }
+  document.addEventListener('visibilitychange', open)
+  open()
+  return () => {
+    isEnded = true
+    document.removeEventListener('visibilitychange', open)
+    close()
+  }
+}

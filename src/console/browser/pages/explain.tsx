@@ -1,0 +1,79 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { post } from '../api.ts'
+import { ParametersView, parametersOf, valueOf } from '../parts/parameters-view.tsx'
+import { useTask } from '../task.ts'
+
+/** Asks whether the topic fires on a change, and why. */
+export function Explain({ id }: { readonly id: string }): JSX.Element {
+  const [current, setCurrent] = useState('')
+  const [previous, setPrevious] = useState('')
+  const { answer, error, isBusy, run } = useTask<unknown>()
+  const submit = (event: Event): void => {
+    event.preventDefault()
+    const body = {
+      resourceType: 'Parameters',
+      parameter: [...stateParameter('current', current), ...stateParameter('previous', previous)],
+    }
+    run(() => post(`/topics/${encodeURIComponent(id)}/explain`, body))
+  }
+  const parameters = parametersOf(answer)
+  const fires = valueOf(parameters, 'fires')
+  return (
+    <section>
+      <h2 id="explain">Explain</h2>
+      <form onSubmit={submit} class="form">
+        <label for="current">Version after the change</label>
+        <textarea
+          id="current"
+          rows={3}
+          value={current}
+          placeholder="Patient/1, Patient/1/_history/3, or a resource as JSON; empty for a deletion"
+          onInput={(event) => {
+            setCurrent(event.currentTarget.value)
+          }}
+        />
+        <label for="previous">Version before it</label>
+        <textarea
+          id="previous"
+          rows={3}
+          value={previous}
+          placeholder="Empty for a creation"
+          onInput={(event) => {
+            setPrevious(event.currentTarget.value)
+          }}
+        />
+        <button type="submit" disabled={isBusy}>
+          Explain
+        </button>
+      </form>
+      <div role="status" class="answer">
+        {error && <p class="notice error">{error.message}</p>}
+        {!error && answer !== undefined && (
+          <>
+            <p class={`verdict ${fires === true ? 'is-well' : ''}`}>{verdict(fires)}</p>
+            <ParametersView parameters={parameters} />
+          </>
+        )}
+      </div>
+    </section>
+  )
+}
+
+function verdict(fires: unknown): string {
+  if (fires === true) return 'The topic fires on this change.'
+  return fires === false
+    ? 'The topic does not fire on this change.'
+    : 'It cannot be decided whether the topic fires on this change.'
+}
+
+function stateParameter(name: string, text: string): readonly object[] {
+  const trimmed = text.trim()
+  if (trimmed === '') return []
+  if (!trimmed.startsWith('{')) return [{ name, valueReference: { reference: trimmed } }]
+  try {
+    return [{ name, resource: JSON.parse(trimmed) as unknown }]
+  } catch {
+    return [{ name, resource: trimmed }]
+  }
+}

@@ -1,0 +1,50 @@
+import type { JSX } from 'preact'
+import type { NodeView } from '../../../monitor/views.ts'
+import { count, dateTime } from '../format.ts'
+import { Notice } from '../parts/notice.tsx'
+import { useSession } from '../session.ts'
+import { useRefreshed } from '../task.ts'
+import { ClusterHealth } from './cluster-health.tsx'
+
+const refreshMs = 5000
+
+/** The nodes that share the work. */
+export function NodesPage(): JSX.Element {
+  const { hasHealth } = useSession()
+  const { answer, error } = useRefreshed<{ rows: readonly NodeView[] }>('/nodes', refreshMs)
+  const nodes = answer?.rows
+  return (
+    <>
+      <h1 tabIndex={-1}>Nodes</h1>
+      {hasHealth && <ClusterHealth />}
+      {hasHealth && <h2>Nodes of this service</h2>}
+      <Notice error={error} />
+      {nodes && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of nodes">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Node</th>
+                <th scope="col">Started</th>
+                <th scope="col" class="number">
+                  Destinations it delivers
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {nodes.map(({ name, isThisNode, startedAt, destinations }) => (
+                <tr key={name}>
+                  <th scope="row">
+                    {name} {isThisNode && <span class="hint">answers you</span>}
+                  </th>
+                  <td>{dateTime(startedAt)}</td>
+                  <td class="number">{count(destinations)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,108 @@
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import type { TailEntry } from '../../../monitor/views.ts'
+import type { TailView } from '../../api-views.ts'
+import { withQuery, type ApiError } from '../api.ts'
+import { dateTime } from '../format.ts'
+import { listen } from '../live.ts'
+import { putQuery, to } from '../location.ts'
+import { Notice } from '../parts/notice.tsx'
+import { ResourceButton } from '../parts/resource-button.tsx'
+
+const shownEntries = 200
+
+/** What is sent, as it happens. */
+export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.Element {
+  const destination = query.get('destination') ?? ''
+  const [entries, setEntries] = useState<readonly TailEntry[]>([])
+  const [isHeld, setIsHeld] = useState(false)
+  const [error, setError] = useState<ApiError>()
+  useEffect(() => {
+    if (isHeld) return undefined
+    return listen(withQuery('/tail', { destination }), 'tail', {
+      onEvent: (data) => {
+        const fresh = (data as TailView).toReversed()
+        setError(undefined)
+        setEntries((before) => [...fresh, ...before].slice(0, shownEntries))
+      },
+      onError: setError,
+    })
+  }, [destination, isHeld])
+  return (
+    <>
+      <h1 tabIndex={-1}>Live tail</h1>
+      <p class="hint">
+        Notifications of at-least-once destinations as Kafka confirms them, whichever node has sent
+        them; of best effort what this node hands over. After a burst the newest are shown.
+      </p>
+      <Notice error={error} />
+      <div class="filters">
+        <input
+          type="search"
+          class="search"
+          aria-label="Id of a destination"
+          placeholder="Id of a destination"
+          value={destination}
+          onChange={(event) => {
+            setEntries([])
+            putQuery({ destination: event.currentTarget.value.trim() })
+          }}
+        />
+        <button
+          type="button"
+          aria-pressed={isHeld}
+          onClick={() => {
+            setIsHeld(!isHeld)
+          }}
+        >
+          {isHeld ? 'Go on' : 'Hold'}
+        </button>
+      </div>
+      {entries.length === 0 ? (
+        <p class="hint">Waiting for notifications …</p>
+      ) : (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Notifications, the newest first">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Change</th>
+                <th scope="col">Destination</th>
+                <th scope="col">Interaction</th>
+                <th scope="col">Resource</th>
+                <th scope="col" class="wide">
+                  Topic
+                </th>
+                <th scope="col" class="wide">
+                  State
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {entries.map((entry) => (
+                <TailRow key={`${entry.number} ${entry.at}`} entry={entry} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  )
+}
+
+function TailRow({ entry }: { readonly entry: TailEntry }): JSX.Element {
+  const id = entry.destination.slice(entry.destination.indexOf('/') + 1)
+  return (
+    <tr>
+      <td class="time">{dateTime(entry.at)}</td>
+      <td>
+        <a href={to('destinations', id)}>{id}</a>
+      </td>
+      <td>{entry.interaction}</td>
+      <td>
+        <ResourceButton reference={entry.resource} versionId={entry.versionId} />
+      </td>
+      <td class="wide hint">{entry.topicUrl}</td>
+      <td class="wide">{entry.state === 'delivered' ? 'delivered' : 'handed over'}</td>
+    </tr>
+  )
+}

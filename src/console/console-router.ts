@@ -1,0 +1,240 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OperationOutcomeError } from '@medplum/core'
+import type { ExpressHandler, HttpRequest } from '../http/express.ts'
+import { readBody } from '../http/read-body.ts'
+import { silentLogger, type Logger } from '../observability/logger.ts'
+import { moduleLogger } from '../observability/module-logger.ts'
+import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
+import type { Overview } from '../monitor/delivery-monitor.ts'
+import type { ErrorBody } from './api-views.ts'
+import { serveAsset } from './assets.ts'
+import { assertSameSite } from './cross-site.ts'
+import { ConsoleError } from './console-error.ts'
+import type { ConsoleOptions } from './console-options.ts'
+import { EventStream } from './event-stream.ts'
+import { outcomeText } from './fhir-calls.ts'
+import { findRoute, type FoundRoute } from './find-route.ts'
+import type { RouteRequest } from './routes.ts'
+import { securityHeaders } from './security-headers.ts'
+import { ConsoleSession } from './console-session.ts'
+
+/** Serves the console below the path that it is mounted at. */
+export interface ConsoleRouter extends ExpressHandler {
+  /** Ends what is live, so that the server can close. */
+  readonly close: () => void
+}
+
+const bodyLimitBytes = 5 * 1024 * 1024
+const maxStreams = 200
+
+/** The console as middleware for Express and everything that takes its middleware: `app.use('/console', consoleRouter(…))`. Pages are open to
+ *  everybody and hold nothing; all data comes from the API below `/api`, which asks `authorize` for each request. To be called when the module is
+ *  registered with its host. */
+export function consoleRouter<Request extends IncomingMessage = HttpRequest>(
+  options: ConsoleOptions<Request>,
+): ConsoleRouter {
+  // Only who mounts the router knows what stands in front of it.
+  const server = new ConsoleServer(options as unknown as ConsoleOptions)
+  const handler: ExpressHandler = async (request, response, next) => {
+    if (!(await server.answer(request, response))) next()
+  }
+  return Object.assign(handler, {
+    close: () => {
+      server.close()
+    },
+  })
+}
+
+class ConsoleServer {
+  readonly #options: ConsoleOptions
+  readonly #logger: Logger
+  readonly #session: ConsoleSession
+  readonly #streams = new Set<EventStream>()
+  #isClosed = false
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options
+    this.#logger = moduleLogger(options.logger ?? silentLogger)
+    this.#session = new ConsoleSession(options)
+    options.module.monitor.keepSamples()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const stream of this.#streams) stream.end()
+  }
+
+  /** @returns whether it is answered */
+  async answer(request: HttpRequest, response: ServerResponse): Promise<boolean> {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://console')
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
+    try {
+      if (!pathname.startsWith('/api/')) return await serveAsset(request, response, pathname)
+      response.setHeader('cache-control', 'no-store')
+      await this.#answerApi(request, response, pathname.slice('/api'.length), searchParams)
+    } catch (error) {
+      this.#refuse(response, error)
+    }
+    return true
+  }
+
+  async #answerApi(
+    request: HttpRequest,
+    response: ServerResponse,
+    path: string,
+    query: URLSearchParams,
+  ): Promise<void> {
+    if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    if (!isRead) assertSameSite(request)
+    if (path === '/session' && !isRead) {
+      await this.#session.change(request, response, await bodyOf(request))
+      return
+    }
+    const caller = await this.#options.authorize(request)
+    if (!caller) throw new ConsoleError(401, 'Sign in to use the console.')
+    if (path === '/session') {
+      sendJson(response, 200, this.#session.view(caller))
+      return
+    }
+    if (path === '/tail' && isRead) {
+      this.#streamTail(request, response, query)
+      return
+    }
+    const found = findRoute(isRead ? 'GET' : request.method, path)
+    if (found.route.right === 'write' && !caller.mayWrite) {
+      throw new ConsoleError(403, 'You may look, but not change anything.')
+    }
+    const body = isRead ? undefined : await bodyOf(request)
+    const routed = { caller, params: found.params, query, body }
+    if (found.route.isLive && request.headers.accept?.includes('text/event-stream')) {
+      await this.#streamRoute(request, response, found, routed)
+      return
+    }
+    sendJson(response, 200, await this.#handle(found, routed))
+  }
+
+  async #handle({ route }: FoundRoute, request: RouteRequest): Promise<unknown> {
+    const overview = route.method === 'GET' ? await this.#overview() : undefined
+    return route.handle(request, this.#options, overview)
+  }
+
+  async #overview(): Promise<Overview> {
+    try {
+      return await this.#options.module.monitor.overview()
+    } catch {
+      throw new ConsoleError(503, 'The database does not answer.')
+    }
+  }
+
+  /** The answer of a route, whenever it has changed. */
+  async #streamRoute(
+    request: HttpRequest,
+    response: ServerResponse,
+    { route }: FoundRoute,
+    routed: RouteRequest,
+  ): Promise<void> {
+    let sent = ''
+    const textOf = async (overview: Overview): Promise<string> =>
+      JSON.stringify(await route.handle(routed, this.#options, overview))
+    // What is wrong with the request is told with its status.
+    const first = await textOf(await this.#overview())
+    const stream = this.#open(request, response)
+    const send = (text: string): void => {
+      if (text === sent) return
+      sent = text
+      stream.send('view', text)
+    }
+    send(first)
+    stream.onEnd(
+      this.#options.module.monitor.watch((overview) => {
+        textOf(overview).then(send, (error: unknown) => {
+          // It is gone, for one.
+          stream.send('gone', JSON.stringify(errorBody(error)))
+          stream.end()
+        })
+      }),
+    )
+  }
+
+  #streamTail(request: HttpRequest, response: ServerResponse, query: URLSearchParams): void {
+    const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
+    const stream = this.#open(request, response)
+    stream.send('tail', '[]')
+    stream.onEnd(
+      this.#options.module.monitor.tail((entries) => {
+        const wanted = entries.filter(
+          (entry) =>
+            (destination === '' || entry.destination === `AidboxTopicDestination/${destination}`) &&
+            (topic === '' || entry.topicUrl === topic),
+        )
+        if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
+      }),
+    )
+  }
+
+  #open(request: HttpRequest, response: ServerResponse): EventStream {
+    if (this.#streams.size >= maxStreams) {
+      throw new ConsoleError(503, 'Too many pages are open; close some and try again.')
+    }
+    const stream = new EventStream(
+      response,
+      async () => (await this.#options.authorize(request)) !== undefined,
+    )
+    this.#streams.add(stream)
+    stream.onEnd(() => this.#streams.delete(stream))
+    return stream
+  }
+
+  #refuse(response: ServerResponse, error: unknown): void {
+    if (response.headersSent) {
+      response.destroy()
+      return
+    }
+    const status = statusOfError(error)
+    if (status >= 500 && !(error instanceof ConsoleError)) {
+      this.#logger.error({ err: error }, 'a request failed unexpectedly')
+    }
+    const canSignIn = this.#options.signIn !== undefined
+    sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
+  }
+}
+
+function statusOfError(error: unknown): number {
+  return error instanceof ConsoleError ? error.status : statusOf(outcomeOfError(error))
+}
+
+function errorBody(error: unknown): ErrorBody {
+  if (error instanceof ConsoleError) return { error: error.message }
+  return { error: outcomeText(outcomeOfError(error)) ?? 'The request failed.' }
+}
+
+/** @throws ConsoleError 400, 413, 415 */
+async function bodyOf(request: HttpRequest): Promise<unknown> {
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    throw new ConsoleError(415, 'The body must be application/json.')
+  }
+  try {
+    const body = await readBody(request, bodyLimitBytes)
+    if (!body) throw new ConsoleError(400, 'The request needs a body.')
+    return 'parsed' in body ? body.parsed : (JSON.parse(body.bytes.toString('utf8')) as unknown)
+  } catch (error) {
+    // A parser's message quotes the text.
+    if (error instanceof SyntaxError) throw new ConsoleError(400, 'The body is not JSON.')
+    if (error instanceof OperationOutcomeError) {
+      throw new ConsoleError(
+        statusOf(error.outcome),
+        outcomeText(error.outcome) ?? 'The body cannot be read.',
+      )
+    }
+    throw error
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body)
+  response.statusCode = status
+  response.setHeader('content-type', 'application/json; charset=utf-8')
+  response.setHeader('content-length', Buffer.byteLength(text))
+  response.end(text)
+}

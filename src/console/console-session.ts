@@ -1,0 +1,59 @@
+import type { ServerResponse } from 'node:http'
+import type { HttpRequest } from '../http/express.ts'
+import { isJsonObject } from '../resources/json-shapes.ts'
+import type { SessionView } from './api-views.ts'
+import { ConsoleError } from './console-error.ts'
+import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
+
+/** Signs in and out, where the console has a sign-in of its own: `POST /api/session` with the secret in the body, `DELETE /api/session`. */
+export class ConsoleSession {
+  readonly #options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>
+
+  constructor(options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>) {
+    this.#options = options
+  }
+
+  view({ mayWrite }: ConsoleCaller): SessionView {
+    const { signIn, module, health } = this.#options
+    return {
+      mayWrite,
+      canSignOut: signIn !== undefined,
+      operations: module.monitor.operations,
+      hasHealth: health !== undefined,
+    }
+  }
+
+  /** @throws ConsoleError 400, 401, 404, 405 */
+  async change(request: HttpRequest, response: ServerResponse, body: unknown): Promise<void> {
+    const { signIn } = this.#options
+    if (!signIn) throw new ConsoleError(404, 'The console has no sign-in of its own.')
+    const cookiePath = cookiePathOf(request, body)
+    if (request.method === 'DELETE') {
+      answer(response, signIn.close(cookiePath, request))
+      return
+    }
+    if (request.method !== 'POST') throw new ConsoleError(405, 'This is not possible here.')
+    const secret = isJsonObject(body) ? body['secret'] : undefined
+    if (typeof secret !== 'string' || secret === '') {
+      throw new ConsoleError(400, 'The body needs a secret.')
+    }
+    const cookie = await signIn.open(secret, cookiePath, request)
+    if (cookie === undefined)
+      throw new ConsoleError(401, 'This is not the right token or password.')
+    answer(response, cookie)
+  }
+}
+
+function answer(response: ServerResponse, cookie: string): void {
+  response.statusCode = 204
+  response.setHeader('set-cookie', cookie)
+  response.end()
+}
+
+/** Where the browser sees the console: a proxy in front may have cut off the beginning of the path. */
+function cookiePathOf(request: HttpRequest, body: unknown): string {
+  const mounted = request.baseUrl ?? ''
+  const seen = isJsonObject(body) ? body['path'] : undefined
+  const isPath = typeof seen === 'string' && /^\/[\w\-.~%/]{0,500}$/.test(seen)
+  return isPath && seen.endsWith(`${mounted}/`) ? seen : `${mounted}/`
+}

@@ -1,0 +1,196 @@
+import type { Overview } from '../monitor/delivery-monitor.ts'
+import { healths, type DestinationView } from '../monitor/views.ts'
+import { objectsIn } from '../resources/json-shapes.ts'
+import { parameterContent } from '../resources/parameter-content.ts'
+import { maskSecrets } from '../resources/secret-parameters.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
+import type {
+  DestinationDetailView,
+  DestinationSettingsView,
+  DestinationsView,
+  ListView,
+  ParameterView,
+} from './api-views.ts'
+import { ConsoleError } from './console-error.ts'
+import { fhirResource } from './fhir-calls.ts'
+import {
+  afterOf,
+  idOf,
+  listQuery,
+  objectBody,
+  pageOf,
+  pageQuery,
+  parametersBody,
+  sizeOf,
+} from './route-input.ts'
+import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
+
+/** Operations on a destination that the console offers, without `$`. */
+export const destinationOperations = ['redrive', 'discard', 'replay', 'backfill', 'cancel'] as const
+
+export const destinationRoutes: readonly ConsoleRoute[] = [
+  {
+    method: 'GET',
+    path: '/destinations',
+    query: { ...pageQuery, health: `Only those: ${healths.join(', ')}.` },
+    right: 'read',
+    isLive: true,
+    doc: 'A page of destinations, the worst first, each with its counts and events a second over the last hour, and a summary of all.',
+    handle: (request, { module }, overview) =>
+      destinations(request, required(overview), (view) => module.monitor.withLastHour(view)),
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:id',
+    right: 'read',
+    isLive: true,
+    doc: 'A destination with its counts, errors and samples of the last hour.',
+    handle: (request, { module }, overview): DestinationDetailView => {
+      const destination = destinationOf(request, required(overview))
+      return { destination, series: module.monitor.series(destination.reference) }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:id/settings',
+    right: 'read',
+    doc: 'Content and parameters of the stored resource, secrets masked, as far as the FHIR server lets the caller read it.',
+    handle: settings,
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:id/dead-letters',
+    query: listQuery,
+    right: 'read',
+    doc: 'Dead letters without resource content, the newest first.',
+    handle: async (request, { module }, overview) => {
+      const { reference } = destinationOf(request, required(overview))
+      const limit = sizeOf(request)
+      const rows = await module.monitor.deadLetters(reference, { after: afterOf(request), limit })
+      return listOf(rows, limit, ({ eventNumber }) => String(eventNumber))
+    },
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:id/undecided',
+    query: listQuery,
+    right: 'read',
+    doc: "Undecided events of the destination's topic without resource content, the oldest first.",
+    handle: async (request, { module }, overview) => {
+      const { reference } = destinationOf(request, required(overview))
+      const limit = sizeOf(request)
+      const rows = await module.monitor.undecided(reference, { after: afterOf(request), limit })
+      return listOf(rows, limit, ({ id }) => id)
+    },
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:id/status',
+    right: 'read',
+    doc: 'The answer of `$status`, a FHIR Parameters.',
+    handle: (request, { fhir }) =>
+      fhirResource(fhir, request.caller, { method: 'GET', url: `${urlOf(request)}/$status` }),
+  },
+  {
+    method: 'POST',
+    path: '/destinations/:id/status',
+    right: 'write',
+    doc: 'Pauses a destination (`{"status": "off"}`) or resumes it (`{"status": "active"}`), by a PATCH of the resource on the FHIR server.',
+    handle: setStatus,
+  },
+  {
+    method: 'POST',
+    path: '/destinations/:id/operations/:code',
+    right: 'write',
+    doc: `Calls an operation of the destination (${destinationOperations.map((code) => `\`${code}\``).join(', ')}) with a FHIR Parameters, and answers what it answers.`,
+    handle: async (request, { fhir }) => {
+      const code = destinationOperations.find((each) => each === request.params['code'])
+      if (code === undefined) throw new ConsoleError(404, 'There is no such operation.')
+      const body = parametersBody(request)
+      const url = `${urlOf(request)}/$${code}`
+      return fhirResource(fhir, request.caller, { method: 'POST', url, body })
+    },
+  },
+]
+
+function urlOf(request: RouteRequest): string {
+  return `/${destinationTypeName}/${idOf(request)}`
+}
+
+/** Routes that need an overview are called with one. */
+export function required(overview: Overview | undefined): Overview {
+  if (overview) return overview
+  throw new Error('The route was called without an overview.')
+}
+
+function destinations(
+  request: RouteRequest,
+  { summary, destinations: all }: Overview,
+  withLastHour: (view: DestinationView) => DestinationsView['rows'][number],
+): DestinationsView {
+  const search = (request.query.get('search') ?? '').toLowerCase()
+  const health = healths.find((each) => each === request.query.get('health')) ?? ''
+  const found = all.filter(
+    (view) =>
+      (health === '' || view.health === health) &&
+      [view.id, view.topicUrl, view.kafkaTopic ?? ''].some((text) =>
+        text.toLowerCase().includes(search),
+      ),
+  )
+  const page = pageOf(found, request)
+  return { ...page, rows: page.rows.map(withLastHour), summary, search, health }
+}
+
+function destinationOf(request: RouteRequest, { destinations: all }: Overview): DestinationView {
+  const id = idOf(request)
+  const found = all.find((view) => view.id === id)
+  if (found) return found
+  throw new ConsoleError(404, `There is no destination ${id}.`)
+}
+
+function listOf<Row>(
+  rows: readonly Row[],
+  limit: number,
+  nameOf: (row: Row) => string,
+): ListView<Row> {
+  const last = rows.at(-1)
+  return rows.length < limit || !last ? { rows } : { rows, next: nameOf(last) }
+}
+
+async function settings(
+  request: RouteRequest,
+  { fhir }: RouteParts,
+): Promise<DestinationSettingsView> {
+  const stored = await fhirResource(fhir, request.caller, { method: 'GET', url: urlOf(request) })
+  // A server with `plainSecrets: 'echo'` answers them in clear.
+  const resource = maskSecrets(stored)
+  const { content } = resource
+  return {
+    ...(resource.meta?.versionId === undefined ? {} : { versionId: resource.meta.versionId }),
+    content: typeof content === 'string' ? content : 'full-resource',
+    parameters: objectsIn(resource['parameter']).map(parameterView),
+  }
+}
+
+function parameterView(entry: Readonly<Record<string, unknown>>): ParameterView {
+  const { value, secretNames, isMasked } = parameterContent(entry)
+  const name = String(entry['name'])
+  const [secretName] = secretNames
+  if (secretName !== undefined) return { name, kind: 'secret-reference', value: secretName }
+  if (isMasked) return { name, kind: 'masked' }
+  return { name, kind: 'value', value: String(value) }
+}
+
+async function setStatus(request: RouteRequest, { fhir }: RouteParts): Promise<unknown> {
+  const { status } = objectBody(request)
+  if (status !== 'active' && status !== 'off') {
+    throw new ConsoleError(400, 'status must be active or off.')
+  }
+  await fhirResource(fhir, request.caller, {
+    method: 'PATCH',
+    url: urlOf(request),
+    contentType: 'application/json-patch+json',
+    body: [{ op: 'add', path: '/status', value: status }],
+  })
+  return { status }
+}

@@ -1,0 +1,68 @@
+import type { ServerResponse } from 'node:http'
+import { securityHeaders } from './security-headers.ts'
+
+/** Shorter than the idle time of the usual proxies. */
+const pingMs = 15_000
+
+/** Server-sent events on one response. A client that does not read is cut rather than written to without end. */
+export class EventStream {
+  readonly #response: ServerResponse
+  readonly #ping: NodeJS.Timeout
+  readonly #ends: (() => void)[] = []
+  #isEnded = false
+
+  /** @param onPing rejects or answers false when the client may not listen any more */
+  constructor(response: ServerResponse, onPing: () => Promise<boolean>) {
+    this.#response = response
+    response.writeHead(200, {
+      ...securityHeaders,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // nginx would keep events back.
+      'x-accel-buffering': 'no',
+    })
+    response.write('retry: 2000\n\n')
+    response.once('close', () => {
+      this.end()
+    })
+    this.#ping = setInterval(() => {
+      void this.#pingOnce(onPing)
+    }, pingMs)
+  }
+
+  /** Called once, when the stream ends. */
+  onEnd(callback: () => void): void {
+    if (this.#isEnded) callback()
+    else this.#ends.push(callback)
+  }
+
+  /** @param json one line */
+  send(event: string, json: string): void {
+    this.#write(`event: ${event}\ndata: ${json}\n\n`)
+  }
+
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    clearInterval(this.#ping)
+    this.#response.end()
+    for (const callback of this.#ends) callback()
+  }
+
+  async #pingOnce(onPing: () => Promise<boolean>): Promise<void> {
+    const mayGoOn = await onPing().catch(() => false)
+    if (mayGoOn) this.#write(': \n\n')
+    else this.end()
+  }
+
+  #write(text: string): void {
+    if (this.#isEnded) return
+    if (this.#response.writableLength > maxUnreadBytes) {
+      this.#response.destroy()
+      return
+    }
+    this.#response.write(text)
+  }
+}
+
+const maxUnreadBytes = 4 * 1024 * 1024

@@ -1,0 +1,9 @@
+export { consoleRouter, type ConsoleRouter } from './console-router.ts'
+export type { ClusterHealthView, ServiceHealthView } from './api-views.ts'
+export type {
+  ConsoleCaller,
+  ConsoleFhirAnswer,
+  ConsoleFhirRequest,
+  ConsoleOptions,
+  ConsoleSignIn,
+} from './console-options.ts'

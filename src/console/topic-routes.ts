@@ -1,0 +1,61 @@
+import { topicTypeName } from '../resources/type-names.ts'
+import type { TopicView } from '../monitor/views.ts'
+import type { Page, TopicDetailView } from './api-views.ts'
+import { ConsoleError } from './console-error.ts'
+import { required } from './destination-routes.ts'
+import { fhirResource } from './fhir-calls.ts'
+import { idOf, pageOf, pageQuery, parametersBody } from './route-input.ts'
+import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
+
+export const topicRoutes: readonly ConsoleRoute[] = [
+  {
+    method: 'GET',
+    path: '/topics',
+    query: pageQuery,
+    right: 'read',
+    isLive: true,
+    doc: 'A page of topics by url, with their triggers and how many events their destinations have got.',
+    handle: (request, { module: { monitor } }, overview): Page<TopicView> => {
+      const search = (request.query.get('search') ?? '').toLowerCase()
+      const found = monitor
+        .topicNames()
+        .filter(({ url, id }) => [url, id].some((text) => text.toLowerCase().includes(search)))
+      const page = pageOf(found, request)
+      const looked = required(overview)
+      return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, looked) ?? []) }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/topics/:id',
+    right: 'read',
+    isLive: true,
+    doc: 'A topic with its destinations.',
+    handle: (request, { module: { monitor } }, overview): TopicDetailView => {
+      const id = idOf(request)
+      const looked = required(overview)
+      const name = monitor.topicNames().find((each) => each.id === id)
+      const topic = name && monitor.topic(name.url, looked)
+      if (!topic) throw new ConsoleError(404, `There is no topic ${id}.`)
+      const destinations = looked.destinations.filter(({ topicUrl }) => topicUrl === topic.url)
+      return { topic, destinations }
+    },
+  },
+  ...(['explain', 'dry-run'] as const).map((code): ConsoleRoute => ({
+    method: 'POST',
+    path: `/topics/:id/${code}`,
+    right: 'read',
+    doc: `Calls \`$${code}\` of the topic with a FHIR Parameters, and answers what it answers. The FHIR server decides what the caller may ask.`,
+    handle: (request, parts) => callOperation(code, request, parts),
+  })),
+]
+
+async function callOperation(
+  code: string,
+  request: RouteRequest,
+  { fhir }: RouteParts,
+): Promise<unknown> {
+  const body = parametersBody(request)
+  const url = `/${topicTypeName}/${idOf(request)}/$${code}`
+  return fhirResource(fhir, request.caller, { method: 'POST', url, body })
+}

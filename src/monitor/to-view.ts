@@ -1,0 +1,121 @@
+import { longestBackoffMs } from '../backoff.ts'
+import type { Registry } from '../delivery/registry.ts'
+import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import type { LaneView } from '../observability/module-metrics.ts'
+import { nodeName } from '../outbox/node-presence.ts'
+import { destinationState } from '../status/destination-state.ts'
+import { diagnose } from './health.ts'
+import { healths, type DestinationView, type Health, type Summary } from './views.ts'
+
+export interface ViewContext {
+  readonly nowMs: number
+  /** Of this node; undefined while it is not present. */
+  readonly nodeId: number | undefined
+  readonly deliveredPerSecond: number | undefined
+  /** Of this node. */
+  readonly lane: LaneView | undefined
+}
+
+export function destinationView(
+  overview: DestinationOverview,
+  registry: Registry,
+  { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
+): DestinationView {
+  const { reference, leader } = overview
+  const { row, destination } = registry.destinations.get(reference) ?? {}
+  const state = destinationState(registry, reference)
+  return {
+    reference,
+    id: reference.slice(reference.indexOf('/') + 1),
+    kind: overview.kind,
+    topicUrl: row?.topicUrl ?? '',
+    ...(row && row.organization !== '' ? { organization: row.organization } : {}),
+    ...(destination ? { kafkaTopic: destination.kafkaTopic } : {}),
+    status: state.status,
+    ...diagnose(overview, state, nowMs),
+    counts: {
+      delivered: overview.delivered,
+      failedAttempts: overview.failedAttempts,
+      inProcess: overview.inProcess,
+      queued: overview.queued,
+      dead: overview.dead,
+      undecided: overview.undecided,
+      notKept: overview.notKept,
+      notFired: overview.notFired,
+      discarded: overview.discarded,
+      lost: overview.lost,
+    },
+    ...(deliveredPerSecond === undefined ? {} : { deliveredPerSecond }),
+    ...optionalTime('oldestQueuedAt', overview.oldestEventAt),
+    errors: overview.lastErrors.map(({ message, timestamp }) => ({
+      message,
+      at: timestamp.toISOString(),
+    })),
+    ...(leader ? { leader: { name: leader.name, isThisNode: leader.nodeId === nodeId } } : {}),
+    ...(lane
+      ? {
+          lane: {
+            isConnected: lane.isConnected,
+            failures: lane.failures,
+            waitsUpToMs: lane.failures === 0 ? 0 : longestBackoffMs(lane.failures),
+          },
+        }
+      : {}),
+    startedAt: overview.startedAt.toISOString(),
+    ...optionalTime('lastActivityAt', overview.touchedAt),
+    lastEventNumber: overview.lastEventNumber,
+    ...(overview.exactlyOnce === undefined ? {} : { exactlyOnce: overview.exactlyOnce }),
+    ...(overview.exactlyOnceFault === undefined
+      ? {}
+      : { exactlyOnceFault: overview.exactlyOnceFault }),
+    ...(overview.checkpointTopic === undefined
+      ? {}
+      : { checkpointTopic: overview.checkpointTopic }),
+  }
+}
+
+function optionalTime<Name extends string>(
+  name: Name,
+  time: Date | undefined,
+): { readonly [Key in Name]?: string } {
+  // One key, which the type of the answer cannot say.
+  return time ? ({ [name]: time.toISOString() } as { readonly [Key in Name]?: string }) : {}
+}
+
+export function waitingOf({ counts }: Pick<DestinationView, 'counts'>): number {
+  return counts.queued + counts.inProcess
+}
+
+/** What is wrong first, of that what waits longest. What is well keeps its place. */
+export function worstFirst(one: DestinationView, other: DestinationView): number {
+  return (
+    healths.indexOf(one.health) - healths.indexOf(other.health) ||
+    (one.health === 'stuck' || one.health === 'behind'
+      ? (one.oldestQueuedAt ?? '9').localeCompare(other.oldestQueuedAt ?? '9')
+      : 0) ||
+    one.id.localeCompare(other.id)
+  )
+}
+
+export function summaryOf(destinations: readonly DestinationView[], nowMs: number): Summary {
+  const total = (count: (view: DestinationView) => number): number =>
+    destinations.reduce((sum, view) => sum + count(view), 0)
+  const oldest = destinations.flatMap(({ oldestQueuedAt }) => oldestQueuedAt ?? []).toSorted()[0]
+  return {
+    at: new Date(nowMs).toISOString(),
+    node: nodeName(),
+    destinations: destinations.length,
+    // One key for each health.
+    byHealth: Object.fromEntries(
+      healths.map((health) => [health, total((view) => (view.health === health ? 1 : 0))]),
+    ) as Record<Health, number>,
+    deliveredPerSecond: Number(
+      total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0).toPrecision(3),
+    ),
+    waiting: total(waitingOf),
+    dead: total(({ counts }) => counts.dead),
+    undecided: total(({ counts }) => counts.undecided),
+    lost: total(({ counts }) => counts.lost),
+    ...(oldest === undefined ? {} : { oldestQueuedAt: oldest }),
+  }
+}

@@ -1,0 +1,55 @@
+import type { Interaction } from '../host/types.ts'
+import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import type { OutboxSchema, Queryable } from './schema.ts'
+
+/** A dead letter as it is shown: without resource content. */
+export interface ListedDeadLetter {
+  readonly eventNumber: number
+  readonly topicUrl: string
+  readonly interaction: Interaction
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId: string | undefined
+  /** Time of the change. */
+  readonly at: Date
+  readonly failedAt: Date
+  readonly correlationId: string | undefined
+  /** Why Kafka can never take it. */
+  readonly error: string
+}
+
+interface Row extends ChangeRow {
+  readonly event_no: string
+  readonly url: string
+  readonly failed_at: Date
+  readonly correlation_id: string | null
+  readonly error: string
+}
+
+/** A page of the dead letters of a destination, the newest number first, below `beforeEvent`. Index: the primary key. */
+export async function listDeadLetters(
+  db: Queryable,
+  schema: OutboxSchema,
+  reference: string,
+  { beforeEvent, limit }: { readonly beforeEvent: number | undefined; readonly limit: number },
+): Promise<readonly ListedDeadLetter[]> {
+  const { rows } = await db.query<Row>(
+    `select l.event_no, t.url, l.interaction, l.resource_type, l.resource_id, l.version_id, l.at, l.failed_at, l.correlation_id, l.error
+       from ${schema.destination} d join ${schema.deadLetter} l on l.destination_id = d.id join ${schema.topic} t on t.id = l.topic_id
+      where d.reference = $1 and ($2::bigint is null or l.event_no < $2::bigint)
+      order by l.event_no desc limit $3`,
+    [reference, beforeEvent ?? null, limit],
+  )
+  return rows.map((row) => ({
+    eventNumber: Number(row.event_no),
+    topicUrl: row.url,
+    interaction: interactionsByCode[row.interaction] ?? 'update',
+    resourceType: row.resource_type,
+    resourceId: row.resource_id,
+    versionId: row.version_id ?? undefined,
+    at: row.at,
+    failedAt: row.failed_at,
+    correlationId: row.correlation_id ?? undefined,
+    error: row.error,
+  }))
+}

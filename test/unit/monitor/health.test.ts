@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { diagnose } from '../../../src/monitor/health.ts'
+import type { DestinationOverview } from '../../../src/outbox/destination-overview.ts'
+
+const nowMs = Date.parse('2026-11-26T12:00:00Z')
+const ago = (seconds: number): Date => new Date(nowMs - seconds * 1000)
+
+const quiet: DestinationOverview = {
+  destinationId: 1,
+  reference: 'AidboxTopicDestination/a',
+  kind: 'kafka-at-least-once',
+  delivered: 10,
+  failedAttempts: 0,
+  inProcess: 0,
+  queued: 0,
+  dead: 0,
+  undecided: 0,
+  notKept: 0,
+  notFired: 0,
+  discarded: 0,
+  lost: 0,
+  exactlyOnce: true,
+  exactlyOnceFault: undefined,
+  startedAt: ago(3600),
+  lastErrors: [],
+  leader: { nodeId: 1, name: 'host:1' },
+  lastFailure: undefined,
+  oldestEventAt: undefined,
+  lastEventNumber: 10,
+  touchedAt: ago(5),
+  checkpointTopic: undefined,
+  settled: { low: '0', position: '0', snapshot: '1:1:', roundPosition: null, roundSnapshot: null },
+}
+const failure = (seconds: number) => ({ message: 'No broker.', timestamp: ago(seconds) })
+const waits = (seconds: number, more: Partial<DestinationOverview> = {}) => ({
+  queued: 3,
+  oldestEventAt: ago(seconds),
+  ...more,
+})
+
+const cases: readonly (readonly [
+  string,
+  Partial<DestinationOverview>,
+  string,
+  RegExp | undefined,
+])[] = [
+  ['nothing waits', {}, 'ok', undefined],
+  ['events wait for a moment', waits(2), 'ok', undefined],
+  [
+    'the last thing was a failure',
+    waits(20, { lastFailure: failure(8), touchedAt: ago(8) }),
+    'stuck',
+    /No broker/,
+  ],
+  ['it failed, and nothing waits', { lastFailure: failure(8), touchedAt: ago(8) }, 'ok', undefined],
+  [
+    'it has delivered since the failure',
+    waits(20, { lastFailure: failure(30), touchedAt: ago(1) }),
+    'ok',
+    undefined,
+  ],
+  [
+    'a backlog that is worked off',
+    waits(300, { touchedAt: ago(1) }),
+    'behind',
+    /3 events waiting; delivery goes on/,
+  ],
+  [
+    'a backlog that stands still',
+    waits(300, { touchedAt: ago(200) }),
+    'behind',
+    /none was delivered lately/,
+  ],
+  ['nobody leads', waits(300, { leader: undefined }), 'behind', /no node delivers/],
+  [
+    'an old failure is not the present one',
+    waits(300, { lastFailure: failure(180), touchedAt: ago(180) }),
+    'behind',
+    /lately/,
+  ],
+  ['dead letters', { dead: 1 }, 'attention', /^1 dead letter\.$/],
+  ['both', { dead: 2, undecided: 1 }, 'attention', /^2 dead letters, 1 event undecided\.$/],
+  [
+    'best effort that loses',
+    { kind: 'kafka-best-effort', lost: 4, lastErrors: [failure(10)] },
+    'losing',
+    /No broker/,
+  ],
+  [
+    'best effort that has lost long ago',
+    { kind: 'kafka-best-effort', lost: 4, lastErrors: [failure(900)] },
+    'ok',
+    undefined,
+  ],
+]
+
+describe('how a destination does', () => {
+  for (const [name, facts, health, why] of cases) {
+    it(name, () => {
+      const found = diagnose({ ...quiet, ...facts }, { status: 'active', reason: undefined }, nowMs)
+      assert.equal(found.health, health)
+      if (why) assert.match(found.why ?? '', why)
+      else assert.equal(found.why, undefined)
+    })
+  }
+
+  it('is what its state says first', () => {
+    const stuck = { ...quiet, ...waits(20, { lastFailure: failure(8), touchedAt: ago(8) }) }
+    assert.deepEqual(diagnose(stuck, { status: 'error', reason: 'No topic.' }, nowMs), {
+      health: 'error',
+      why: 'No topic.',
+    })
+    assert.deepEqual(diagnose(stuck, { status: 'off', reason: undefined }, nowMs), {
+      health: 'off',
+      why: 'Paused; 3 events waiting.',
+    })
+  })
+})
