@@ -34,9 +34,10 @@ export function statusOperation(parts: StatusOperationParts): Operation {
       // Another node may have answered a change just now.
       await registry.ensureFresh()
       await flushBestEffort()
+      // Before the counts: those of a job that has ended hold all it has sent.
+      const jobs = await newestJobs(db, schema, reference)
       const counted = await readDeliveryStatus(db, schema, reference)
       if (!counted) return { outcome: notFound }
-      const jobs = await newestJobs(db, schema, reference)
       const state = destinationState(registry, reference)
       return { outcome: allOk, resource: statusParameters(counted, state, jobs) }
     },
