@@ -45,7 +45,10 @@ const module = kafkaTopicDestination({
   pollIntervalMs: 20,
   ...options,
 })
-module.register(new PgHost(new Pool({ connectionString })))
+const pool = new Pool({ connectionString })
+// The database is gone with the test.
+pool.on('error', () => process.exit(1))
+module.register(new PgHost(pool))
 await module.start()
 if (release === true) await module.undecided.release('all')
 process.stdout.write('started\n')

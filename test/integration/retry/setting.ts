@@ -103,10 +103,11 @@ export class Events {
     )
   }
 
-  /** Waits until it holds of what was told. */
+  /** Waits until it holds of what was told, for as long as something is told now and then. */
   async until(holds: (events: this) => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const look = (): void => {
+        timer.refresh()
         if (!holds(this)) return
         leave()
         resolve()
@@ -114,7 +115,7 @@ export class Events {
       const timer = setTimeout(() => {
         leave()
         const last = this.heard.slice(-10).map((event) => JSON.stringify(event))
-        reject(new Error(`Waited ${longMs} ms; the last events: ${last.join('\n')}`))
+        reject(new Error(`Nothing new within ${longMs} ms; the last events: ${last.join('\n')}`))
       }, longMs)
       const leave = (): void => {
         clearTimeout(timer)
