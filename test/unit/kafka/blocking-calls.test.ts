@@ -76,10 +76,29 @@ describe('BlockingCalls', () => {
   it('lets a client disconnect while two requests of its cluster hang', async () => {
     const calls = new Calls()
     const all = ['a', 'b', 'c'].map((name) => calls.run('request', name))
-    all.push(calls.run('local', 'disconnect'))
+    all.push(calls.run('end', 'disconnect'))
     await nextTurn()
     assert.deepEqual(calls.started, ['a', 'b', 'disconnect'])
     for (const name of ['disconnect', 'a', 'b', 'c']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('ends clients of clusters that do not answer one by one, beside one that does', async () => {
+    const calls = new Calls()
+    await calls.answer('request', 'healthy')
+    calls.noteUnreachable('dead')
+    const all = [
+      calls.run('end', 'dead 1', 'dead'),
+      calls.run('end', 'dead 2', 'dead'),
+      calls.run('end', 'unknown', 'unknown'),
+      calls.run('end', 'healthy', 'healthy'),
+      calls.run('request', 'page', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page'])
+    await calls.finish('dead 1')
+    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page', 'dead 2'])
+    for (const name of ['healthy', 'page', 'dead 2', 'unknown']) await calls.finish(name)
     await Promise.all(all)
   })
 
