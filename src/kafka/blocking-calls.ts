@@ -101,6 +101,11 @@ export class BlockingCalls {
     }
   }
 
+  /** It has answered, or has not, when it was called. */
+  isKnown(cluster: string): boolean {
+    return this.#answers.has(cluster)
+  }
+
   /** It has answered what it was asked last. */
   isAnswering(cluster: string): boolean {
     const answers = this.#answers.get(cluster)

@@ -48,7 +48,8 @@ export class NativeCalls {
       const connect = async (): Promise<void> => this.#connect(timeoutMs, calledOff, isTroubled)
       await (blockingCalls.isAnswering(this.#connectionKey)
         ? connect()
-        : connectingClients.run(connect, calledOff))
+        : // Whoever is new does not wait for those that have failed before.
+          connectingClients.run(connect, calledOff, !blockingCalls.isKnown(this.#connectionKey)))
     } catch (error) {
       this.#login?.end()
       throw error

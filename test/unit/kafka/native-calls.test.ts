@@ -57,6 +57,7 @@ class FakeClient {
 }
 
 const unanswered = Object.assign(new Error('local: timed out'), { code: kafkaCodes.timedOut })
+const refused = Object.assign(new Error('refused'), { code: kafkaCodes.topicAuthorization })
 const fails = (_askedMs: number, done: Done): void => {
   done(unanswered)
 }
@@ -117,6 +118,29 @@ describe('NativeCalls.connect', () => {
     })
     await healthy()
     for (const end of ends) end.abort(new Error('over'))
+    for (const done of held) done(unanswered)
+    await Promise.all(dead)
+  })
+
+  it('lets a cluster that is new pass those that have failed before and wait for a place', async () => {
+    for (let n = 0; n < 100; n++) {
+      await assert.rejects(callsOf(new FakeClient(fails), `known-${n}:1`).connect(1, never))
+    }
+    const held: Done[] = []
+    const over = new AbortController()
+    const dead = Array.from({ length: 100 }, (_, n) => {
+      const client = new FakeClient((_askedMs, done) => held.push(done))
+      return assert.rejects(callsOf(client, `known-${n}:1`).connect(60_000, over.signal))
+    })
+    const answering = new FakeClient((_askedMs, done) => {
+      done(null, {})
+    })
+    const isNew = callsOf(answering, 'new:1').connect(3000, never)
+    while (held.length === 0) await nextTurn()
+    // One place is given up.
+    held.shift()?.(refused)
+    await isNew
+    over.abort(new Error('over'))
     for (const done of held) done(unanswered)
     await Promise.all(dead)
   })
