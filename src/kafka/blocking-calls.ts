@@ -49,6 +49,7 @@ function isSilent({ unansweredConnects, unansweredRequests }: Answers): boolean 
 const overdueAfterMs = 3000
 /** For so long an answer shows that the next one will come. */
 const answerCountsMs = 10_000
+const maxKnown = 10_000
 
 /** Lets at most `maxCalls` blocking librdkafka calls run at a time: one to clusters that are silent, one first connect, one look-up, and of one
  *  cluster one less than all.
@@ -70,7 +71,7 @@ export class BlockingCalls {
   readonly #nowMs: () => number
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Running>()
-  /** Of every cluster that was called. */
+  /** Of the clusters that were called last. Each secret of a cluster is one more, also for a preflight. */
   readonly #answers = new Map<string, Answers>()
   #overdueAtMs = Number.NEGATIVE_INFINITY
 
@@ -140,7 +141,11 @@ export class BlockingCalls {
   }
 
   #note(cluster: string, news: Partial<Answers>): void {
-    this.#answers.set(cluster, { ...(this.#answers.get(cluster) ?? none), ...news })
+    const before = this.#answers.get(cluster) ?? none
+    this.#answers.delete(cluster)
+    const [oldest] = this.#answers.size < maxKnown ? [] : this.#answers.keys()
+    if (oldest !== undefined) this.#answers.delete(oldest)
+    this.#answers.set(cluster, { ...before, ...news })
   }
 
   #noteAnswer(kind: BlockingCallKind, cluster: string): void {

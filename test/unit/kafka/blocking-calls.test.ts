@@ -155,6 +155,19 @@ describe('BlockingCalls', () => {
     await Promise.all(all)
   })
 
+  it('forgets the cluster that was called longest ago when there are too many', () => {
+    const calls = new BlockingCalls(3)
+    calls.noteUnreachable('first')
+    calls.noteUnreachable('second')
+    for (let n = 0; n < 9998; n++) calls.noteUnreachable(`cluster ${n}`)
+    calls.noteUnreachable('first')
+    calls.noteUnreachable('last')
+    assert.deepEqual(
+      ['first', 'second', 'cluster 0', 'last'].map((cluster) => calls.isKnown(cluster)),
+      [true, false, true, true],
+    )
+  })
+
   it('lets a new cluster, and one that has answered, connect beside silent ones', async () => {
     const calls = new Calls()
     await calls.fail('connect', 'dead', noAnswer())
