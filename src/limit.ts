@@ -1,6 +1,8 @@
-/** Lets so many pieces of work go on at a time, in order. */
+/** Lets so many pieces of work go on at a time, in order; what is urgent comes before what is not. */
 export class Limit {
   #free: number
+  /** Begun before those of `#waiting`. */
+  readonly #urgent = new Set<() => void>()
   readonly #waiting = new Set<() => void>()
 
   constructor(max: number) {
@@ -9,18 +11,22 @@ export class Limit {
 
   /** Resolves, or rejects, as the work does.
    *  @param abandoned ends the wait, with its reason; work that has begun goes on */
-  async run<Result>(work: () => Promise<Result>, abandoned: AbortSignal): Promise<Result> {
-    await this.#place(abandoned)
+  async run<Result>(
+    work: () => Promise<Result>,
+    abandoned: AbortSignal,
+    isUrgent = false,
+  ): Promise<Result> {
+    await this.#place(abandoned, isUrgent ? this.#urgent : this.#waiting)
     try {
       return await work()
     } finally {
-      const [next] = this.#waiting
+      const [next] = this.#urgent.size > 0 ? this.#urgent : this.#waiting
       if (next) next()
       else this.#free++
     }
   }
 
-  async #place(abandoned: AbortSignal): Promise<void> {
+  async #place(abandoned: AbortSignal, waiting: Set<() => void>): Promise<void> {
     abandoned.throwIfAborted()
     if (this.#free > 0) {
       this.#free--
@@ -28,7 +34,7 @@ export class Limit {
     }
     await new Promise<void>((resolve, reject) => {
       const end = (): void => {
-        this.#waiting.delete(begin)
+        waiting.delete(begin)
         abandoned.removeEventListener('abort', leave)
       }
       const begin = (): void => {
@@ -39,7 +45,7 @@ export class Limit {
         end()
         reject(abandoned.reason as Error)
       }
-      this.#waiting.add(begin)
+      waiting.add(begin)
       abandoned.addEventListener('abort', leave)
     })
   }

@@ -2,8 +2,8 @@ import { isUnanswered } from './kafka-error.ts'
 import { nativeFailure } from './native-failure.ts'
 
 /** What a call waits for: `connect` until a cluster is reached, `request` for an answer of it, `checkpoint` too, but without regard to the time it was
- *  given, `lookup` for the resolver of the system, `local` for nobody. */
-export type BlockingCallKind = 'connect' | 'request' | 'checkpoint' | 'lookup' | 'local'
+ *  given, `lookup` for the resolver of the system, `end` for the threads of a client, which may be in the resolver, `local` for nobody. */
+export type BlockingCallKind = 'connect' | 'request' | 'checkpoint' | 'lookup' | 'end' | 'local'
 
 interface Call {
   readonly kind: BlockingCallKind
@@ -49,6 +49,7 @@ function isSilent({ unansweredConnects, unansweredRequests }: Answers): boolean 
 const overdueAfterMs = 3000
 /** For so long an answer shows that the next one will come. */
 const answerCountsMs = 10_000
+const maxKnown = 10_000
 
 /** Lets at most `maxCalls` blocking librdkafka calls run at a time: one to clusters that are silent, one first connect, one look-up, and of one
  *  cluster one less than all.
@@ -62,13 +63,15 @@ const answerCountsMs = 10_000
  *
  *  A checkpoint can hang for as long as the coordinator hangs, or refuses the login: for ever. Nothing ends such a call, so there is one for a cluster,
  *  and one place is kept free of them. While those that hang hold all others, it is open to clusters that have answered since. What hangs is
- *  not waited for: its cluster is silent, and another one that is silent has its turn. */
+ *  not waited for: its cluster is silent, and another one that is silent has its turn.
+ *
+ *  A resolver that does not answer keeps a client from its end for half a minute. So those of clusters that do not answer end one by one. */
 export class BlockingCalls {
   readonly #maxCalls: number
   readonly #nowMs: () => number
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Running>()
-  /** Of every cluster that was called. */
+  /** Of the clusters that were called last. Each secret of a cluster is one more, also for a preflight. */
   readonly #answers = new Map<string, Answers>()
   #overdueAtMs = Number.NEGATIVE_INFINITY
 
@@ -97,6 +100,11 @@ export class BlockingCalls {
       this.#running.delete(running)
       this.#startNext()
     }
+  }
+
+  /** It has answered, or has not, when it was called. */
+  isKnown(cluster: string): boolean {
+    return this.#answers.has(cluster)
   }
 
   /** It has answered what it was asked last. */
@@ -133,7 +141,11 @@ export class BlockingCalls {
   }
 
   #note(cluster: string, news: Partial<Answers>): void {
-    this.#answers.set(cluster, { ...(this.#answers.get(cluster) ?? none), ...news })
+    const before = this.#answers.get(cluster) ?? none
+    this.#answers.delete(cluster)
+    const [oldest] = this.#answers.size < maxKnown ? [] : this.#answers.keys()
+    if (oldest !== undefined) this.#answers.delete(oldest)
+    this.#answers.set(cluster, { ...before, ...news })
   }
 
   #noteAnswer(kind: BlockingCallKind, cluster: string): void {
@@ -183,8 +195,9 @@ export class BlockingCalls {
   #mayBegin(call: Call): boolean {
     const running = [...this.#running]
     if (running.length >= this.#maxCalls) return false
-    // Whatever hangs, a client can be disconnected.
     if (call.kind === 'local') return true
+    // Whatever else hangs, a client can be disconnected.
+    if (call.kind === 'end') return this.#mayEnd(call.cluster, running)
     const ofCluster = running.filter(({ cluster }) => cluster === call.cluster).length
     if (ofCluster >= this.#maxCalls - 1) return false
     const pace = this.#paceOf(call)
@@ -193,6 +206,11 @@ export class BlockingCalls {
     const ofKind = running.filter(({ kind }) => kind === call.kind)
     if (call.kind === 'lookup') return ofKind.length === 0
     return call.kind !== 'checkpoint' || this.#mayCheckpoint(call.cluster, pace, ofKind)
+  }
+
+  #mayEnd(cluster: string, running: readonly Running[]): boolean {
+    if (this.isAnswering(cluster)) return true
+    return !running.some((other) => other.kind === 'end' && !this.isAnswering(other.cluster))
   }
 
   #mayCheckpoint(cluster: string, pace: Pace, others: readonly Running[]): boolean {
@@ -205,7 +223,7 @@ export class BlockingCalls {
   }
 
   #paceOf({ kind, cluster }: Call): Pace {
-    if (kind === 'local' || kind === 'lookup') return 'quick'
+    if (kind === 'local' || kind === 'lookup' || kind === 'end') return 'quick'
     const answers = this.#answers.get(cluster)
     if (answers) return isSilent(answers) ? 'silent' : 'quick'
     return kind === 'connect' ? 'first' : 'quick'

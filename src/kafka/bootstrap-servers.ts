@@ -10,10 +10,30 @@ export interface BootstrapServer {
 const hostAndPort = /^(\[[0-9a-f:.]+\]|[0-9a-z._-]+):(\d{1,5})$/
 const pattern = /^(?:(\*\.|)(\[[0-9a-f:.]+\]|[0-9a-z_-][0-9a-z._-]*)|(\*)):(\d{1,5}|\*)$/
 
+/** What Confluent's tools write in front of a server, and Java's clients skip. */
+const protocolAndServer = /^(?:(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\/)?(.*)$/i
+
+/** The parts of a comma-separated list, as they are written, without the protocols in front of them. */
+export function serverTexts(text: string): readonly string[] {
+  return parts(text).map(({ server }) => server)
+}
+
+/** The protocols that stand in front of servers, in upper case. */
+export function writtenProtocols(text: string): readonly string[] {
+  return parts(text).flatMap(({ protocol }) => (protocol === undefined ? [] : [protocol]))
+}
+
+function parts(text: string): readonly { protocol: string | undefined; server: string }[] {
+  return text.split(',').map((part) => {
+    const [, protocol, server = ''] = protocolAndServer.exec(part.trim()) ?? []
+    return { protocol: protocol?.toUpperCase(), server }
+  })
+}
+
 /** The servers of a comma-separated list of host:port; undefined when it is no such list. */
 export function bootstrapServers(text: string): readonly BootstrapServer[] | undefined {
-  const servers = text.split(',').map((server) => {
-    const [, host = '', digits = ''] = hostAndPort.exec(server.trim().toLowerCase()) ?? []
+  const servers = serverTexts(text).map((server) => {
+    const [, host = '', digits = ''] = hostAndPort.exec(server.toLowerCase()) ?? []
     return { host: canonicalHost(host), port: Number(digits) }
   })
   return servers.every(({ host, port }) => host !== '' && isPort(port)) ? servers : undefined

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { endsWithin } from '../deadline.ts'
 import { Limit } from '../limit.ts'
 import { blockingCalls, type BlockingCallKind } from './blocking-calls.ts'
 import { connectionKey } from './connection-key.ts'
@@ -19,6 +20,7 @@ export class NativeCalls {
   readonly #client: ConnectableClient
   readonly #connectionKey: string
   readonly #login: ClientLogin | undefined
+  #ended: Promise<unknown> | undefined
 
   /** @param onTokenFailure gets in words why there is no new token */
   constructor(
@@ -46,7 +48,8 @@ export class NativeCalls {
       const connect = async (): Promise<void> => this.#connect(timeoutMs, calledOff, isTroubled)
       await (blockingCalls.isAnswering(this.#connectionKey)
         ? connect()
-        : connectingClients.run(connect, calledOff))
+        : // Whoever is new does not wait for those that have failed before.
+          connectingClients.run(connect, calledOff, !blockingCalls.isKnown(this.#connectionKey)))
     } catch (error) {
       this.#login?.end()
       throw error
@@ -74,7 +77,7 @@ export class NativeCalls {
       if (!calledOff.aborted && isUnanswered(nativeFailure(error).code)) {
         blockingCalls.noteUnreachable(this.#connectionKey)
       }
-      await this.run('local', (done) => {
+      await this.run('end', (done) => {
         connect.fail(error, done)
       })
       throw error
@@ -132,16 +135,16 @@ export class NativeCalls {
     )
   }
 
-  /** Gives up after `timeoutMs` what never comes back. Never rejects. */
+  /** Leaves to itself what has not ended after `timeoutMs`. A second call waits for the first one. Never rejects. */
   async disconnect(call: (done: () => void) => void, timeoutMs: number): Promise<void> {
     this.endLogin()
-    await this.run('local', (done) => {
-      const timer = setTimeout(done, timeoutMs)
+    // It has its place until it has ended, however long that takes.
+    this.#ended ??= this.run('end', (done) => {
       call(() => {
-        clearTimeout(timer)
         done(undefined)
       })
     })
+    await endsWithin(this.#ended, timeoutMs)
   }
 
   /** No token is wanted any more. */

@@ -1,4 +1,9 @@
-import { bootstrapServers, everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
+import {
+  bootstrapServers,
+  everyServer,
+  writtenProtocols,
+  type IsServerAllowed,
+} from './bootstrap-servers.ts'
 import { jaasFaults } from './jaas-faults.ts'
 import { kafkaFeatures } from './kafka-features.ts'
 import type { ParameterFault } from './parameter-fault.ts'
@@ -84,6 +89,14 @@ function bootstrapFaults(
   }
   if (servers.length > maxBootstrapServers) {
     const message = `bootstrapServers must name at most ${maxBootstrapServers} servers.`
+    return [{ parameter, message }]
+  }
+  const { securityProtocol = 'PLAINTEXT' } = values
+  const another = writtenProtocols(values.bootstrapServers).find(
+    (protocol) => protocol !== securityProtocol.toUpperCase(),
+  )
+  if (another !== undefined) {
+    const message = `bootstrapServers says ${another}://, but securityProtocol is ${securityProtocol}; write the same, or host:port alone.`
     return [{ parameter, message }]
   }
   const refused = servers.find((server) => !isAllowed(server))

@@ -113,7 +113,7 @@ export const kafkaParameters: Readonly<Record<KafkaParameterName, KafkaParameter
     ...text,
     ...aidbox,
     required: true,
-    doc: 'Comma-separated list of up to 100 host:port pairs used to find the Kafka cluster. The option allowedBootstrapServers can limit them; with AWS_MSK_IAM it must name those that have no name of Amazon MSK.',
+    doc: 'Comma-separated list of up to 100 host:port pairs used to find the Kafka cluster; securityProtocol may stand in front of each, as in SASL_SSL://host:9092. The option allowedBootstrapServers can limit them; with AWS_MSK_IAM it must name those that have no name of Amazon MSK.',
     librdkafka: [global('bootstrap.servers')],
   },
   compressionType: {

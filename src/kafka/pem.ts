@@ -5,8 +5,9 @@ export interface PemBlock {
   readonly text: string
 }
 
-// No block holds another BEGIN: without that, a text of many BEGIN lines takes quadratic time.
-const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----((?:(?!-----)[\s\S])*)-----END \1-----/g
+// No block holds another BEGIN: without that, a text of many BEGIN lines takes quadratic time. A hyphen is in headers only; a step for each character would
+// take the stack of a long text.
+const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----([^-]*(?:-[A-Za-z0-9][^-]*){0,8})-----END \1-----/g
 /** In front of the base64 of a key that OpenSSL encrypted the old way (RFC 1421). */
 const encryptionHeaders =
   /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s+DEK-Info:\s*([A-Z0-9-]+),\s*([0-9A-Fa-f]+)\s/

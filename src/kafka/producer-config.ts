@@ -1,5 +1,5 @@
 import { TopicDestinationError } from '../errors.ts'
-import { everyServer, type IsServerAllowed } from './bootstrap-servers.ts'
+import { everyServer, serverTexts, type IsServerAllowed } from './bootstrap-servers.ts'
 import type { KeyStore } from './key-store.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
@@ -128,10 +128,7 @@ function commonProperties(
 ): Properties {
   return {
     'client.id': 'fhir-topic-destination-kafka',
-    'bootstrap.servers': values.bootstrapServers
-      .split(',')
-      .map((server) => server.trim())
-      .join(','),
+    'bootstrap.servers': serverTexts(values.bootstrapServers).join(','),
     'enable.idempotence': true,
     'message.max.bytes': values.maxRequestSize ?? defaultMaxRequestSizeBytes,
     'socket.timeout.ms': timeouts.socketMs,

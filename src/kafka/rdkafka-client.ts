@@ -22,6 +22,7 @@ import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaHeader } from './producer.ts'
 import { exactTlsCause } from './tls-probe.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
+import { withoutSecrets } from './without-secrets.ts'
 
 /** A record as librdkafka takes it. */
 export interface NativeRecord {
@@ -81,7 +82,8 @@ export class RdkafkaClient {
     })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
       const { transactionalId } = config
-      const cause = causeOfLogLine(log, this.#isReady, { transactionalId })
+      const line = { ...log, message: withoutSecrets(log.message, config) }
+      const cause = causeOfLogLine(line, this.#isReady, { transactionalId })
       if (cause) void this.#report(cause, config)
     })
     this.#producer.on('event.throttle', (throttle: RdkafkaThrottle) => {

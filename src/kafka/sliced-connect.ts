@@ -7,6 +7,8 @@ type Done = (error: unknown, result?: unknown) => void
 export interface ConnectableClient {
   connect(options: { readonly timeout: number }, done: Done): unknown
   getMetadata(options: { readonly timeout: number }, done: Done): unknown
+  /** The native client. */
+  getClient(): { disconnect: (ended: () => void) => unknown }
 }
 
 /** The connect of a node-rdkafka client in parts that can be made one by one.
@@ -17,7 +19,6 @@ export class SlicedConnect {
   readonly #client: ConnectableClient
   readonly #ask: ConnectableClient['getMetadata']
   #answer: Done | undefined
-  #ended: Done = () => undefined
 
   constructor(client: ConnectableClient) {
     this.#client = client
@@ -33,8 +34,7 @@ export class SlicedConnect {
     }
     // The time is that of the metadata.
     this.#client.connect({ timeout: 0 }, (error) => {
-      if (this.#answer) this.#ended(error)
-      else done(error)
+      if (!this.#answer) done(error)
     })
   }
 
@@ -48,11 +48,15 @@ export class SlicedConnect {
     this.#answer?.(null, metadata)
   }
 
-  /** Disconnects. */
+  /** Disconnects. Done when the client has ended: node-rdkafka waits for that no longer than 10 s, and its thread is held for as long as it takes. */
   fail(error: unknown, done: Done): void {
-    this.#ended = () => {
-      done(undefined)
-    }
+    const native = this.#client.getClient()
+    const disconnect = native.disconnect.bind(native)
+    native.disconnect = (ended) =>
+      disconnect(() => {
+        ended()
+        done(undefined)
+      })
     this.#answer?.(error)
   }
 }

@@ -7,6 +7,7 @@ import { addressesOf } from './host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from './kafka-causes.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { systemAuthorities } from './system-authorities.ts'
+import { trustedContext } from './trusted-context.ts'
 
 const probeTimeoutMs = 2000
 
@@ -40,14 +41,14 @@ export async function certificateFault(
   calledOff?: AbortSignal,
 ): Promise<string | undefined> {
   const address = brokerAddress(broker)
-  const trusted = await trustOf(config)
-  if (!address || !trusted || calledOff?.aborted === true) return undefined
+  const secureContext = await trustedContext(config)
+  if (!address || !secureContext || calledOff?.aborted === true) return undefined
   return new Promise((resolve) => {
     const socket = connect({
       host: ip,
       port: address.port,
       ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-      ...trusted,
+      secureContext,
       // It is asked what is wrong, not sent anything.
       rejectUnauthorized: false,
     })

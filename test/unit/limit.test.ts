@@ -43,4 +43,21 @@ describe('Limit', () => {
     ends.get('f')?.()
     await last
   })
+
+  it('lets what is urgent go before what is not', async () => {
+    const limit = new Limit(1)
+    const begun: string[] = []
+    const never = new AbortController().signal
+    const run = async (name: string, isUrgent: boolean): Promise<void> =>
+      limit.run(
+        async () => {
+          begun.push(name)
+          await nextTurn()
+        },
+        never,
+        isUrgent,
+      )
+    await Promise.all([run('a', false), run('b', false), run('c', true), run('d', true)])
+    assert.deepEqual(begun, ['a', 'c', 'd', 'b'])
+  })
 })

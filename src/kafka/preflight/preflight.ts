@@ -2,6 +2,7 @@ import type { Metadata } from 'node-rdkafka'
 import { endsWithin } from '../../deadline.ts'
 import { silentLogger } from '../../observability/logger.ts'
 import type { AllowedPlaces } from '../allowed-places.ts'
+import { serverTexts } from '../bootstrap-servers.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
 import { checkpointPlace } from '../checkpoint-place.ts'
@@ -97,8 +98,9 @@ class Preflight {
 
   async all(): Promise<void> {
     const { bootstrapServers, kafkaTopic } = this.#subject.values
-    const brokers = bootstrapServers.split(',').map((server) => server.trim())
-    await this.#findings.step('the way to the brokers', () => this.#lookAtWays(brokers))
+    await this.#findings.step('the way to the brokers', () =>
+      this.#lookAtWays(serverTexts(bootstrapServers)),
+    )
     await this.#findings.step('the login and the topic', () => this.#withClient())
     await this.#findings.step('the right to write and the limits of the topic', () =>
       this.#lookAtLimits(kafkaTopic),

@@ -12,6 +12,7 @@ import type { ProducerConfig } from '../producer-config.ts'
 import { rdkafka } from '../rdkafka-binding.ts'
 import type { RecordPlace } from '../rdkafka-client.ts'
 import { exactTlsCause } from '../tls-probe.ts'
+import { withoutSecrets } from '../without-secrets.ts'
 import { readRefusal, roundTripFailure, unreadable } from './round-trip-failure.ts'
 
 const disconnectTimeoutMs = 3000
@@ -56,7 +57,8 @@ export class RoundTripReader {
     this.#consumer.setDefaultConsumeTimeout(consumeSliceMs)
     this.#consumer.on('event.error', () => undefined)
     this.#consumer.on('event.log', (log: RdkafkaLog) => {
-      const cause = causeOfLogLine(log, this.#isConnected)
+      const line = { ...log, message: withoutSecrets(log.message, config) }
+      const cause = causeOfLogLine(line, this.#isConnected)
       if (cause) void this.#report(cause)
     })
     this.#calls = new NativeCalls(this.#consumer, config, () => undefined)

@@ -76,10 +76,29 @@ describe('BlockingCalls', () => {
   it('lets a client disconnect while two requests of its cluster hang', async () => {
     const calls = new Calls()
     const all = ['a', 'b', 'c'].map((name) => calls.run('request', name))
-    all.push(calls.run('local', 'disconnect'))
+    all.push(calls.run('end', 'disconnect'))
     await nextTurn()
     assert.deepEqual(calls.started, ['a', 'b', 'disconnect'])
     for (const name of ['disconnect', 'a', 'b', 'c']) await calls.finish(name)
+    await Promise.all(all)
+  })
+
+  it('ends clients of clusters that do not answer one by one, beside one that does', async () => {
+    const calls = new Calls()
+    await calls.answer('request', 'healthy')
+    calls.noteUnreachable('dead')
+    const all = [
+      calls.run('end', 'dead 1', 'dead'),
+      calls.run('end', 'dead 2', 'dead'),
+      calls.run('end', 'unknown', 'unknown'),
+      calls.run('end', 'healthy', 'healthy'),
+      calls.run('request', 'page', 'healthy'),
+    ]
+    await nextTurn()
+    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page'])
+    await calls.finish('dead 1')
+    assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page', 'dead 2'])
+    for (const name of ['healthy', 'page', 'dead 2', 'unknown']) await calls.finish(name)
     await Promise.all(all)
   })
 
@@ -134,6 +153,19 @@ describe('BlockingCalls', () => {
     assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy', 'dead 2', 'hung 1'])
     for (const name of ['dead 2', 'hung 1']) await calls.finish(name)
     await Promise.all(all)
+  })
+
+  it('forgets the cluster that was called longest ago when there are too many', () => {
+    const calls = new BlockingCalls(3)
+    calls.noteUnreachable('first')
+    calls.noteUnreachable('second')
+    for (let n = 0; n < 9998; n++) calls.noteUnreachable(`cluster ${n}`)
+    calls.noteUnreachable('first')
+    calls.noteUnreachable('last')
+    assert.deepEqual(
+      ['first', 'second', 'cluster 0', 'last'].map((cluster) => calls.isKnown(cluster)),
+      [true, false, true, true],
+    )
   })
 
   it('lets a new cluster, and one that has answered, connect beside silent ones', async () => {

@@ -92,6 +92,16 @@ describe('allowedBootstrapServers', () => {
     })
   }
 
+  it('looks behind a protocol, which librdkafka does not get', () => {
+    const values = { kafkaTopic: 't', bootstrapServers: 'PLAINTEXT://kafka.example.org:9093' }
+    const of = (pattern: string): readonly unknown[] =>
+      parameterFaults(values, undefined, allowedServers([pattern]))
+    assert.deepEqual(of('kafka.example.org:9093'), [])
+    assert.equal(of('plaintext:*').length, 1)
+    const { global } = toProducerConfig(values, 'best-effort')
+    assert.equal(global['bootstrap.servers'], 'kafka.example.org:9093')
+  })
+
   it('is asked when the parameters are checked, and when a producer is built', () => {
     const values = { kafkaTopic: 't', bootstrapServers: 'kafka.example.org:9093, Evil.test:1' }
     const allowed = allowedServers(['kafka.example.org:9093'])

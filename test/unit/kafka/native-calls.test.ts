@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
 import { NativeCalls } from '../../../src/kafka/native-calls.ts'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
@@ -12,18 +13,37 @@ class FakeClient {
   readonly askedMs: number[] = []
   readonly outcomes: string[] = []
   readonly #answer: (askedMs: number, done: Done) => void
+  readonly #native: ReturnType<ConnectableClient['getClient']>
 
-  constructor(answer: (askedMs: number, done: Done) => void) {
+  constructor(
+    answer: (askedMs: number, done: Done) => void,
+    end: (ended: () => void) => void = (ended) => {
+      ended()
+    },
+  ) {
     this.#answer = answer
+    this.#native = {
+      disconnect: (ended) => {
+        this.outcomes.push('disconnected')
+        end(ended)
+      },
+    }
   }
 
   connect(options: { readonly timeout: number }, done: Done): void {
     setImmediate(() => {
       this.getMetadata(options, (error, metadata) => {
-        this.outcomes.push(error ? 'disconnected' : 'ready')
-        done(error, metadata)
+        if (!error) this.outcomes.push('ready')
+        if (!error) return done(error, metadata)
+        this.#native.disconnect(() => {
+          done(error)
+        })
       })
     })
+  }
+
+  getClient(): ReturnType<ConnectableClient['getClient']> {
+    return this.#native
   }
 
   getMetadata({ timeout }: { readonly timeout: number }, done: Done): void {
@@ -37,6 +57,7 @@ class FakeClient {
 }
 
 const unanswered = Object.assign(new Error('local: timed out'), { code: kafkaCodes.timedOut })
+const refused = Object.assign(new Error('refused'), { code: kafkaCodes.topicAuthorization })
 const fails = (_askedMs: number, done: Done): void => {
   done(unanswered)
 }
@@ -98,6 +119,58 @@ describe('NativeCalls.connect', () => {
     await healthy()
     for (const end of ends) end.abort(new Error('over'))
     for (const done of held) done(unanswered)
+    await Promise.all(dead)
+  })
+
+  it('lets a cluster that is new pass those that have failed before and wait for a place', async () => {
+    for (let n = 0; n < 100; n++) {
+      await assert.rejects(callsOf(new FakeClient(fails), `known-${n}:1`).connect(1, never))
+    }
+    const held: Done[] = []
+    const over = new AbortController()
+    const dead = Array.from({ length: 100 }, (_, n) => {
+      const client = new FakeClient((_askedMs, done) => held.push(done))
+      return assert.rejects(callsOf(client, `known-${n}:1`).connect(60_000, over.signal))
+    })
+    const answering = new FakeClient((_askedMs, done) => {
+      done(null, {})
+    })
+    const isNew = callsOf(answering, 'new:1').connect(3000, never)
+    while (held.length === 0) await nextTurn()
+    // One place is given up.
+    held.shift()?.(refused)
+    await isNew
+    over.abort(new Error('over'))
+    for (const done of held) done(unanswered)
+    await Promise.all(dead)
+  })
+
+  it('lets others pass while clients of dead clusters do not end', async () => {
+    const held: (() => void)[] = []
+    const clients = Array.from(
+      { length: 5 },
+      () => new FakeClient(fails, (ended) => held.push(ended)),
+    )
+    const dead = clients.map((client, n) =>
+      assert.rejects(callsOf(client, `unresolved-${n}:1`).connect(1, never), {
+        code: kafkaCodes.timedOut,
+      }),
+    )
+    const endings = (): number => clients.flatMap(({ outcomes }) => outcomes).length
+    while (endings() === 0) await nextTurn()
+    const answering = new FakeClient((_askedMs, done) => {
+      done(null, {})
+    })
+    const calls = callsOf(answering, 'beside:1')
+    await calls.connect(3000, never)
+    await calls.disconnect((done) => {
+      done()
+    }, 3000)
+    assert.equal(endings(), 1)
+    while (endings() < clients.length || held.length > 0) {
+      held.shift()?.()
+      await nextTurn()
+    }
     await Promise.all(dead)
   })
 

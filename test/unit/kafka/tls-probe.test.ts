@@ -92,6 +92,20 @@ describe('certificateFault', () => {
     assert.equal(await faultNow(), undefined)
   })
 
+  it('reads the authorities of the system once a minute, however many ask', async (t) => {
+    const server = await listening(t)
+    const address = addressOf(server)
+    const faultNow = async (): Promise<string | undefined> =>
+      certificateFault(address, '127.0.0.1', configOf(address))
+    const path = fileOf(t, stranger.certificate)
+    setVariables(t, { SSL_CERT_FILE: path })
+    assert.equal(await faultNow(), 'DEPTH_ZERO_SELF_SIGNED_CERT')
+    writeFileSync(path, broker.certificate)
+    assert.equal(await faultNow(), 'DEPTH_ZERO_SELF_SIGNED_CERT')
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 60_000 })
+    assert.equal(await faultNow(), undefined)
+  })
+
   it('shows no certificate of the client to whoever answers', async (t) => {
     // Up to this version the server has the certificate before the client knows whom it talks to.
     const server = await listening(t, { maxVersion: 'TLSv1.2' })
