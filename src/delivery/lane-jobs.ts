@@ -175,17 +175,18 @@ export class LaneJobs {
   }
 
   /** Sends the page of one job when it is due; the jobs take turns.
+   *  @returns whether Kafka has taken events
    *  @throws {@link KafkaError} and errors of the database: the cursor is to be read again */
-  async send(turn: JobTurn): Promise<void> {
+  async send(turn: JobTurn): Promise<boolean> {
     const doing = this.#due(turn.cursor)
-    if (!doing) return
+    if (!doing) return false
     const { batch: preparedBatch, job } = doing
     doing.batch = undefined
     // To the end of the line.
     this.#doing.delete(job.id)
     this.#doing.set(job.id, doing)
     const batch = await this.#take(doing, preparedBatch)
-    if (batch) await this.#sendBatch(doing, batch, turn)
+    return batch !== undefined && this.#sendBatch(doing, batch, turn)
   }
 
   #due(cursor: EventCursor): Doing | undefined {
@@ -200,14 +201,16 @@ export class LaneJobs {
 
   async #take(doing: Doing, batch: PreparedBatch | undefined): Promise<JobBatch | undefined> {
     try {
-      return await batch?.take()
+      const taken = await batch?.take()
+      if (!taken) doing.nextAtMs = performance.now() + pageMs
+      return taken
     } catch (error) {
       await this.#afterFailure(doing, error)
       return undefined
     }
   }
 
-  async #sendBatch(doing: Doing, batch: JobBatch, turn: JobTurn): Promise<void> {
+  async #sendBatch(doing: Doing, batch: JobBatch, turn: JobTurn): Promise<boolean> {
     const { producer, cursor, destination, checkpoint } = turn
     const { job, refused } = doing
     const events = batch.events.filter((event) => !refused.has(nameOf(event)))
@@ -222,7 +225,10 @@ export class LaneJobs {
         asked: { kind: job.kind, jobId: job.id },
       }))
       const records = numbered.map((event) => kafkaRecord(event, destination, this.#parts))
-      await cursor.jobPages.write(page)
+      if (!(await cursor.jobPages.write(page))) {
+        this.#doing.delete(job.id)
+        return false
+      }
       try {
         await producer.sendPage(records, () =>
           Promise.resolve(checkpoint.of(cursor, events.length)),
@@ -239,6 +245,7 @@ export class LaneJobs {
     const tookMs = (1000 * (events.length + page.failed)) / job.maxPerSecond
     doing.nextAtMs = Math.max(doing.nextAtMs, beganMs - maxBehindMs) + tookMs
     if (batch.isLast) this.#end(job)
+    return events.length > 0
   }
 
   #log(

@@ -1,6 +1,7 @@
 import { boundedRead } from '../../host/bounded-read.ts'
 import type { FhirHost } from '../../host/types.ts'
 import type { JobKind } from '../../outbox/jobs.ts'
+import { queuedVersions } from '../../outbox/queued-versions.ts'
 import type { OutboxSchema, Queryable } from '../../outbox/schema.ts'
 import { BackfillWork, type BackfillWorkParts } from './backfill-work.ts'
 import type { JobWork } from './job-work.ts'
@@ -38,6 +39,7 @@ export function jobWork({
     backfill: new BackfillWork({
       host: { read, ...(references && { references }) },
       registry,
+      queuedVersions: (destinationId) => queuedVersions(db, schema, destinationId),
     }),
   }
 }
