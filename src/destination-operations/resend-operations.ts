@@ -3,6 +3,7 @@ import type { Parameters } from '@medplum/fhirtypes'
 import type { Operation, OperationRequest } from '../host/types.ts'
 import { deliveredExtent } from '../outbox/delivered-pages.ts'
 import { cancelJobs } from '../outbox/jobs.ts'
+import { sendableTopics } from '../outbox/sendable-topics.ts'
 import {
   backfillOperationDefinition,
   cancelOperationDefinition,
@@ -61,6 +62,7 @@ async function replay(
   const { db, schema, options } = parts
   const extent = await deliveredExtent(db, schema, destinationId, {
     ...selection,
+    topicIds: [...(await sendableTopics(db, schema, destinationId)).keys()],
     fromEvent: selection.fromEvent ?? 1,
     toEvent: selection.toEvent ?? Number.MAX_SAFE_INTEGER,
   })
