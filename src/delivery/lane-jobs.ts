@@ -36,6 +36,7 @@ export type LaneJobsParts = Pick<
   LaneParts,
   | 'db'
   | 'schema'
+  | 'destination'
   | 'jobWork'
   | 'baseUrl'
   | 'cloudEventsHeaders'
@@ -158,19 +159,20 @@ export class LaneJobs {
   async #afterFailure(doing: Doing, error: unknown): Promise<void> {
     const { db, schema, logger } = this.#parts
     const { id, kind } = doing.job
+    const told = { destination: this.#parts.destination.reference, job: id, kind }
     doing.batch = undefined
     doing.failures++
     doing.nextAtMs = performance.now() + backoffMs(doing.failures)
     const isOver = error instanceof JobCannotGoOn
-    if (isOver) logger.warn({ err: error, job: id, kind }, 'a job has failed')
-    else logger.warn({ err: error, job: id, kind }, 'a job waits')
+    if (isOver) logger.warn({ ...told, cause: error.message }, 'a job has failed')
+    else logger.warn({ ...told, err: error }, 'a job waits')
     try {
       if (isOver) {
         await failJob(db, schema, id, error.message)
         this.#doing.delete(id)
       } else await noteJobError(db, schema, id, 'The next events cannot be read; will retry.')
     } catch (noted) {
-      logger.warn({ err: noted, job: id }, 'cannot write down how a job goes')
+      logger.warn({ ...told, err: noted }, 'cannot write down how a job goes')
     }
   }
 
@@ -264,7 +266,8 @@ export class LaneJobs {
 
   #end({ id, kind }: Job): void {
     this.#doing.delete(id)
-    this.#parts.logger.info({ job: id, kind }, 'a job has ended')
+    const { destination, logger } = this.#parts
+    logger.info({ destination: destination.reference, job: id, kind }, 'a job has ended')
   }
 }
 

@@ -19,6 +19,8 @@ export interface JobWorksParts {
 
 /** A lane waits for it: a host that hangs must not stop live events for long. */
 const readTimeoutMs = 2000
+/** Nobody waits, but the job has to tell why it does not get on. */
+const listTimeoutMs = 30_000
 
 /** What each kind of job does. */
 export function jobWork({
@@ -30,9 +32,10 @@ export function jobWork({
 }: JobWorksParts): Readonly<Record<JobKind, JobWork>> {
   const bounds = { timeoutMs: readTimeoutMs, signal }
   const { history } = host
-  const read = boundedRead((references, tx) => host.read(references, tx), bounds)
-  const readVersions = history && boundedRead((references) => history.read(references), bounds)
-  const references = host.references?.bind(host)
+  const read = boundedRead(host.read.bind(host), bounds)
+  const readVersions = history && boundedRead(history.read.bind(history), bounds)
+  const listing = { timeoutMs: listTimeoutMs, signal }
+  const references = host.references && boundedRead(host.references.bind(host), listing)
   return {
     redrive: new RedriveWork(db, schema),
     replay: new ReplayWork({ db, schema, readVersions }),

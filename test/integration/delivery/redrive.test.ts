@@ -142,6 +142,8 @@ describe('$redrive of dead letters', () => {
       lines.filter(({ message }) => message.startsWith('Kafka does not take')),
       [],
     )
+    const [ended] = lines.filter(({ message }) => message === 'a job has ended')
+    assert.equal(ended?.fields['destination'], 'AidboxTopicDestination/d')
     const records = await consumeRecords(bootstrapServers, kafkaTopic, 4)
     assert.deepEqual(
       records.map((record) => told(record).number),
