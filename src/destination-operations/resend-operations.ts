@@ -12,7 +12,12 @@ import {
 import { refusal } from '../resources/issue.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { notImplemented } from '../rest/outcomes.ts'
-import { inputNames, OperationInput, unprocessable } from '../topic-operations/operation-input.ts'
+import {
+  inputNames,
+  OperationInput,
+  refusedParameter,
+  unprocessable,
+} from '../topic-operations/operation-input.ts'
 import { askedDestination, beginJob, maxPerSecondOf } from './asked-destination.ts'
 import type { DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
@@ -126,5 +131,9 @@ async function cancel(
   const { db, schema, lookForJobs } = parts
   const ended = await cancelJobs(db, schema, destinationId, id === undefined ? id : String(id))
   lookForJobs()
+  if (id !== undefined && ended.length === 0) {
+    const text = `No job ${id} of this destination is running; $status shows the newest ones.`
+    throw refusedParameter('job', 'not-found', text)
+  }
   return { resourceType: 'Parameters', parameter: ended.map(jobParameter) }
 }

@@ -12,6 +12,7 @@ import type { TopicDestination } from '../../resources/topic-destination.ts'
 import {
   prepared,
   type BatchLimits,
+  type JobBatch,
   type JobEvent,
   type JobWork,
   type PreparedBatch,
@@ -57,16 +58,17 @@ export class ReplayWork implements JobWork {
         ? await this.#withContent(wanted, urls, maxBytes)
         : withoutContent(wanted, urls)
     const last = wanted[looked - 1]
+    if (!last) return prepared(endOf(job))
     const missing = looked - events.length
     return prepared({
       events,
-      position: last ? String(last.eventNumber) : job.position,
+      position: String(last.eventNumber),
       passedOver: 0,
       failed: missing,
       ...(missing > 0 && {
         error: 'The content of an event is neither in the log nor in the history.',
       }),
-      isLast: last === undefined,
+      isLast: false,
     })
   }
 
@@ -92,6 +94,19 @@ export class ReplayWork implements JobWork {
     if (!readVersions || events.length === 0) return new Map()
     const found = await readVersions(events.map(versionReference))
     return new Map([...found].map(([reference, version]) => [reference, JSON.stringify(version)]))
+  }
+}
+
+/** What is not recorded any more has failed. */
+function endOf({ position, total = 0, sent, failed }: Job): JobBatch {
+  const forgotten = Math.max(0, total - sent - failed)
+  return {
+    events: [],
+    position,
+    passedOver: 0,
+    failed: forgotten,
+    ...(forgotten > 0 && { error: 'The record of delivered events has gone meanwhile.' }),
+    isLast: true,
   }
 }
 

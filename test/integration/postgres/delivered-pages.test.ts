@@ -105,6 +105,31 @@ describe('what was delivered', () => {
     assert.deepEqual(extent, { count: 26, firstEvent: 15, lastEvent: 40 })
   })
 
+  it('that is forgotten while it is replayed counts as failed', async (t) => {
+    const { db, schema, destinationId } = await delivered(t, 'references')
+    const job = await createJob(db, schema, {
+      destinationId,
+      kind: 'replay',
+      selection: { fromEvent: 1, toEvent: 40 },
+      maxPerSecond: 1000,
+      position: '0',
+      total: 40,
+    })
+    assert.ok(job)
+    await forgetDelivered(db, schema, 0)
+    const work = new ReplayWork({ db, schema, readVersions: undefined })
+    const half = { ...job, position: '20', sent: 19, failed: 1 }
+    const batch = await (await work.prepare(half, destination, limits)).take()
+    assert.deepEqual(batch, {
+      events: [],
+      position: '20',
+      passedOver: 0,
+      failed: 20,
+      error: 'The record of delivered events has gone meanwhile.',
+      isLast: true,
+    })
+  })
+
   it('of which references are kept holds no event in the log, and gets its content from the history', async (t) => {
     const outbox = await delivered(t, 'references')
     const { db, schema, destinationId } = outbox
