@@ -36,6 +36,7 @@ export type LaneJobsParts = Pick<
   LaneParts,
   | 'db'
   | 'schema'
+  | 'destination'
   | 'jobWork'
   | 'baseUrl'
   | 'cloudEventsHeaders'
@@ -158,34 +159,36 @@ export class LaneJobs {
   async #afterFailure(doing: Doing, error: unknown): Promise<void> {
     const { db, schema, logger } = this.#parts
     const { id, kind } = doing.job
+    const told = { destination: this.#parts.destination.reference, job: id, kind }
     doing.batch = undefined
     doing.failures++
     doing.nextAtMs = performance.now() + backoffMs(doing.failures)
     const isOver = error instanceof JobCannotGoOn
-    if (isOver) logger.warn({ err: error, job: id, kind }, 'a job has failed')
-    else logger.warn({ err: error, job: id, kind }, 'a job waits')
+    if (isOver) logger.warn({ ...told, cause: error.message }, 'a job has failed')
+    else logger.warn({ ...told, err: error }, 'a job waits')
     try {
       if (isOver) {
         await failJob(db, schema, id, error.message)
         this.#doing.delete(id)
       } else await noteJobError(db, schema, id, 'The next events cannot be read; will retry.')
     } catch (noted) {
-      logger.warn({ err: noted, job: id }, 'cannot write down how a job goes')
+      logger.warn({ ...told, err: noted }, 'cannot write down how a job goes')
     }
   }
 
   /** Sends the page of one job when it is due; the jobs take turns.
+   *  @returns whether Kafka has taken events
    *  @throws {@link KafkaError} and errors of the database: the cursor is to be read again */
-  async send(turn: JobTurn): Promise<void> {
+  async send(turn: JobTurn): Promise<boolean> {
     const doing = this.#due(turn.cursor)
-    if (!doing) return
+    if (!doing) return false
     const { batch: preparedBatch, job } = doing
     doing.batch = undefined
     // To the end of the line.
     this.#doing.delete(job.id)
     this.#doing.set(job.id, doing)
     const batch = await this.#take(doing, preparedBatch)
-    if (batch) await this.#sendBatch(doing, batch, turn)
+    return batch !== undefined && this.#sendBatch(doing, batch, turn)
   }
 
   #due(cursor: EventCursor): Doing | undefined {
@@ -200,14 +203,16 @@ export class LaneJobs {
 
   async #take(doing: Doing, batch: PreparedBatch | undefined): Promise<JobBatch | undefined> {
     try {
-      return await batch?.take()
+      const taken = await batch?.take()
+      if (!taken) doing.nextAtMs = performance.now() + pageMs
+      return taken
     } catch (error) {
       await this.#afterFailure(doing, error)
       return undefined
     }
   }
 
-  async #sendBatch(doing: Doing, batch: JobBatch, turn: JobTurn): Promise<void> {
+  async #sendBatch(doing: Doing, batch: JobBatch, turn: JobTurn): Promise<boolean> {
     const { producer, cursor, destination, checkpoint } = turn
     const { job, refused } = doing
     const events = batch.events.filter((event) => !refused.has(nameOf(event)))
@@ -222,7 +227,10 @@ export class LaneJobs {
         asked: { kind: job.kind, jobId: job.id },
       }))
       const records = numbered.map((event) => kafkaRecord(event, destination, this.#parts))
-      await cursor.jobPages.write(page)
+      if (!(await cursor.jobPages.write(page))) {
+        this.#doing.delete(job.id)
+        return false
+      }
       try {
         await producer.sendPage(records, () =>
           Promise.resolve(checkpoint.of(cursor, events.length)),
@@ -239,6 +247,7 @@ export class LaneJobs {
     const tookMs = (1000 * (events.length + page.failed)) / job.maxPerSecond
     doing.nextAtMs = Math.max(doing.nextAtMs, beganMs - maxBehindMs) + tookMs
     if (batch.isLast) this.#end(job)
+    return events.length > 0
   }
 
   #log(
@@ -257,7 +266,8 @@ export class LaneJobs {
 
   #end({ id, kind }: Job): void {
     this.#doing.delete(id)
-    this.#parts.logger.info({ job: id, kind }, 'a job has ended')
+    const { destination, logger } = this.#parts
+    logger.info({ destination: destination.reference, job: id, kind }, 'a job has ended')
   }
 }
 

@@ -224,10 +224,13 @@ export class Lane {
     this.#producer.noteUse()
     this.#isSending = true
     try {
-      await this.#jobs.send({ producer, cursor, destination, checkpoint: this.#checkpoint })
+      if (await this.#jobs.send({ producer, cursor, destination, checkpoint: this.#checkpoint }))
+        this.#failures = 0
     } catch (error) {
       this.#isCursorOld = true
-      throw error
+      if (!isKafkaError(error) || error.kind !== 'poison') throw error
+      // Known from now on; events of the log must not wait for it.
+      await cursor.recordFailure(1, error.message)
     } finally {
       this.#isSending = false
     }

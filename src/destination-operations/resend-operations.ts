@@ -3,6 +3,7 @@ import type { Parameters } from '@medplum/fhirtypes'
 import type { Operation, OperationRequest } from '../host/types.ts'
 import { deliveredExtent } from '../outbox/delivered-pages.ts'
 import { cancelJobs } from '../outbox/jobs.ts'
+import { sendableTopics } from '../outbox/sendable-topics.ts'
 import {
   backfillOperationDefinition,
   cancelOperationDefinition,
@@ -11,7 +12,12 @@ import {
 import { refusal } from '../resources/issue.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { notImplemented } from '../rest/outcomes.ts'
-import { inputNames, OperationInput, unprocessable } from '../topic-operations/operation-input.ts'
+import {
+  inputNames,
+  OperationInput,
+  refusedParameter,
+  unprocessable,
+} from '../topic-operations/operation-input.ts'
 import { askedDestination, beginJob, maxPerSecondOf } from './asked-destination.ts'
 import type { DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
@@ -61,6 +67,7 @@ async function replay(
   const { db, schema, options } = parts
   const extent = await deliveredExtent(db, schema, destinationId, {
     ...selection,
+    topicIds: [...(await sendableTopics(db, schema, destinationId)).keys()],
     fromEvent: selection.fromEvent ?? 1,
     toEvent: selection.toEvent ?? Number.MAX_SAFE_INTEGER,
   })
@@ -124,5 +131,9 @@ async function cancel(
   const { db, schema, lookForJobs } = parts
   const ended = await cancelJobs(db, schema, destinationId, id === undefined ? id : String(id))
   lookForJobs()
+  if (id !== undefined && ended.length === 0) {
+    const text = `No job ${id} of this destination is running; $status shows the newest ones.`
+    throw refusedParameter('job', 'not-found', text)
+  }
   return { resourceType: 'Parameters', parameter: ended.map(jobParameter) }
 }

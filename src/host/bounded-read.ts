@@ -1,17 +1,15 @@
-import type { FhirHost } from './types.ts'
-
 export interface ReadBounds {
   readonly timeoutMs: number
   /** Nobody waits for the answer any more. */
   readonly signal: AbortSignal
 }
 
-/** The host's read, given up when it takes too long or the signal is aborted: it rejects, and what the host answers later is dropped. */
-export function boundedRead(
-  read: FhirHost['read'],
+/** A read of the host, given up when it takes too long or the signal is aborted: it rejects, and what the host answers later is dropped. */
+export function boundedRead<Asked extends readonly unknown[], Answer>(
+  read: (...asked: Asked) => Promise<Answer>,
   { timeoutMs, signal }: ReadBounds,
-): FhirHost['read'] {
-  return async (references, tx) => {
+): (...asked: Asked) => Promise<Answer> {
+  return async (...asked) => {
     let timer: NodeJS.Timeout | undefined
     let onAbort = (): void => undefined
     const givenUp = new Promise<never>((_resolve, reject) => {
@@ -25,7 +23,7 @@ export function boundedRead(
       }, timeoutMs)
     })
     try {
-      return await Promise.race([read(references, tx), givenUp])
+      return await Promise.race([read(...asked), givenUp])
     } finally {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)

@@ -1,6 +1,7 @@
 import { interactionsByCode, type ChangeRow, type OutboxEvent } from './event-page.ts'
 import { createJob, type JobSelection } from './jobs.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { isSendable } from './sendable-topics.ts'
 
 /** An event that was set aside, with the number that it keeps. */
 export interface DeadLetter extends OutboxEvent {
@@ -30,6 +31,12 @@ const isSelected = `l.destination_id = $1
   and l.at >= coalesce(to_timestamp(($2::jsonb->>'fromMs')::float8 / 1000), l.at)
   and l.at < coalesce(to_timestamp((($2::jsonb->>'toMs')::float8 + 1) / 1000), 'infinity')
   and ($2::jsonb->>'error' is null or position(lower($2::jsonb->>'error') in lower(l.error)) > 0)`
+
+/** SQL condition on dead letters `l`. */
+function isOfSendable(schema: OutboxSchema): string {
+  return `exists (select from ${schema.destination} d, ${schema.topic} t
+                   where d.id = l.destination_id and t.id = l.topic_id and ${isSendable(schema)})`
+}
 
 interface DeadLetterRow extends ChangeRow {
   readonly event_no: string
@@ -61,7 +68,7 @@ export async function readDeadLetters(
     `select event_no, event_id as id, topic_id, url, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent, body
        from (select l.*, t.url, row_number() over in_order as place, sum(coalesce(octet_length(l.body), 0)) over in_order as bytes
                from (select * from ${schema.deadLetter} l
-                      where ${isSelected} and l.event_no > $3 and l.failed_at <= $4 order by l.event_no limit $5) l
+                      where ${isSelected} and ${isOfSendable(schema)} and l.event_no > $3 and l.failed_at <= $4 order by l.event_no limit $5) l
                join ${schema.topic} t on t.id = l.topic_id
              window in_order as (order by l.event_no rows unbounded preceding)) measured
       where place = 1 or bytes <= $6 order by event_no`,
@@ -83,6 +90,7 @@ export async function readDeadLetters(
   }))
 }
 
+/** How many can be sent again. */
 export async function countDeadLetters(
   db: Queryable,
   schema: OutboxSchema,
@@ -90,21 +98,27 @@ export async function countDeadLetters(
   selection: JobSelection,
 ): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
-    `select count(*)::int as count from ${schema.deadLetter} l where ${isSelected}`,
+    `select count(*)::int as count from ${schema.deadLetter} l where ${isSelected} and ${isOfSendable(schema)}`,
     [destinationId, JSON.stringify(selection)],
   )
   return rows[0]?.count ?? 0
 }
 
 /** Forgets dead letters; `$status` counts them as discarded. No redrive runs meanwhile: it may have sent one of them just now, so for the time of
- *  the transaction its place is taken.
- *  @returns how many; undefined when a redrive is running, or there is no such destination */
+ *  the transaction its place is taken, and the destination's row is locked.
+ *  @returns how many; undefined when a redrive is running or was cancelled and has a page under way, or there is no such destination */
 export async function discardDeadLetters(
   tx: Queryable,
   schema: OutboxSchema,
   destinationId: number,
   selection: JobSelection,
 ): Promise<number | undefined> {
+  // Of one that was cancelled a page may be on its way to Kafka.
+  const held = await tx.query<{ is_sending: boolean }>(
+    `select coalesce(job_page->>'kind' = 'redrive', false) as is_sending from ${schema.destination} where id = $1 for no key update`,
+    [destinationId],
+  )
+  if (held.rows[0]?.is_sending !== false) return undefined
   const place = await createJob(tx, schema, {
     destinationId,
     kind: 'redrive',

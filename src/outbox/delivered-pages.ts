@@ -79,6 +79,8 @@ export function recordDeadLetters(schema: OutboxSchema, delivered: string): stri
 
 /** Which delivered events are meant, by number and by the time of their change; all inclusive. */
 export interface DeliveredRange {
+  /** Of these queues only. */
+  readonly topicIds: readonly number[]
   readonly fromEvent: number
   readonly toEvent: number
   /** Milliseconds since 1970. */
@@ -146,9 +148,10 @@ function eventsOf({ first_event_no: first, events }: PageRow): DeliveredEvent[] 
 }
 
 function isInRange(
-  { eventNumber, at }: DeliveredEvent,
-  { fromEvent, toEvent, fromMs, toMs }: DeliveredRange,
+  { eventNumber, topicId, at }: DeliveredEvent,
+  { topicIds, fromEvent, toEvent, fromMs, toMs }: DeliveredRange,
 ): boolean {
+  if (!topicIds.includes(topicId)) return false
   if (eventNumber < fromEvent || eventNumber > toEvent) return false
   return at.getTime() >= (fromMs ?? -Infinity) && at.getTime() <= (toMs ?? Infinity)
 }
@@ -165,15 +168,15 @@ export async function deliveredExtent(
   db: Queryable,
   schema: OutboxSchema,
   destinationId: number,
-  { fromEvent, toEvent, fromMs, toMs }: DeliveredRange,
+  { topicIds, fromEvent, toEvent, fromMs, toMs }: DeliveredRange,
 ): Promise<DeliveredExtent | undefined> {
   const { rows } = await db.query<{ count: string; first: string | null; last: string | null }>(
     `select count(*) as count, min(number) as first, max(number) as last
-       from (select p.first_event_no + e.place - 1 as number, (e.entry->>6)::bigint as at
+       from (select p.first_event_no + e.place - 1 as number, (e.entry->>1)::int as topic_id, (e.entry->>6)::bigint as at
                from ${schema.deliveredPage} p, json_array_elements(p.events::json) with ordinality e (entry, place)
               where p.destination_id = $1 and p.last_event_no >= $2 and p.first_event_no <= $3) delivered
-      where number between $2 and $3 and at >= coalesce($4::bigint, at) and at <= coalesce($5::bigint, at)`,
-    [destinationId, fromEvent, toEvent, fromMs ?? null, toMs ?? null],
+      where number between $2 and $3 and at >= coalesce($4::bigint, at) and at <= coalesce($5::bigint, at) and topic_id = any ($6::int[])`,
+    [destinationId, fromEvent, toEvent, fromMs ?? null, toMs ?? null, topicIds],
   )
   const [row] = rows
   if (row?.first == null || row.last === null) return undefined

@@ -54,13 +54,19 @@ export class JobPages {
     return this.#page
   }
 
-  /** Before its transaction is committed. */
-  async write(page: JobPage): Promise<void> {
-    await this.#row.update({
+  /** Before its transaction is committed. The job is locked behind the row: who has ended it sees no page, or is seen here.
+   *  @returns false when the job is not running any more: nothing of the page must be sent */
+  async write(page: JobPage): Promise<boolean> {
+    const { isRunning } = await this.#row.update<{ isRunning: boolean }>({
       assignments: 'job_page = $5::jsonb',
-      values: [JSON.stringify(page)],
+      values: [JSON.stringify(page), page.jobId],
+      complete: (update) => `with d as (${update} returning d.id),
+        asked as (select j.state from ${this.#schema.job} j join d on d.id = j.destination_id where j.id = $6 for share of j)
+        select coalesce((select state = 'running' from asked), false) as "isRunning" from d`,
     })
     this.#page = page
+    if (!isRunning) await this.drop()
+    return isRunning
   }
 
   /** Its transaction was not committed, and never will be. */

@@ -36,7 +36,7 @@ export interface Job {
   readonly sent: number
   /** Refused by Kafka, or without content. */
   readonly failed: number
-  /** Looked at and not selected. */
+  /** Looked at and not selected, or on its way as an event of the log. */
   readonly passedOver: number
   /** The newest of what went wrong. */
   readonly error: string | undefined

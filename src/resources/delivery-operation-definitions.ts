@@ -16,7 +16,12 @@ const jobParts: OperationDefinitionParameter[] = [
     'decimal',
     'Events that Kafka refused, whose content is gone, or whose criteria could not be evaluated.',
   ),
-  outParameter('passedOver', 0, 'decimal', 'Backfill: resources that the topic does not select.'),
+  outParameter(
+    'passedOver',
+    0,
+    'decimal',
+    'Backfill: resources that the topic does not select, or that came as an event meanwhile.',
+  ),
   outParameter('maxPerSecond', 1, 'integer', 'Most events a second.'),
   outParameter('error', 0, 'string', 'The newest of what went wrong.'),
   outParameter('startTimestamp', 1, 'dateTime', 'When it was asked for, UTC.'),

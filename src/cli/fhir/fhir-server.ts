@@ -35,6 +35,13 @@ export class FhirServer {
     }
     this.#baseUrl = url.replace(/\/+$/, '')
     this.#token = options.text('token') ?? io.env['FHIR_TOKEN']
+    // The error of fetch would quote it.
+    if (this.#token !== undefined && !/^[\u0021-\u007E]+$/.test(this.#token)) {
+      throw new TopicDestinationError(
+        'KTD_REQUEST',
+        'The token is empty, or has characters that no header can have, such as a line break.',
+      )
+    }
   }
 
   /** @param path behind the base URL, or a whole URL of a link
@@ -52,7 +59,7 @@ export class FhirServer {
     const url = path.startsWith('http') ? path : `${this.#baseUrl}/${path}`
     // A link to another server must not get the token.
     const isOwn = url.startsWith(`${this.#baseUrl}/`)
-    const answer = await this.#fetch(url, {
+    const { answer, text } = await this.#fetch(url, {
       method,
       headers: {
         accept: 'application/fhir+json',
@@ -62,19 +69,19 @@ export class FhirServer {
       signal: AbortSignal.timeout(timeoutMs),
       ...(body !== undefined && { body }),
     })
-    const text = await answer.text()
     const resource = parsed(text)
     if (answer.ok && resource) return resource
-    const why = resource ? reasonsOf(resource) : ''
+    const why = resource ? reasonsOf(resource) : answer.ok ? 'This is not FHIR in JSON.' : ''
     throw new TopicDestinationError(
       'KTD_REQUEST',
       `${method} ${url} answered ${answer.status}${why === '' ? '.' : `: ${why}`}`,
     )
   }
 
-  async #fetch(url: string, init: RequestInit): Promise<Response> {
+  async #fetch(url: string, init: RequestInit): Promise<{ answer: Response; text: string }> {
     try {
-      return await fetch(url, init)
+      const answer = await fetch(url, init)
+      return { answer, text: await answer.text() }
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
       const why = cause instanceof Error ? cause.message : String(cause)

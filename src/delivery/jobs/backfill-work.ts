@@ -19,7 +19,11 @@ import {
 export interface BackfillWorkParts {
   readonly host: Pick<FhirHost, 'read' | 'references'>
   readonly registry: Pick<Registry, 'destinations' | 'topicByUrl' | 'audiences'>
+  /** Versions that wait in the queue of a destination, by reference; undefined: too many. */
+  readonly queuedVersions: (destinationId: number) => Promise<QueuedVersions | undefined>
 }
+
+type QueuedVersions = ReadonlyMap<string, ReadonlySet<string | null>>
 
 /** What is known of one resource. */
 interface Decision {
@@ -33,7 +37,9 @@ interface Decision {
  *
  *  **Never back in time.** A resource is decided while the lane does something else, but read again in the lane's turn, right before it is sent, and
  *  decided again when it has changed. What the lane has delivered until then was committed, so the state that is read then is at least as new;
- *  what is committed later is delivered later. So no consumer gets an older version after a newer one.
+ *  what is committed later is delivered later. What was committed before and still waits in the queue must go first: a resource of which only
+ *  other versions wait ends the batch before it, and one whose version waits is passed over, because it comes as that event. So no consumer gets an older version
+ *  after a newer one.
  *
  *  A trigger selects the state as if it had just come to be: it is asked with `%current` and without `%previous`, whatever interactions it is
  *  on. One that is on deletes alone selects nothing. */
@@ -69,8 +75,12 @@ export class BackfillWork implements JobWork {
     const decisions = await decideAll(await host.read(wanted), new Map(), decide)
     return {
       take: async () => {
-        const now = await decideAll(await host.read(wanted), decisions, decide)
-        return batchOf(references, now, limits, references.length < limit, job)
+        const resources = await host.read(wanted)
+        // After the resources: what was committed before they were read is seen.
+        const queued = await this.#parts.queuedVersions(job.destinationId)
+        if (!queued) return undefined
+        const now = await decideAll(resources, decisions, decide)
+        return batchOf(references, now, queued, limits, references.length < limit, job)
       },
     }
   }
@@ -184,40 +194,44 @@ async function decideAll(
   )
 }
 
-/** As many as fit, but at least one. */
+/** As many as fit, but at least one; undefined when other versions of the first wait in the queue. */
 function batchOf(
   references: readonly string[],
   decisions: ReadonlyMap<string, Decision>,
+  queued: QueuedVersions,
   { maxBytes }: BatchLimits,
   isLast: boolean,
   job: Job,
-): JobBatch {
+): JobBatch | undefined {
   const events: JobEvent[] = []
   let [bytes, passedOver, failed, position] = [0, 0, 0, job.position]
   let error: string | undefined
+  const batch = (isEnd: boolean): JobBatch => ({
+    events,
+    position,
+    passedOver,
+    failed,
+    isLast: isEnd,
+    ...(error !== undefined && { error }),
+  })
   for (const reference of references) {
-    const decision = decisions.get(reference)
-    const { event } = decision ?? {}
+    const { event, versionId, error: why } = decisions.get(reference) ?? {}
+    const waiting = event && queued.get(reference)
+    const isQueued = waiting?.has(versionId ?? null) === true && versionId !== undefined
     bytes += Buffer.byteLength(event?.body ?? '')
-    if (event && events.length > 0 && bytes > maxBytes) {
-      return {
-        events,
-        position,
-        passedOver,
-        failed,
-        isLast: false,
-        ...(error !== undefined && { error }),
-      }
+    const isFull = events.length > 0 && bytes > maxBytes
+    if (event && !isQueued && (isFull || waiting)) {
+      return position === job.position ? undefined : batch(false)
     }
     position = reference
-    if (event) events.push(event)
-    else if (decision?.error === undefined) passedOver++
+    if (event && !isQueued) events.push(event)
+    else if (why === undefined) passedOver++
     else {
       failed++
-      error = `${reference}: ${decision.error}`
+      error = `${reference}: ${why}`
     }
   }
-  return { events, position, passedOver, failed, isLast, ...(error !== undefined && { error }) }
+  return batch(isLast)
 }
 
 function referenceOf({ resourceType, id = '' }: FhirResource): string {

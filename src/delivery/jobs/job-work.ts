@@ -22,8 +22,9 @@ export interface JobBatch {
 
 /** A batch that was looked up while the lane did something else. */
 export interface PreparedBatch {
-  /** Called in the lane's turn, right before the events are sent. */
-  take(): Promise<JobBatch>
+  /** Called in the lane's turn, right before the events are sent.
+   *  @returns undefined when events of the log have to go first */
+  take(): Promise<JobBatch | undefined>
 }
 
 /** Bounds of a batch. */

@@ -1,6 +1,7 @@
 import { boundedRead } from '../../host/bounded-read.ts'
 import type { FhirHost } from '../../host/types.ts'
 import type { JobKind } from '../../outbox/jobs.ts'
+import { queuedVersions } from '../../outbox/queued-versions.ts'
 import type { OutboxSchema, Queryable } from '../../outbox/schema.ts'
 import { BackfillWork, type BackfillWorkParts } from './backfill-work.ts'
 import type { JobWork } from './job-work.ts'
@@ -18,6 +19,8 @@ export interface JobWorksParts {
 
 /** A lane waits for it: a host that hangs must not stop live events for long. */
 const readTimeoutMs = 2000
+/** Nobody waits, but the job has to tell why it does not get on. */
+const listTimeoutMs = 30_000
 
 /** What each kind of job does. */
 export function jobWork({
@@ -29,15 +32,17 @@ export function jobWork({
 }: JobWorksParts): Readonly<Record<JobKind, JobWork>> {
   const bounds = { timeoutMs: readTimeoutMs, signal }
   const { history } = host
-  const read = boundedRead((references, tx) => host.read(references, tx), bounds)
-  const readVersions = history && boundedRead((references) => history.read(references), bounds)
-  const references = host.references?.bind(host)
+  const read = boundedRead(host.read.bind(host), bounds)
+  const readVersions = history && boundedRead(history.read.bind(history), bounds)
+  const listing = { timeoutMs: listTimeoutMs, signal }
+  const references = host.references && boundedRead(host.references.bind(host), listing)
   return {
     redrive: new RedriveWork(db, schema),
     replay: new ReplayWork({ db, schema, readVersions }),
     backfill: new BackfillWork({
       host: { read, ...(references && { references }) },
       registry,
+      queuedVersions: (destinationId) => queuedVersions(db, schema, destinationId),
     }),
   }
 }

@@ -7,11 +7,12 @@ import {
 } from '../../outbox/delivered-pages.ts'
 import type { Job } from '../../outbox/jobs.ts'
 import type { OutboxSchema, Queryable } from '../../outbox/schema.ts'
-import { topicUrlsOf } from '../../outbox/topic-urls.ts'
+import { sendableTopics } from '../../outbox/sendable-topics.ts'
 import type { TopicDestination } from '../../resources/topic-destination.ts'
 import {
   prepared,
   type BatchLimits,
+  type JobBatch,
   type JobEvent,
   type JobWork,
   type PreparedBatch,
@@ -23,6 +24,9 @@ export interface ReplayWorkParts {
   /** Where content is read that the log does not hold any more: stored versions by reference. */
   readonly readVersions: HostHistory['read'] | undefined
 }
+
+/** By the ids of queues. */
+type TopicUrls = ReadonlyMap<number, string>
 
 interface LookedUp {
   /** With their content, as far as there is some. */
@@ -45,52 +49,44 @@ export class ReplayWork implements JobWork {
     { maxEvents, maxBytes }: BatchLimits,
   ): Promise<PreparedBatch> {
     const { db, schema } = this.#parts
-    const range = rangeOf(job)
+    const urls = await sendableTopics(db, schema, job.destinationId)
+    const range = { ...rangeOf(job), topicIds: [...urls.keys()] }
     const found = await readDelivered(db, schema, job.destinationId, range, maxEvents)
     const wanted = found.slice(0, maxEvents)
     const { events, looked } =
       content === 'full-resource'
-        ? await this.#withContent(wanted, maxBytes)
-        : await this.#withoutContent(wanted)
+        ? await this.#withContent(wanted, urls, maxBytes)
+        : withoutContent(wanted, urls)
     const last = wanted[looked - 1]
+    if (!last) return prepared(endOf(job))
     const missing = looked - events.length
     return prepared({
       events,
-      position: last ? String(last.eventNumber) : job.position,
+      position: String(last.eventNumber),
       passedOver: 0,
       failed: missing,
       ...(missing > 0 && {
         error: 'The content of an event is neither in the log nor in the history.',
       }),
-      isLast: last === undefined,
+      isLast: false,
     })
   }
 
-  async #withoutContent(delivered: readonly DeliveredEvent[]): Promise<LookedUp> {
-    const toEvent = await this.#eventsOf(delivered)
-    return { events: delivered.map((each) => toEvent(each, null)), looked: delivered.length }
-  }
-
-  async #withContent(delivered: readonly DeliveredEvent[], maxBytes: number): Promise<LookedUp> {
+  async #withContent(
+    delivered: readonly DeliveredEvent[],
+    urls: TopicUrls,
+    maxBytes: number,
+  ): Promise<LookedUp> {
     const { db, schema } = this.#parts
-    const toEvent = await this.#eventsOf(delivered)
     const { bodies, looked } = await readBodies(db, schema, delivered, maxBytes)
     const looking = delivered.slice(0, looked)
     const versions = await this.#fromHistory(looking.filter((each) => !hasContent(each, bodies)))
     const events = looking.flatMap((event) => {
-      if (event.interaction === 'delete') return [toEvent(event, null)]
+      if (event.interaction === 'delete') return [jobEventOf(event, urls, null)]
       const body = event.body ?? bodies.get(event.id) ?? versions.get(versionReference(event))
-      return body == null ? [] : [toEvent(event, body)]
+      return body == null ? [] : [jobEventOf(event, urls, body)]
     })
     return { events, looked }
-  }
-
-  async #eventsOf(
-    delivered: readonly DeliveredEvent[],
-  ): Promise<(event: DeliveredEvent, body: string | null) => JobEvent> {
-    const { db, schema } = this.#parts
-    const urls = await topicUrlsOf(db, schema, [...new Set(delivered.map((each) => each.topicId))])
-    return (event, body) => ({ ...event, topicUrl: urls.get(event.topicId) ?? '', body })
   }
 
   async #fromHistory(events: readonly DeliveredEvent[]): Promise<ReadonlyMap<string, string>> {
@@ -101,6 +97,30 @@ export class ReplayWork implements JobWork {
   }
 }
 
+/** What is not recorded any more has failed. */
+function endOf({ position, total = 0, sent, failed }: Job): JobBatch {
+  const forgotten = Math.max(0, total - sent - failed)
+  return {
+    events: [],
+    position,
+    passedOver: 0,
+    failed: forgotten,
+    ...(forgotten > 0 && { error: 'The record of delivered events has gone meanwhile.' }),
+    isLast: true,
+  }
+}
+
+function withoutContent(delivered: readonly DeliveredEvent[], urls: TopicUrls): LookedUp {
+  return {
+    events: delivered.map((each) => jobEventOf(each, urls, null)),
+    looked: delivered.length,
+  }
+}
+
+function jobEventOf(event: DeliveredEvent, urls: TopicUrls, body: string | null): JobEvent {
+  return { ...event, topicUrl: urls.get(event.topicId) ?? '', body }
+}
+
 function hasContent(event: DeliveredEvent, bodies: ReadonlyMap<string, string | null>): boolean {
   return event.interaction === 'delete' || event.body != null || bodies.get(event.id) != null
 }
@@ -109,7 +129,7 @@ function versionReference({ resourceType, resourceId, versionId }: DeliveredEven
   return `${resourceType}/${resourceId}/_history/${versionId ?? ''}`
 }
 
-function rangeOf({ selection, position }: Job): DeliveredRange {
+function rangeOf({ selection, position }: Job): Omit<DeliveredRange, 'topicIds'> {
   const { fromMs, toMs, toEvent = Number.MAX_SAFE_INTEGER } = selection
   return {
     fromEvent: Number(position) + 1,

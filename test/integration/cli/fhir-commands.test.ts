@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -176,7 +179,36 @@ describe('fhir-kafka against a FHIR server', () => {
     const refused = await run(['destinations', '--url', closed.url])
     assert.match(refused.err, /answered 401/)
     const env = { FHIR_URL: closed.url, FHIR_TOKEN: 'open-sesame' }
+    for (const token of ['open\nsesame', '']) {
+      const unsendable = await run(['destinations', '--url', closed.url, '--token', token])
+      assert.equal(unsendable.code, 1)
+      assert.match(unsendable.err, /^The token is empty, or has characters that no header can have/)
+      assert.doesNotMatch(unsendable.err, /sesame/)
+    }
     const open = await run(['destinations'], { env })
     assert.deepEqual(open, { code: 0, out: 'There are no destinations.\n', err: '' })
+  })
+
+  it('says when what answers is no FHIR server, or stops in the middle', async (t) => {
+    const server = createServer((request, response) => {
+      if (request.url?.includes('page') === true) response.end('<html>Log in</html>')
+      else response.write('{', () => response.destroy())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const [out, err]: [string[], string[]] = [[], []]
+    const io: CommandIo = {
+      env: {},
+      isTerminal: false,
+      out: (text) => out.push(text),
+      err: (text) => err.push(text),
+    }
+    assert.equal(await runCommand(['status', 'page', '--url', url], io), 1)
+    assert.equal(await runCommand(['status', 'd', '--url', url], io), 1)
+    assert.match(err[0] ?? '', /answered 200: This is not FHIR in JSON\.\n$/)
+    assert.match(err[1] ?? '', /^http[^\n]* cannot be reached: [^\n]*\n$/)
+    assert.deepEqual(out, [])
   })
 })

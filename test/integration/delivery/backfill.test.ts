@@ -52,6 +52,16 @@ function isBackfilled({ headers }: ConsumedRecord): boolean {
   return headers['x-topic-delivery'] === 'backfill'
 }
 
+function assertNeverBack(records: readonly ConsumedRecord[]): void {
+  const newest = new Map<string, number>()
+  for (const record of records) {
+    const { focus, versionId } = told(record)
+    const version = Number(versionId)
+    assert.ok(version >= (newest.get(focus) ?? 0), `${focus} goes back to ${version}`)
+    newest.set(focus, version)
+  }
+}
+
 describe('$backfill', () => {
   it('sends every selected resource once as it is now, numbered like others and marked', async (t) => {
     const { first, kafkaTopic } = await filled(t, 300)
@@ -130,24 +140,55 @@ describe('$backfill', () => {
       return count
     })
     await host.operate('backfill', 'd', [{ name: 'maxPerSecond', valueInteger: 100 }])
-    await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
     writing.goesOn = false
     const counts = await Promise.all(writers)
-    const total = 60 + counts.reduce((sum, each) => sum + each, 0)
+    const { sent, passedOver } = status.jobs[0] as { sent: number; passedOver: number }
+    assert.equal(sent + passedOver, 60)
+    const total = sent + counts.reduce((sum, each) => sum + each, 0)
     const records = await consume(kafkaTopic, ({ length }) => length >= total)
-    assert.equal(records.filter(isBackfilled).length, 60)
+    assert.equal(records.filter(isBackfilled).length, sent)
     assert.deepEqual(
       records.map((record) => told(record).number),
       Array.from({ length: total }, (_, index) => index + 1),
     )
-    const newest = new Map<string, number>()
-    for (const record of records) {
-      const { focus, versionId } = told(record)
-      const version = Number(versionId)
-      assert.ok(version >= (newest.get(focus) ?? 0), `${focus} goes back to ${version}`)
-      newest.set(focus, version)
-    }
+    assertNeverBack(records)
   })
+
+  for (const isFiring of [true, false]) {
+    it(`never sends an older version after a newer one that waits behind it in the queue; the newest ${isFiring ? 'waits there, too' : 'was not selected as a change'}`, async (t) => {
+      const changes = topicResource('patients', {
+        resource: 'Patient',
+        ...(!isFiring && {
+          fhirPathCriteria: '%previous.exists().not() or %current.gender != %previous.gender',
+        }),
+      })
+      const { first, kafkaTopic } = await filled(t, 0, changes, { maxPageEvents: 7 })
+      const { host } = first
+      const put = (more: object): Promise<void> =>
+        host.put(destination('d', { kafkaTopic, bootstrapServers, more }))
+      await put({ status: 'off' })
+      const ids = Array.from({ length: 20 }, (_, n) => `p${n}`)
+      for (let n = 0; n < 12; n++)
+        await host.put(...ids.map((id) => patient(id, { gender: n % 2 === 0 ? 'male' : 'female' })))
+      if (!isFiring)
+        await host.put(...ids.map((id) => patient(id, { gender: 'female', active: true })))
+      await host.operate('backfill', 'd')
+      await put({ status: 'active' })
+      const { jobs } = await untilStatus(
+        first,
+        'd',
+        (now) => now.jobs[0]?.['state'] === 'done' && now['messagesQueued'] === 0,
+      )
+      const { sent, passedOver } = jobs[0] as { sent: number; passedOver: number }
+      assert.equal(sent + passedOver, 20)
+      if (!isFiring) assert.equal(sent, 20)
+      const records = await consume(kafkaTopic, ({ length }) => length >= 240 + sent)
+      assertNeverBack(records)
+      const last = new Map(records.map((record) => [told(record).focus, told(record).versionId]))
+      assert.deepEqual([...new Set(last.values())], [isFiring ? '12' : '13'])
+    })
+  }
 
   it('ends as failed when the destination goes to another topic', async (t) => {
     const { first, kafkaTopic } = await filled(t, 20)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { ModuleOptions } from '../../../src/options.ts'
 import { consumeRecords, newTopic, testKafka, type ConsumedRecord } from '../../helpers/kafka.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import {
   destination,
   patient,
@@ -122,8 +123,9 @@ describe('$redrive of dead letters', () => {
     assert.deepEqual(rows, [{ event_no: 2, resource_id: 'b' }])
   })
 
-  it('keeps what Kafka refuses again, with its error, and goes on', async (t) => {
-    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+  it('keeps what Kafka refuses again, with its error, and goes on at once', async (t) => {
+    const lines: LogLine[] = []
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t, { logger: recordingLogger(lines) })
     const { host } = nodes.first
     await nodes.pool.query(
       `update topic_destination.dead_letter set body = '{"resourceType":"Patient","id":"d"}' where event_no = 4`,
@@ -135,11 +137,37 @@ describe('$redrive of dead letters', () => {
     assert.deepEqual([job?.['sent'], job?.['failed']], [1, 1])
     assert.match(String(job?.['error']), /too large/)
     assert.equal(status['messagesDead'], 1)
+    // Live events would wait for a back-off, too.
+    assert.deepEqual(
+      lines.filter(({ message }) => message.startsWith('Kafka does not take')),
+      [],
+    )
+    const [ended] = lines.filter(({ message }) => message === 'a job has ended')
+    assert.equal(ended?.fields['destination'], 'AidboxTopicDestination/d')
     const records = await consumeRecords(bootstrapServers, kafkaTopic, 4)
     assert.deepEqual(
       records.map((record) => told(record).number),
       [1, 3, 5, 4],
     )
+  })
+
+  it('sends nothing of other organizations than the one that the destination is limited to by now', async (t) => {
+    const { nodes, kafkaTopic } = await withDeadLetters(t)
+    const { host } = nodes.first
+    const extension = [
+      {
+        url: 'https://aidbox.app/tenant-organization-id',
+        valueReference: { reference: 'Organization/a' },
+      },
+    ]
+    await host.put({ resourceType: 'Organization', id: 'a' })
+    const unlimited = destination('d', { kafkaTopic, bootstrapServers })
+    await host.put({ ...unlimited, meta: { ...(unlimited['meta'] as object), extension } })
+    const answer = await host.operate('redrive', 'd', [all])
+    assert.deepEqual(answer.parameter?.[0], { name: 'deadLetters', valueDecimal: 0 })
+    assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 2)
+    const discarded = await host.operate('discard', 'd', [all])
+    assert.deepEqual(discarded.parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
   })
 
   it('a leader that is killed between commit and settlement sends nothing twice', async (t) => {

@@ -177,6 +177,41 @@ describe('$replay', () => {
     assert.ok(replayed.every((record) => told(record).focus !== 'Patient/p1'))
   })
 
+  it('is only about what belongs to the organization that the destination is limited to by now', async (t) => {
+    const { first, kafkaTopic } = await recorded(t)
+    const { host } = first
+    const meta = {
+      extension: [
+        {
+          url: 'https://aidbox.app/tenant-organization-id',
+          valueReference: { reference: 'Organization/a' },
+        },
+      ],
+    }
+    const unlimited = destination('d', { kafkaTopic, bootstrapServers })
+    const limited = { ...unlimited, meta: { ...(unlimited['meta'] as object), ...meta } }
+    await host.put({ resourceType: 'Organization', id: 'a' })
+    await host.put(limited)
+    await assert.rejects(host.operate('replay', 'd', [all]), /No delivered event of this range/)
+    await host.put(patient('of-a', { meta }))
+    await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 82)
+    await host.operate('replay', 'd', [all])
+    const { jobs } = await untilStatus(first, 'd', (now) => now.jobs[0]?.['state'] === 'done')
+    assert.deepEqual([jobs[0]?.['total'], jobs[0]?.['sent']], [1, 1])
+    const records = await consumeRecords(bootstrapServers, kafkaTopic, 83)
+    assert.deepEqual(
+      records.filter(isReplayed).map((record) => told(record).focus),
+      ['Patient/of-a'],
+    )
+    // Without a limit everything is its own again.
+    await host.put(unlimited)
+    const answer = await host.operate('replay', 'd', [all])
+    assert.deepEqual(answer.parameter?.slice(0, 2), [
+      { name: 'firstEvent', valueDecimal: 1 },
+      { name: 'lastEvent', valueDecimal: 82 },
+    ])
+  })
+
   it('ends when it is cancelled', async (t) => {
     const { first } = await recorded(t)
     const slowly = [all, { name: 'maxPerSecond', valueInteger: 1 }]

@@ -24,12 +24,17 @@ import {
   type Outbox,
 } from './outbox-fixture.ts'
 
-const everything = { fromEvent: 1, toEvent: Number.MAX_SAFE_INTEGER }
+const rangeOf = (topicId: number, fromEvent = 1, toEvent: number = Number.MAX_SAFE_INTEGER) => ({
+  topicIds: [topicId],
+  fromEvent,
+  toEvent,
+})
 const destination = { content: 'full-resource' } as TopicDestination
 const limits = { maxEvents: 100, maxBytes: 1e6 }
 
 interface Delivered extends Outbox {
   readonly destinationId: number
+  readonly topicId: number
 }
 
 /** Forty delivered events, in a ring of four slots of ten, with the cursor at rest. */
@@ -45,7 +50,7 @@ async function delivered(t: TestContext, retention?: DeliveredRetention): Promis
     const { low, pos } = await cursorRow(outbox, destinationId)
     return low === pos
   })
-  return { ...outbox, destinationId }
+  return { ...outbox, destinationId, topicId }
 }
 
 async function logged({ pool, schema }: Outbox): Promise<number> {
@@ -57,13 +62,13 @@ async function logged({ pool, schema }: Outbox): Promise<number> {
 
 describe('what was delivered', () => {
   it('is recorded page by page, with the number of each event', async (t) => {
-    const { db, schema, destinationId } = await delivered(t, 'events')
-    const found = await readDelivered(db, schema, destinationId, everything, 1000)
+    const { db, schema, destinationId, topicId } = await delivered(t, 'events')
+    const found = await readDelivered(db, schema, destinationId, rangeOf(topicId), 1000)
     assert.deepEqual(
       found.map(({ eventNumber, resourceId }) => `${eventNumber} ${resourceId}`),
       Array.from({ length: 40 }, (_, index) => `${index + 1} p${index + 1}`),
     )
-    const range = { fromEvent: 6, toEvent: 17 }
+    const range = rangeOf(topicId, 6, 17)
     assert.deepEqual(await deliveredExtent(db, schema, destinationId, range), {
       count: 12,
       firstEvent: 6,
@@ -75,15 +80,15 @@ describe('what was delivered', () => {
 
   it('is not recorded where that is not wanted, and its events go', async (t) => {
     const outbox = await delivered(t)
-    const { db, schema, destinationId } = outbox
-    assert.equal(await deliveredExtent(db, schema, destinationId, everything), undefined)
+    const { db, schema, destinationId, topicId } = outbox
+    assert.equal(await deliveredExtent(db, schema, destinationId, rangeOf(topicId)), undefined)
     await deleteSettledRows(db, schema, 0)
     assert.equal(await logged(outbox), 0)
   })
 
   it('stays in the log as long as it is kept, then goes', async (t) => {
     const outbox = await delivered(t, 'events')
-    const { db, schema, pool, destinationId } = outbox
+    const { db, schema, pool, destinationId, topicId } = outbox
     await cleanOutbox(db, schema)
     await deleteSettledRows(db, schema, 0)
     await forgetDelivered(db, schema, 60_000)
@@ -96,8 +101,33 @@ describe('what was delivered', () => {
     await cleanOutbox(db, schema)
     await deleteSettledRows(db, schema, 0)
     assert.equal(await logged(outbox), 26)
-    const extent = await deliveredExtent(db, schema, destinationId, everything)
+    const extent = await deliveredExtent(db, schema, destinationId, rangeOf(topicId))
     assert.deepEqual(extent, { count: 26, firstEvent: 15, lastEvent: 40 })
+  })
+
+  it('that is forgotten while it is replayed counts as failed', async (t) => {
+    const { db, schema, destinationId } = await delivered(t, 'references')
+    const job = await createJob(db, schema, {
+      destinationId,
+      kind: 'replay',
+      selection: { fromEvent: 1, toEvent: 40 },
+      maxPerSecond: 1000,
+      position: '0',
+      total: 40,
+    })
+    assert.ok(job)
+    await forgetDelivered(db, schema, 0)
+    const work = new ReplayWork({ db, schema, readVersions: undefined })
+    const half = { ...job, position: '20', sent: 19, failed: 1 }
+    const batch = await (await work.prepare(half, destination, limits)).take()
+    assert.deepEqual(batch, {
+      events: [],
+      position: '20',
+      passedOver: 0,
+      failed: 20,
+      error: 'The record of delivered events has gone meanwhile.',
+      isLast: true,
+    })
   })
 
   it('of which references are kept holds no event in the log, and gets its content from the history', async (t) => {
@@ -121,6 +151,7 @@ describe('what was delivered', () => {
     ])
     const work = new ReplayWork({ db, schema, readVersions: () => Promise.resolve(history) })
     const batch = await (await work.prepare(job, destination, limits)).take()
+    assert.ok(batch)
     assert.deepEqual(
       batch.events.map(({ eventNumber, body }) => [eventNumber, body]),
       [
@@ -133,6 +164,7 @@ describe('what was delivered', () => {
     const idOnly = { content: 'id-only' } as TopicDestination
     const without = new ReplayWork({ db, schema, readVersions: undefined })
     const second = await (await without.prepare(job, idOnly, limits)).take()
+    assert.ok(second)
     assert.deepEqual([second.events.length, second.failed], [3, 0])
   })
 
@@ -153,6 +185,7 @@ describe('what was delivered', () => {
       [1, 1],
     ] as const) {
       const batch = await (await work.prepare(job, destination, { ...limits, maxBytes })).take()
+      assert.ok(batch)
       assert.equal(batch.events.length, count)
       assert.equal(batch.position, String(count))
     }

@@ -143,6 +143,7 @@ describe('operations on a destination', () => {
       { name: 'maxPerSecond', valueInteger: 0 },
     ],
     ['backfill', /parameters of these names: maxPerSecond/, everything],
+    ['cancel', /No job 7 of this destination is running/, { name: 'job', valueInteger: 7 }],
   ]
   for (const [code, text, ...parameter] of refused) {
     it(`$${code} refuses ${JSON.stringify(parameter)}`, async () => {
