@@ -1,5 +1,6 @@
 export { kafkaTopicDestination, type TopicDestinationModule } from './module.ts'
 export type { ModuleOptions } from './options.ts'
+export { endProcess } from './kafka/end-process.ts'
 export { UnitOfWork } from './host/unit-of-work.ts'
 export {
   OwnTypesHost,

@@ -102,6 +102,11 @@ export class BlockingCalls {
     }
   }
 
+  /** Whether one has begun and not ended. */
+  get areRunning(): boolean {
+    return this.#running.size > 0
+  }
+
   /** It has answered, or has not, when it was called. */
   isKnown(cluster: string): boolean {
     return this.#answers.has(cluster)

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { endProcess } from '../kafka/end-process.ts'
 import { kafkaTopicDestination } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
@@ -150,4 +151,4 @@ async function main(): Promise<number> {
   }
 }
 
-process.exit(await main())
+endProcess(await main())

@@ -11,6 +11,7 @@ it('exports this and nothing else', () => {
     'OwnTypesHost',
     'TopicDestinationError',
     'UnitOfWork',
+    'endProcess',
     'errorCodes',
     'fromKnex',
     'fromPg',
