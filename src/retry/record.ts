@@ -53,12 +53,20 @@ export function nativeRecord(record: OutgoingRecord): NativeRecord {
   const { topic, partition, key = null, value, headers = [], timestampMs } = record
   return {
     kafkaTopic: topic,
-    key,
-    value: typeof value === 'string' ? Buffer.from(value) : value,
+    key: nativeBytes(key),
+    value: nativeBytes(value),
     headers: headers.map(nativeHeader),
     ...(partition === undefined ? {} : { partition }),
     ...(timestampMs === undefined || timestampMs < 0 ? {} : { timestampMs }),
   }
+}
+
+/** No bytes, in memory that is there: node-rdkafka writes null for an empty buffer without any. */
+const noBytes = Buffer.from('-').subarray(0, 0)
+
+function nativeBytes(bytes: Buffer | string | null): Buffer | null {
+  if (bytes === null) return null
+  return bytes.length === 0 ? noBytes : bytesOf(bytes)
 }
 
 /** @throws {@link TypeError} for bytes that node-rdkafka would change: it writes headers as text, and up to a NUL */

@@ -60,9 +60,10 @@ export class Settler {
         place: { ...partition, offset: (some.at(-1)?.offset ?? 0) + 1 },
       }
       const isSettled = await this.#settleStep(step, calledOff, some.length > 1)
+      // Also of what was called off meanwhile: it is committed, and nobody else tells it.
+      if (isSettled) onSettled(some.length)
       if (calledOff.aborted) return
       if (isSettled) {
-        onSettled(some.length)
         first += some.length
         size *= 2
       } else size = 1
@@ -82,7 +83,7 @@ export class Settler {
     })
   }
 
-  /** @returns false when it was refused and could be made smaller */
+  /** @returns false when it was refused and could be made smaller, or was called off */
   async #settleStep(
     step: OffsetStep,
     calledOff: AbortSignal,
@@ -91,16 +92,16 @@ export class Settler {
     let isInDoubt = false
     for (let attempt = 1; !calledOff.aborted; attempt++) {
       try {
-        await this.#turns.take(async () => {
-          if (calledOff.aborted) return
+        return await this.#turns.take(async () => {
+          if (calledOff.aborted) return false
           const producer = await this.#ready()
           // An answer that is missing can be read: the offset of the group is part of the transaction.
-          if (isInDoubt && (await isCommitted(step))) return
+          if (isInDoubt && (await isCommitted(step))) return true
           isInDoubt = true
           const { records, place, consumer } = step
           await producer.commit({ records, offset: { place, consumer: consumer.handle } })
+          return true
         })
-        return true
       } catch (error) {
         const isRefused = isKafkaError(error) && error.kind === 'retriable'
         if (isRefused) isInDoubt = false

@@ -125,9 +125,16 @@ function allow(principal: string, operation: AclOperation, resource: Resource): 
 /** Whether a pattern takes in another one of the same type of resource. */
 export function isPatternWithin(inner: Resource, outer: Resource): boolean {
   if (inner.resourceType !== outer.resourceType) return false
+  // Kafka's name of everything; no role of a file has it.
+  if (outer.patternType === 'LITERAL' && outer.resourceName === '*') return true
   return outer.patternType === 'PREFIXED'
     ? inner.resourceName.startsWith(outer.resourceName)
     : inner.patternType === 'LITERAL' && inner.resourceName === outer.resourceName
+}
+
+/** Whether there can be something that both take in. */
+export function doOverlap(one: Resource, other: Resource): boolean {
+  return isPatternWithin(one, other) || isPatternWithin(other, one)
 }
 
 /** Whether one of the ACLs gives its principal the same right on all that its pattern takes in. */

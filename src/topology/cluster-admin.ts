@@ -37,6 +37,8 @@ export interface NewTopic {
 }
 
 export interface ClusterTopic extends NewTopic {
+  /** Of the partition with the fewest. */
+  readonly replicationFactor: number
   /** Settings that differ from the broker's because somebody set them on the topic. */
   readonly config: Readonly<Record<string, string>>
   /** All settings that hold for it. */

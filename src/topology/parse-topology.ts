@@ -1,4 +1,13 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml'
 import type { TopologyDocument } from './document.ts'
 import { refuseErrors, type DocumentPath, type Finding, type LocatedFinding } from './finding.ts'
 import { schemaFindings } from './schema.ts'
@@ -20,9 +29,8 @@ export function parseTopology(text: string, file: string): TopologySource {
   const lines = new LineCounter()
   const yaml = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   refuseErrors(
-    yaml.errors.map(({ message, pos: [offset] }) => {
+    [...yaml.errors.map(syntaxFault), ...lostAliases(yaml)].map(({ message, offset }) => {
       const { line, col } = lines.linePos(offset)
-      // A parser's message may quote the text, but only what is no longer a value.
       return { check: 'syntax', severity: 'error', message, path: [], file, line, column: col }
     }),
   )
@@ -39,11 +47,35 @@ export function parseTopology(text: string, file: string): TopologySource {
   return { file, document: value as TopologyDocument, locate }
 }
 
+interface SyntaxFault {
+  readonly message: string
+  readonly offset: number
+}
+
+/** A parser's message may quote the text, but only what is no longer a value. */
+function syntaxFault({ code, message, pos: [offset] }: Document['errors'][number]): SyntaxFault {
+  if (code !== 'MULTIPLE_DOCS') return { message, offset }
+  return { message: 'A file holds one document; remove what follows on "---".', offset }
+}
+
+/** The parser tells of them late, and without their place. */
+function lostAliases(yaml: Document): SyntaxFault[] {
+  const lost: SyntaxFault[] = []
+  visit(yaml, {
+    Alias: (_, alias) => {
+      if (alias.resolve(yaml)) return
+      const message = `The alias *${alias.source} is of no anchor before it; write &${alias.source} there.`
+      lost.push({ message, offset: startOf(alias) })
+    },
+  })
+  return lost
+}
+
 function valueOf(yaml: Document, locate: TopologySource['locate']): unknown {
   try {
     return yaml.toJS()
   } catch (error) {
-    // Aliases that lead nowhere, or unfold into too much.
+    // Aliases that unfold into too much.
     const message = error instanceof Error ? error.message : String(error)
     refuseErrors([locate({ check: 'syntax', severity: 'error', message, path: [] })])
     throw error

@@ -1,4 +1,4 @@
-import { aclKey, type Acl } from './acl.ts'
+import { aclKey, doOverlap, type Acl } from './acl.ts'
 import type { ClusterAdmin, ClusterFacts, ClusterTopic } from './cluster-admin.ts'
 import type { Finding } from './finding.ts'
 import { tooManyReplicas } from './lint/replication.ts'
@@ -92,12 +92,13 @@ function topicLines(
   return lines
 }
 
-/** Only of principals that the file knows: others may share the cluster. */
+/** Only of principals that the file knows, and of everybody, who they are as well: others may share the cluster. */
 async function aclLines(
-  { acls, principals }: ResolvedTopology,
+  topology: ResolvedTopology,
   admin: ClusterAdmin,
   { pruneAcls = false }: PlanOptions,
 ): Promise<PlanLine[]> {
+  const { acls, principals } = topology
   const lines: PlanLine[] = []
   for (const principal of new Set(Object.values(principals))) {
     const wanted = keyed(acls.filter((acl) => acl.principal === principal))
@@ -109,7 +110,27 @@ async function aclLines(
       lines.push({ action: 'remove-acl', acl, ...(pruneAcls ? {} : { blocked }) })
     }
   }
-  return lines
+  if (Object.keys(principals).length === 0) return lines
+  return [...lines, ...everybodysLines(topology, await admin.acls('User:*'))]
+}
+
+/** Rights and denials for everybody on what the file is about. They are never removed from here: others on the cluster may live by them. */
+function everybodysLines(
+  { acls, topics, groups }: ResolvedTopology,
+  live: readonly Acl[],
+): PlanLine[] {
+  const literal = (resourceType: Acl['resourceType'], resourceName: string) =>
+    ({ resourceType, resourceName, patternType: 'LITERAL' }) as const
+  const ours = [
+    ...acls,
+    ...topics.map(({ name }) => literal('TOPIC', name)),
+    ...groups.map(({ name }) => literal('GROUP', name)),
+  ]
+  const blocked =
+    'it is for everybody, so for the principals of the file as well; whoever made it removes it'
+  return live
+    .filter((acl) => acl.resourceType === 'CLUSTER' || ours.some((own) => doOverlap(acl, own)))
+    .map((acl) => ({ action: 'remove-acl', acl, blocked }))
 }
 
 function keyed(acls: readonly Acl[]): Map<string, Acl> {

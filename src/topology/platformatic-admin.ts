@@ -80,7 +80,7 @@ export class PlatformaticAdmin implements ClusterAdmin {
       return {
         name,
         partitions: partitions.length,
-        replicationFactor: Math.max(0, ...partitions.map(({ replicas }) => replicas.length)),
+        replicationFactor: fewestReplicas(partitions),
         config: valuesOf(settings.filter(({ configSource }) => isOwn(configSource))),
         effectiveConfig: valuesOf(settings),
       }
@@ -204,6 +204,12 @@ export class PlatformaticAdmin implements ClusterAdmin {
       throw clusterFailure(whatFailed, error)
     }
   }
+}
+
+/** Partitions may differ; the one with the fewest is what can be lost. */
+function fewestReplicas(partitions: readonly { readonly replicas: readonly number[] }[]): number {
+  const [first = 0, ...others] = partitions.map(({ replicas }) => replicas.length)
+  return Math.min(first, ...others)
 }
 
 function valuesOf(

@@ -32,10 +32,18 @@ export function settingChanges(
   })
 }
 
-/** A list is the same in any order. */
+/** A list is the same in any order, a number with any zeros, a word in capitals and with blanks around it: Kafka answers in a form of its own. */
 function isSame(setting: string, from: string | undefined, to: string | undefined): boolean {
-  if (setting !== 'cleanup.policy') return from === to
-  return sortedList(from) === sortedList(to)
+  if (setting === 'cleanup.policy') return sortedList(from) === sortedList(to)
+  return from === to || (from !== undefined && to !== undefined && bare(from) === bare(to))
+}
+
+function bare(value: string): string {
+  const text = value.trim()
+  if (/^(true|false)$/i.test(text)) return text.toLowerCase()
+  const [, sign, whole, fraction = ''] = /^([-+]?)0*(\d+)(?:\.(\d*?)0*)?$/.exec(text) ?? []
+  if (whole === undefined) return text
+  return `${sign === '-' ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
 }
 
 function sortedList(text: string | undefined): string | undefined {

@@ -36,6 +36,11 @@ function kafkaConfig(
   report: Report,
 ): Record<string, string> {
   const { retention, ...rest } = config
+  for (const [name, value] of Object.entries(rest)) {
+    if (typeof value !== 'number' || Math.abs(value) <= Number.MAX_SAFE_INTEGER) continue
+    const message = `"${name}" is too large to be read as a number exactly; write it in quotes.`
+    report({ check: 'schema', severity: 'error', message, path: [...path, name] })
+  }
   const result = Object.fromEntries(
     Object.entries(rest).map(([name, value]) => [name, String(value)]),
   )

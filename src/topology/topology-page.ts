@@ -62,7 +62,7 @@ function topicParts(topic: ResolvedTopic, topology: ResolvedTopology): string[] 
 function sideOf(
   topic: ResolvedTopic,
   side: 'producer' | 'consumer',
-  { services }: ResolvedTopology,
+  { services, destinations }: ResolvedTopology,
 ): string {
   if (topic.kind === 'health') {
     const users = Object.entries(services).filter(([, { health }]) => health === topic.name)
@@ -74,7 +74,10 @@ function sideOf(
     const [service = '', name = ''] = component.split('/')
     return `${services[service]?.title ?? service}, ${name}`
   })
-  return [...named, ...(isOutside ? ['outside'] : [])].join('; ') || 'nobody'
+  const ofFhir = destinations
+    .filter(({ kafkaTopic }) => side === 'producer' && kafkaTopic === topic.name)
+    .map(({ id }) => `FHIR destination ${id}`)
+  return [...named, ...ofFhir, ...(isOutside ? ['outside'] : [])].join('; ') || 'nobody'
 }
 
 function retryText(

@@ -8,6 +8,7 @@ import {
 import { NativeCalls } from '../../kafka/native-calls.ts'
 import { nativeFailure } from '../../kafka/native-failure.ts'
 import { rdkafka } from '../../kafka/rdkafka-binding.ts'
+import { unreadable } from '../../kafka/round-trip/round-trip-failure.ts'
 import { sourceRecord, type SourceRecord } from '../record.ts'
 import { readerSettings, stepProducerConfig, type KafkaConnection } from '../retry-settings.ts'
 
@@ -148,6 +149,7 @@ export class TopicReader implements AsyncDisposable {
       return await this.#calls.run<Result>(kind, (done) => void call(done))
     } catch (error) {
       const { code, text } = nativeFailure(error)
+      if (code === kafkaCodes.topicAuthorization) throw unreadable(this.#topic)
       const message = describeKafkaCode(code, text, { kafkaTopic: this.#topic })
       throw new KafkaFailure('retriable', message, { kafkaCode: code, cause: error })
     }

@@ -41,7 +41,9 @@ export class HealthProbe {
 
   async #look(): Promise<TopologyHealth> {
     const { health, ended } = await look(this.#source, this.#options)
-    this.#ended = Promise.all([this.#ended, ended])
+    const before = this.#ended
+    // Without its value, which would hold those of all looks before.
+    this.#ended = ended.then(() => before).then(() => undefined)
     this.#found = { health, atMs: this.#nowMs() }
     return health
   }

@@ -20,7 +20,10 @@ export function roleFindings(topology: ResolvedTopology): Finding[] {
   })
   // What a role without groups may not read has been said once.
   if (faults.length > 0 || Object.keys(roles).length === 0) return faults
-  return groups.flatMap((group) => forbiddenReads(group, topology))
+  return [
+    ...groups.flatMap((group) => forbiddenReads(group, topology)),
+    ...forbiddenWrites(topology),
+  ]
 }
 
 function groupExample({ services }: ResolvedTopology): string {
@@ -35,5 +38,17 @@ function forbiddenReads(group: ConsumerGroup, { acls, principals }: ResolvedTopo
     if (readers.some((reader) => isAllowed(acls, reader, 'READ', 'TOPIC', topic))) return []
     const message = `No role may read "${topic}" with the group "${group.name}"; add the group and the topic to one that can read.`
     return [{ check: 'L7', severity: 'error', message, path: ['services', group.service] }]
+  })
+}
+
+/** Of a topic that components or health checks write to; a destination is looked at where its rights are. */
+function forbiddenWrites({ topics, acls, principals }: ResolvedTopology): Finding[] {
+  const users = Object.values(principals)
+  return topics.flatMap(({ name, kind, producers, declaredAt: path }) => {
+    const isWritten = producers.length > 0 || kind === 'health'
+    if (!isWritten || users.some((user) => isAllowed(acls, user, 'WRITE', 'TOPIC', name))) return []
+    const who = producers.length > 0 ? producers.join(', ') : 'the health check'
+    const message = `No role may write to "${name}", and ${who} does; add the topic to one that can write.`
+    return [{ check: 'L7', severity: 'error', message, path }]
   })
 }

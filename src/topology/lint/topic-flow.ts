@@ -1,19 +1,28 @@
 import { formatRetention } from '../duration.ts'
 import type { Finding } from '../finding.ts'
+import { groupName } from '../resolve-topology.ts'
 import type { ResolvedTopic, ResolvedTopology } from '../resolved-topology.ts'
 
 /** Checks L1, L2, L5 and L9: what comes to a topic goes somewhere, fast enough, and stays long enough. */
 export function flowFindings(topology: ResolvedTopology): Finding[] {
   const health = new Set(Object.values(topology.services).map((service) => service.health))
+  const delivered = new Set(topology.destinations.map(({ kafkaTopic }) => kafkaTopic))
   return [
     ...unknownHealthTopics(topology),
-    ...topology.topics.flatMap((topic) => unconnected(topic, health)),
+    ...topology.topics.flatMap((topic) => unconnected(topic, health, delivered)),
     ...idleInstances(topology),
+    ...sharedGroups(topology),
     ...topology.topics.flatMap((topic) => shortDeadLetters(topic, topology)),
   ]
 }
 
-function unconnected(topic: ResolvedTopic, health: ReadonlySet<string | undefined>): Finding[] {
+/** @param health topics that services name as theirs
+ *  @param delivered topics that FHIR destinations write to */
+function unconnected(
+  topic: ResolvedTopic,
+  health: ReadonlySet<string | undefined>,
+  delivered: ReadonlySet<string>,
+): Finding[] {
   const { name, kind, source, producers, consumers, declaredAt: path } = topic
   if (kind === 'health') {
     if (health.has(name)) return []
@@ -21,7 +30,7 @@ function unconnected(topic: ResolvedTopic, health: ReadonlySet<string | undefine
     return [{ check: 'L2', severity: 'error', message, path }]
   }
   const isRead = consumers.length > 0 || topic.hasExternalConsumer
-  const isWritten = producers.length > 0 || topic.hasExternalProducer
+  const isWritten = producers.length > 0 || topic.hasExternalProducer || delivered.has(name)
   if (kind === 'retry' && !isRead) {
     const of = source === undefined ? '' : ` of "${source}"`
     const message = `Nobody consumes the retry topic "${name}": what fails stays there until it expires. Name its consumer with to, or give the topic${of} a retry policy.`
@@ -62,6 +71,21 @@ function idleInstances({ groups, topics }: ResolvedTopology): Finding[] {
       return [{ check: 'L5', severity: 'warning', message, path }]
     }),
   )
+}
+
+function sharedGroups({ services, topics }: ResolvedTopology): Finding[] {
+  const owners = new Map<string, string>()
+  return [...new Set(topics.flatMap(({ consumers }) => consumers))].flatMap((consumer) => {
+    const [service = '', component = ''] = consumer.split('/')
+    const group = groupName(services[service]?.groupPrefix ?? '', component)
+    const other = owners.get(group)
+    if (other === undefined) {
+      owners.set(group, consumer)
+      return []
+    }
+    const message = `"${other}" and "${consumer}" are one consumer group, "${group}": a message goes to one of them alone. Give their services other prefixes, or one of them another name.`
+    return [{ check: 'L5', severity: 'error', message, path: ['services', service] }]
+  })
 }
 
 function shortDeadLetters(topic: ResolvedTopic, { topics }: ResolvedTopology): Finding[] {

@@ -6,11 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { it } from 'node:test'
+import { connectClusterAdmin } from '../../../src/topology/connect-cluster-admin.ts'
+import { parseTopology } from '../../../src/topology/parse-topology.ts'
+import { resolveTopology } from '../../../src/topology/resolve-topology.ts'
 import { createTopic, testKafka } from '../../helpers/kafka.ts'
-import { repositoryFile } from '../../helpers/topology.ts'
+import { repositoryFile, topologySource } from '../../helpers/topology.ts'
 import { write } from './setting.ts'
 
-it('the consumer in docs/topology.md packs orders, and stops when it is told', async (t) => {
+it('the consumer in docs/topology.md packs orders with the rights of the file, and stops when it is told', async (t) => {
   const { users, bootstrapServers, saslBootstrapServers } = await testKafka()
   const page = await readFile(repositoryFile('docs/topology.md'), 'utf8')
   const yaml = /^```yaml\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? ''
@@ -25,9 +28,13 @@ it('the consumer in docs/topology.md packs orders, and stops when it is told', a
     .replace('SASL_SSL', 'SASL_PLAINTEXT')
     .replace(
       "{ user: 'User:shop', secretRef: shop-kafka }",
-      "{ user: 'User:admin', secretRef: 'env:PASSWORD' }",
+      "{ user: 'User:alice', secretRef: 'env:PASSWORD' }",
     )
   await writeFile(join(directory, 'topology.yaml'), file)
+  const { acls } = resolveTopology(parseTopology(file, 'topology.yaml'), 'prod')
+  const superUser = await connectClusterAdmin(topologySource('topics: {}'), { bootstrapServers })
+  t.after(() => superUser.close())
+  await superUser.createAcls(acls.filter(({ principal }) => principal === 'User:alice'))
   await writeFile(
     join(directory, 'main.mts'),
     code.replaceAll(/'fhir-topic-destination-kafka\/(\w+)'/g, (_, name: string) =>
@@ -42,7 +49,7 @@ it('the consumer in docs/topology.md packs orders, and stops when it is told', a
   const child = spawn(process.execPath, ['--import', tsx, 'main.mts'], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, KAFKA_BROKERS: saslBootstrapServers, PASSWORD: users['admin'] ?? '' },
+    env: { ...process.env, KAFKA_BROKERS: saslBootstrapServers, PASSWORD: users['alice'] ?? '' },
   })
   t.after(() => child.kill('SIGKILL'))
   const exit = once(child, 'exit')

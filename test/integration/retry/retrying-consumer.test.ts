@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, it } from 'node:test'
+import { Producer } from '@platformatic/kafka'
 import { retryChannelName, type RetryEvent } from '../../../src/retry/retry-events.ts'
 import { retryingConsumer } from '../../../src/retry/retrying-consumer.ts'
 import { consumeRecords, consumeUntil, newTopic, testKafka } from '../../helpers/kafka.ts'
@@ -67,6 +68,36 @@ describe('retryingConsumer', () => {
       ['bad 1', 'bad 2', 'late 1', 'late 2'],
     )
     assert.ok(moved.every((record) => !JSON.stringify(record.headers).includes('not with me')))
+  })
+
+  it('keeps what is empty apart from what is null, on the retry topic as well', async (t) => {
+    const setting = await retrySetting({
+      policy: '{ attempts: 1, delays: [50ms], then: deadLetter }',
+    })
+    const { bootstrapServers, topic } = setting
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [bootstrapServers] })
+    t.after(() => producer.close())
+    const empty = Buffer.alloc(0)
+    const messages = [
+      { key: Buffer.from('a'), value: empty },
+      { key: empty, value: Buffer.from('b') },
+      { key: Buffer.from('c') },
+    ]
+    await producer.send({ messages: messages.map((one) => ({ topic, partition: 0, ...one })) })
+    const tried: string[] = []
+    const { events } = await startConsumer(t, setting, ({ key, value }, { number }) => {
+      tried.push(JSON.stringify([number, key?.toString() ?? null, value?.toString() ?? null]))
+      if (number === 1) throw new Error('not yet')
+    })
+    await events.until((all) => all.of('processed').length === 3)
+    assert.deepEqual(
+      tried.toSorted(),
+      [1, 2].flatMap((number) => [
+        `[${number},"","b"]`,
+        `[${number},"a",""]`,
+        `[${number},"c",null]`,
+      ]),
+    )
   })
 
   it('begins no attempt before it is due', async (t) => {

@@ -87,6 +87,31 @@ describe('Settler', () => {
     assert.deepEqual((await settled(['refuses', 'refuses'], 5)).commits, [5, 1, 1, 2, 2])
   })
 
+  it('tells what was committed while it was called off', async () => {
+    const { owner, newProducer, state } = cluster([])
+    const calledOff = new AbortController()
+    const settler = new Settler({
+      newProducer: () => {
+        const producer = newProducer()
+        const commit = producer.commit.bind(producer)
+        return Object.assign(producer, {
+          commit: (step: Step) => {
+            calledOff.abort()
+            return commit(step)
+          },
+        })
+      },
+      onTrouble: () => undefined,
+      onProducer: () => Promise.resolve(),
+      random: Math.random,
+    })
+    const outcome = { offset: 0, records: [], settled: () => undefined }
+    let told = 0
+    const place = { topic: 't', partition: 0 }
+    await settler.settle(owner, place, [outcome], calledOff.signal, (some) => (told += some))
+    assert.deepEqual([told, state.committed], [1, 1])
+  })
+
   it('settles nothing when it is called off', async () => {
     const { owner, newProducer, state } = cluster([])
     const parts = {

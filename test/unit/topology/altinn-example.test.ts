@@ -98,6 +98,14 @@ describe('examples/altinn', () => {
     }
   })
 
+  it('names the FHIR destination among the producers', () => {
+    const page = topologyPage(repaired.document, validateTopology(repaired).topologies)
+    assert.match(
+      page,
+      /- Producer: Altinn Notifications, OrderProcessingService; FHIR destination completed-questionnaires\n/,
+    )
+  })
+
   it('makes a page with what the published one says', () => {
     const page = topologyPage(asItIs.document, validateTopology(asItIs).topologies)
     const entry = page.slice(page.indexOf('### `altinn.notifications.email.sending.accepted`'))

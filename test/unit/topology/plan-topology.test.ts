@@ -47,6 +47,22 @@ describe('planTopology', () => {
     assert.deepEqual(await planned([live], {}, 'cleanup.policy: "delete, compact"'), [])
   })
 
+  it('takes values in the form of the file and in that of Kafka for the same', async () => {
+    const config = {
+      'min.cleanable.dirty.ratio': '0.5',
+      'segment.bytes': '104857600',
+      'unclean.leader.election.enable': 'false',
+      'compression.type': 'zstd',
+    }
+    const same =
+      'min.cleanable.dirty.ratio: "0.50", segment.bytes: "0104857600", unclean.leader.election.enable: "False", compression.type: "zstd "'
+    assert.deepEqual(await planned([liveTopic({ config })], {}, same), [])
+    assert.deepEqual(
+      await planned([liveTopic({ config: { 'segment.bytes': '100' } })], {}, 'segment.bytes: 10'),
+      ['~ topic orders: segment.bytes 100 -> 10'],
+    )
+  })
+
   it('creates what is missing', async () => {
     assert.deepEqual(await planned([]), [
       '+ topic orders: 3 partitions, 3 replicas, retention.ms=604800000 (7d)',
@@ -195,6 +211,29 @@ roles: { w: { principal: p, can: [write], topics: [ord*] } }`)
     it('of others are no business of the file, and none are with skipAcls', async () => {
       assert.deepEqual(await lines([...whole, right('READ', { principal: 'User:q' })]), [])
       assert.deepEqual(await lines([], { skipAcls: true }), [])
+    })
+
+    it('of everybody on what the file is about are too much, and stay', async () => {
+      const everybodys = (resource: Partial<Acl>): Acl =>
+        right('READ', { principal: 'User:*', patternType: 'LITERAL', ...resource })
+      const live = [
+        everybodys({ resourceName: '*' }),
+        everybodys({ resourceName: 'order' }),
+        everybodys({ resourceName: 'o', patternType: 'PREFIXED' }),
+        everybodys({ resourceType: 'CLUSTER', resourceName: 'kafka-cluster' }),
+        everybodys({ resourceName: 'other' }),
+        everybodys({ resourceName: 'ord', resourceType: 'GROUP' }),
+      ]
+      const found = await lines([...whole, ...live], { pruneAcls: true })
+      assert.deepEqual(
+        found.map((line) => line.replace(/ \[blocked: it is for everybody, .*\]$/, ' [blocked]')),
+        [
+          '- acl User:* ALLOW READ on TOPIC LITERAL * [blocked]',
+          '- acl User:* ALLOW READ on TOPIC LITERAL order [blocked]',
+          '- acl User:* ALLOW READ on TOPIC PREFIXED o [blocked]',
+          '- acl User:* ALLOW READ on CLUSTER LITERAL kafka-cluster [blocked]',
+        ],
+      )
     })
   })
 

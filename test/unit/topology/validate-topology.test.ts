@@ -49,6 +49,10 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
     '5:3: warning L3: The retry policy "careless" loses every message that is given up; then: deadLetter keeps it.',
   'L3-unused-delays.yaml':
     '5:3: warning L3: The retry policy "short" has 2 delays for 1 attempts; the last ones are never used.',
+  'L3-shared-partitions.yaml':
+    '9:3: warning L3: "orders.retry" has 2 partitions for the 3 lengths of delay of the retry policy "calm": a message that is due can stand behind one that waits for longer. Raise partitions to 3, or give the policy fewer lengths.',
+  'L3-deleted-while-waiting.yaml':
+    '9:3: error L3: "orders.retry" keeps messages for 1h, and the retry policy "patient" has them wait there for up to 2h: Kafka deletes them first. Keep the topic for longer, or shorten the delays.',
   'L4-prefix.yaml':
     '6:3: error L4: "orders" starts with none of the prefixes of naming.allow (shop.); rename it, or allow its prefix.',
   'L4-trailing-space.yaml':
@@ -60,6 +64,8 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
   'L4-open-brace.yaml': '5:3: error L4: "orders.{new,old" never closes its brace.',
   'L5-more-instances-than-partitions.yaml':
     '6:3: warning L5: "orders" has 4 partitions for up to 6 instances of the service "shop": 2 of them get nothing. Raise partitions to 6.',
+  'L5-one-group.yaml':
+    '6:3: error L5: "shop/Packing" and "store/packing" are one consumer group, "shop-packing": a message goes to one of them alone. Give their services other prefixes, or one of them another name.',
   'L6-more-replicas-than-brokers.yaml':
     '6:3: error L6: "orders" asks for 3 replicas of 1 brokers; lower replicationFactor, or set it for the environment.',
   'L6-never-in-sync.yaml':
@@ -71,6 +77,8 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
   'L7-role-without-topics.yaml': '8:3: error L7: The role "Writer" has no topics; give it some.',
   'L7-group-outside.yaml':
     '5:13: error L7: No role may read "orders" with the group "shop-packing"; add the group and the topic to one that can read.',
+  'L7-nobody-may-write.yaml':
+    '7:3: error L7: No role may write to "orders", and shop/Checkout does; add the topic to one that can write.',
   'L8-secret-literal.yaml':
     '5:34: error L8: secretRef is the name of a secret, or env:<variable>; this looks like the secret itself. Keep the secret in the environment or in a vault file, and refer to it with secretRef.',
   'L8-password.yaml':
@@ -84,10 +92,16 @@ const findingOf: Readonly<Record<string, string | undefined>> = {
   'L10-undocumented.yaml':
     '7:3: error L10: "shop.returns" is not on the page fixtures/topology/L10-undocumented.md; write the page anew with topology docs.',
   'syntax-doubled-key.yaml': '6:3: error syntax: Map keys must be unique',
+  'syntax-lost-alias.yaml':
+    '6:12: error syntax: The alias *theirs is of no anchor before it; write &theirs there.',
+  'syntax-two-documents.yaml':
+    '5:1: error syntax: A file holds one document; remove what follows on "---".',
   'schema-key-with-space.yaml':
     '5:13: error schema: "topics/orders/external " is not known here; write "external".',
   'schema-retention.yaml':
     '5:39: error schema: "topics/orders/config/retention" must be a number and its unit (ms, s, m, h, d or w), as in 7d, or unlimited.',
+  'schema-inexact-number.yaml':
+    '5:39: error schema: "flush.messages" is too large to be read as a number exactly; write it in quotes.',
   'schema-lone-star.yaml':
     '7:54: error schema: "roles/Reader/topics/0" must be a name, or a prefix and one * at its end; * alone would be everything on the cluster.',
   'variable-without-value.yaml':
