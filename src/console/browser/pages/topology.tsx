@@ -70,7 +70,7 @@ function Topics({ rows }: { readonly rows: readonly KafkaTopicView[] }): JSX.Ele
 }
 
 const kindWords = {
-  topic: undefined,
+  topic: '',
   health: 'health',
   retry: 'retry',
   deadLetter: 'dead letters',
@@ -78,11 +78,11 @@ const kindWords = {
 
 function TopicRow({ row }: { readonly row: KafkaTopicView }): JSX.Element {
   const { name, kind, source, description, destinations, replicationFactor } = row
-  const what = [kindWords[kind], source === undefined ? undefined : `of ${source}`]
-  const hint = [what.filter(Boolean).join(' '), description].filter(Boolean).join('; ')
+  const kindText = [kindWords[kind], source === undefined ? '' : `of ${source}`]
+  const hint = description ?? kindText.join(' ').trim()
   return (
     <tr>
-      <th scope="row" class="topic-name">
+      <th scope="row">
         {name}
         {hint !== '' && <span class="hint">{hint}</span>}
       </th>
@@ -111,7 +111,7 @@ function TopicRow({ row }: { readonly row: KafkaTopicView }): JSX.Element {
 }
 
 function keptText({ retention, isCompacted }: KafkaTopicView): string {
-  const time = retention ?? 'as the cluster does'
+  const time = retention ?? 'cluster default'
   return isCompacted ? `${time}, compacted` : time
 }
 
