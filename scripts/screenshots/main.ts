@@ -44,6 +44,14 @@ const pictures: readonly Picture[] = [
     ready: (page) => page.locator('canvas').first().waitFor(),
   },
   {
+    name: 'console-nodes',
+    hash: '/nodes',
+    width: 1440,
+    height: 760,
+    theme: 'light',
+    ready: (page) => page.getByRole('link', { name: 'lab-feed' }).waitFor(),
+  },
+  {
     name: 'console-explain',
     hash: '/topics/lab-results-final',
     width: 760,

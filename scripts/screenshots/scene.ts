@@ -2,6 +2,8 @@ import { kafkaTopicDestination } from '../../src/module.ts'
 import { createServer } from '../../src/server/index.ts'
 import { startMockKafka } from '../../src/server/embedded/embedded-kafka.ts'
 import { startPostgres } from '../../src/server/embedded/embedded-postgres.ts'
+import { parseTopology } from '../../src/topology/parse-topology.ts'
+import { resolveTopology } from '../../src/topology/resolve-topology.ts'
 import { FhirClient } from '../../test/helpers/fhir-client.ts'
 import {
   destinationResource,
@@ -16,6 +18,30 @@ export interface Scene {
 
 const writeIntervalMs = 100
 
+const topologyText = `apiVersion: fhir-kafka/v1
+kind: KafkaTopology
+metadata: { name: hospital }
+defaults: { partitions: 3, replicationFactor: 3 }
+principals: { fhir: { user: 'User:fhir' } }
+services:
+  lab: { groupPrefix: lab- }
+  wards: { groupPrefix: wards- }
+retryPolicies:
+  patient: { attempts: 5, delays: [1m, 5m, 30m], maxAge: 1d, then: deadLetter, deadOn: [SyntaxError] }
+topics:
+  adt-feed: { external: producer, to: [wards/Board, lab/Orders], config: { retention: 7d } }
+  lab-feed: { external: producer, to: [wards/Results], retry: patient, partitions: 6, config: { retention: 30d } }
+  scheduling: { external: true, config: { cleanup.policy: compact } }
+  analytics: { external: true, config: { retention: 1d } }
+roles: { Fhir: { principal: fhir, can: [write], topics: [adt-*, lab-*, scheduling, archive] } }
+fhir:
+  destinations:
+    - { id: adt-feed, kafkaTopic: adt-feed, kind: kafka-at-least-once }
+    - { id: lab-feed, kafkaTopic: lab-feed, kind: kafka-at-least-once }
+    - { id: scheduling, kafkaTopic: scheduling, kind: kafka-at-least-once }
+    - { id: lab-archive, kafkaTopic: lab-feed, kind: kafka-at-least-once }
+`
+
 /** A server with destinations of every state, and writes all the time. */
 export async function startScene(): Promise<Scene> {
   const postgres = await startPostgres()
@@ -26,7 +52,9 @@ export async function startScene(): Promise<Scene> {
     baseUrl: server.url,
   })
   server.load(module)
-  server.serveConsole(module)
+  server.serveConsole(module, {
+    topology: resolveTopology(parseTopology(topologyText, 'hospital.yaml')),
+  })
   const fhir = new FhirClient(await server.listen())
   for (const resource of resources(kafka.bootstrapServers)) await fhir.put(resource)
   let number = 0

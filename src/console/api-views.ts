@@ -17,8 +17,56 @@ export interface SessionView {
   readonly canSignOut: boolean
   /** Operations of a destination that this server has, without `$`. */
   readonly operations: readonly string[]
+  /** Whether the caller may know of everything, the nodes included. */
+  readonly seesAll: boolean
   /** Whether the health of a Kafka cluster is known. */
   readonly hasHealth: boolean
+  /** Whether a topology file is known. */
+  readonly hasTopology: boolean
+}
+
+/** What a topology file says. The rows are topics, in the order of their names. */
+export interface TopologyView extends Page<KafkaTopicView> {
+  readonly name: string
+  readonly environment?: string
+  readonly search: string
+  readonly retryPolicies: readonly RetryPolicyView[]
+}
+
+export interface KafkaTopicView {
+  readonly name: string
+  /** `retry` and `deadLetter` are made of the retry policy of `source`. */
+  readonly kind: 'topic' | 'health' | 'retry' | 'deadLetter'
+  readonly source?: string
+  readonly description?: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** `7d`, `unlimited`; absent: what the cluster does by itself. */
+  readonly retention?: string
+  readonly isCompacted: boolean
+  /** `service/Component`; `outside` for those that the file does not name. */
+  readonly producers: readonly string[]
+  readonly consumers: readonly string[]
+  readonly retryPolicy?: string
+  readonly destinations: readonly TopicWriterView[]
+}
+
+/** A destination that writes to a Kafka topic, by the file or as it is stored. */
+export interface TopicWriterView {
+  readonly id: string
+  /** Whether the file names it for this Kafka topic. */
+  readonly isDeclared: boolean
+  /** Whether the stored destination writes to a Kafka topic of this name. */
+  readonly isStored: boolean
+}
+
+export interface RetryPolicyView {
+  readonly name: string
+  readonly attempts?: number
+  readonly maxAge?: string
+  readonly delays: readonly string[]
+  readonly then?: string
+  readonly deadOn: readonly string[]
 }
 
 /** Whether the services of a Kafka cluster can talk through it, as `HealthProbe.check` of a topology says it. */

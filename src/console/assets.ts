@@ -32,7 +32,7 @@ export async function serveAsset(
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
   if (pathname === '/' && isWithoutSlash(request)) {
     const name = (request.baseUrl ?? '').split('/').at(-1) ?? ''
-    response.writeHead(308, { location: `${name}/` }).end()
+    response.writeHead(308, { location: `./${name}/` }).end()
     return true
   }
   assets ??= loadAssets()

@@ -5,6 +5,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { RequestBody } from '../rest/rest-request.ts'
 import type { ClusterHealthView } from './api-views.ts'
 import type { TopicDestinationModule } from '../module.ts'
+import type { ResolvedTopology } from '../topology/resolved-topology.ts'
 
 /** A request that the console makes to the FHIR server, for the caller of the console. `OwnTypesHost.handle` takes it. */
 export interface ConsoleFhirRequest {
@@ -27,6 +28,16 @@ export interface ConsoleCaller {
   readonly principal?: Principal | undefined
   /** Whether the console offers and takes actions; the FHIR server may refuse them all the same. */
   readonly mayWrite: boolean
+  /** Whether the caller may know of a topic or a destination, and of undecided events of an organization. Where it is given the console leaves out all
+   *  others, also from its sums, and has no page of nodes, which concerns everybody. Default: of all. */
+  readonly maySee?: ((resource: SeenResource) => boolean) | undefined
+}
+
+export interface SeenResource {
+  /** `AidboxTopicDestination/a`, `AidboxSubscriptionTopic/b` */
+  readonly reference: string
+  /** Reference of the organization that it is limited to; absent: all. */
+  readonly organization?: string | undefined
 }
 
 /** A sign-in of the console's own, for hosts whose clients have no session in the browser. */
@@ -54,6 +65,8 @@ export interface ConsoleOptions<Request extends IncomingMessage = HttpRequest> {
   ) => ConsoleCaller | undefined | Promise<ConsoleCaller | undefined>
   /** Health of the Kafka cluster that a topology file describes, for whoever may look: `() => probe.check()` of a `HealthProbe`. Default: none is shown. */
   readonly health?: () => Promise<ClusterHealthView>
+  /** What the topology file says, as `resolveTopology` answers it, for whoever may look. Default: nothing is shown. */
+  readonly topology?: ResolvedTopology
   /** Default: none; who is not authorised is told to sign in to the server first. */
   readonly signIn?: ConsoleSignIn<Request>
   /** Where unexpected failures go.

@@ -6,11 +6,13 @@ import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
+import type { TailEntry } from '../monitor/views.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
+import { overviewFor } from './caller-view.ts'
 import { assertSameSite } from './cross-site.ts'
 import { ConsoleError } from './console-error.ts'
-import type { ConsoleOptions } from './console-options.ts'
+import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 import { EventStream } from './event-stream.ts'
 import { outcomeText } from './fhir-calls.ts'
 import { findRoute, type FoundRoute } from './find-route.ts'
@@ -66,7 +68,7 @@ class ConsoleServer {
 
   /** @returns whether it is answered */
   async answer(request: HttpRequest, response: ServerResponse): Promise<boolean> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://console')
+    const { pathname, searchParams } = targetOf(request)
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
     try {
       if (!pathname.startsWith('/api/')) return await serveAsset(request, response, pathname)
@@ -98,7 +100,7 @@ class ConsoleServer {
       return
     }
     if (path === '/tail' && isRead) {
-      this.#streamTail(request, response, query)
+      this.#streamTail(request, response, query, caller)
       return
     }
     const found = findRoute(isRead ? 'GET' : request.method, path)
@@ -115,16 +117,14 @@ class ConsoleServer {
   }
 
   async #handle({ route }: FoundRoute, request: RouteRequest): Promise<unknown> {
-    const overview = route.method === 'GET' ? await this.#overview() : undefined
+    const overview = route.method === 'GET' ? await this.#overview(request.caller) : undefined
     return route.handle(request, this.#options, overview)
   }
 
-  async #overview(): Promise<Overview> {
-    try {
-      return await this.#options.module.monitor.overview()
-    } catch {
-      throw new ConsoleError(503, 'The database does not answer.')
-    }
+  async #overview(caller: ConsoleCaller): Promise<Overview> {
+    const overview = await this.#options.module.monitor.overview().catch(() => undefined)
+    if (!overview) throw new ConsoleError(503, 'The database does not answer.')
+    return overviewFor(caller, overview)
   }
 
   /** The answer of a route, whenever it has changed. */
@@ -138,17 +138,18 @@ class ConsoleServer {
     const textOf = async (overview: Overview): Promise<string> =>
       JSON.stringify(await route.handle(routed, this.#options, overview))
     // What is wrong with the request is told with its status.
-    const first = await textOf(await this.#overview())
+    const first = await textOf(await this.#overview(routed.caller))
     const stream = this.#open(request, response)
     const send = (text: string): void => {
-      if (text === sent) return
+      // Who reads slowly gets the newest when there is room again.
+      if (text === sent || stream.isBehind) return
       sent = text
       stream.send('view', text)
     }
     send(first)
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
-        textOf(overview).then(send, (error: unknown) => {
+        textOf(overviewFor(routed.caller, overview)).then(send, (error: unknown) => {
           // It is gone, for one.
           stream.send('gone', JSON.stringify(errorBody(error)))
           stream.end()
@@ -157,7 +158,12 @@ class ConsoleServer {
     )
   }
 
-  #streamTail(request: HttpRequest, response: ServerResponse, query: URLSearchParams): void {
+  #streamTail(
+    request: HttpRequest,
+    response: ServerResponse,
+    query: URLSearchParams,
+    caller: ConsoleCaller,
+  ): void {
     const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
     const stream = this.#open(request, response)
     stream.send('tail', '[]')
@@ -168,9 +174,24 @@ class ConsoleServer {
             (destination === '' || entry.destination === `AidboxTopicDestination/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
+        if (wanted.length > 0) void this.#sendTail(stream, caller, wanted)
       }),
     )
+  }
+
+  async #sendTail(
+    stream: EventStream,
+    caller: ConsoleCaller,
+    entries: readonly TailEntry[],
+  ): Promise<void> {
+    if (!caller.maySee) {
+      stream.send('tail', JSON.stringify(entries))
+      return
+    }
+    const overview = await this.#overview(caller).catch(() => undefined)
+    const seen = new Set(overview?.destinations.map(({ reference }) => reference))
+    const wanted = entries.filter((entry) => seen.has(entry.destination))
+    if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
   }
 
   #open(request: HttpRequest, response: ServerResponse): EventStream {
@@ -198,6 +219,11 @@ class ConsoleServer {
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
+}
+
+/** A path that begins with two slashes would be taken for a host. */
+function targetOf({ url = '/' }: HttpRequest): URL {
+  return new URL(url.startsWith('/') ? `http://console${url}` : 'http://console/')
 }
 
 function statusOfError(error: unknown): number {

@@ -5,21 +5,25 @@ import type { SessionView } from './api-views.ts'
 import { ConsoleError } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 
+type SessionOptions = Pick<ConsoleOptions, 'signIn' | 'module' | 'health' | 'topology'>
+
 /** Signs in and out, where the console has a sign-in of its own: `POST /api/session` with the secret in the body, `DELETE /api/session`. */
 export class ConsoleSession {
-  readonly #options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>
+  readonly #options: SessionOptions
 
-  constructor(options: Pick<ConsoleOptions, 'signIn' | 'module' | 'health'>) {
+  constructor(options: SessionOptions) {
     this.#options = options
   }
 
-  view({ mayWrite }: ConsoleCaller): SessionView {
-    const { signIn, module, health } = this.#options
+  view({ mayWrite, maySee }: ConsoleCaller): SessionView {
+    const { signIn, module, health, topology } = this.#options
     return {
       mayWrite,
       canSignOut: signIn !== undefined,
       operations: module.monitor.operations,
+      seesAll: maySee === undefined,
       hasHealth: health !== undefined,
+      hasTopology: topology !== undefined,
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Overview } from '../monitor/delivery-monitor.ts'
-import { healths, type DestinationView } from '../monitor/views.ts'
+import { healths, type DestinationView, type UndecidedView } from '../monitor/views.ts'
 import { objectsIn } from '../resources/json-shapes.ts'
 import { parameterContent } from '../resources/parameter-content.ts'
 import { maskSecrets } from '../resources/secret-parameters.ts'
@@ -11,6 +11,7 @@ import type {
   ListView,
   ParameterView,
 } from './api-views.ts'
+import { maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import {
@@ -77,10 +78,12 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     doc: "Undecided events of the destination's topic without resource content, the oldest first.",
     handle: async (request, { module }, overview) => {
-      const { reference } = destinationOf(request, required(overview))
+      const destination = destinationOf(request, required(overview))
+      const { reference } = destination
       const limit = sizeOf(request)
       const rows = await module.monitor.undecided(reference, { after: afterOf(request), limit })
-      return listOf(rows, limit, ({ id }) => id)
+      const list = listOf(rows, limit, ({ id }) => id)
+      return { ...list, rows: list.rows.filter((row) => mayKnow(request, destination, row)) }
     },
   },
   {
@@ -146,6 +149,16 @@ function destinationOf(request: RouteRequest, { destinations: all }: Overview): 
   const found = all.find((view) => view.id === id)
   if (found) return found
   throw new ConsoleError(404, `There is no destination ${id}.`)
+}
+
+/** A topic's undecided events are of all organizations. */
+function mayKnow(
+  { caller }: RouteRequest,
+  destination: DestinationView,
+  { organization }: UndecidedView,
+): boolean {
+  if (caller.maySee && organization === undefined) return destination.organization === undefined
+  return maySee(caller, { reference: destination.reference, organization })
 }
 
 function listOf<Row>(

@@ -30,6 +30,11 @@ export class EventStream {
     }, pingMs)
   }
 
+  /** Whether the client has not read yet what was sent. */
+  get isBehind(): boolean {
+    return this.#response.writableNeedDrain
+  }
+
   /** Called once, when the stream ends. */
   onEnd(callback: () => void): void {
     if (this.#isEnded) callback()
@@ -65,4 +70,4 @@ export class EventStream {
   }
 }
 
-const maxUnreadBytes = 4 * 1024 * 1024
+const maxUnreadBytes = 1024 * 1024

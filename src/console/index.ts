@@ -6,4 +6,5 @@ export type {
   ConsoleFhirRequest,
   ConsoleOptions,
   ConsoleSignIn,
+  SeenResource,
 } from './console-options.ts'

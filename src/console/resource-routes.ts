@@ -1,6 +1,13 @@
+import { isTopicDestinationError } from '../errors.ts'
+import { maskSecrets } from '../resources/secret-parameters.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
+import { assertSeesAll } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
+import { required } from './destination-routes.ts'
 import { fhirResource } from './fhir-calls.ts'
+import { pageQuery } from './route-input.ts'
 import type { ConsoleRoute } from './routes.ts'
+import { topologyView } from './topology-view.ts'
 
 const referencePattern =
   /^[A-Z][A-Za-z]{0,63}\/[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/
@@ -11,16 +18,38 @@ export const resourceRoutes: readonly ConsoleRoute[] = [
     path: '/nodes',
     right: 'read',
     doc: 'The nodes that are present, with how many destinations each delivers.',
-    handle: async (_request, { module }) => ({ rows: await module.monitor.nodes() }),
+    handle: async ({ caller }, { module }) => {
+      assertSeesAll(caller)
+      return { rows: await module.monitor.nodes() }
+    },
   },
   {
     method: 'GET',
     path: '/health',
     right: 'read',
     doc: 'Whether the services of the Kafka cluster can talk through it, where the console is given a topology; else 404.',
-    handle: async (_request, { health }) => {
+    handle: async ({ caller }, { health }) => {
+      assertSeesAll(caller)
       if (!health) throw new ConsoleError(404, 'There is no topology to look at.')
-      return health()
+      try {
+        return await health()
+      } catch (error) {
+        // Such as a file that does not say how, or a secret that cannot be read.
+        if (isTopicDestinationError(error)) throw new ConsoleError(503, error.message)
+        throw error
+      }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/topology',
+    query: pageQuery,
+    right: 'read',
+    doc: 'A page of the Kafka topics of the topology file, with the destinations that write to them, and its retry policies, where the console is given one; else 404. Asks no cluster.',
+    handle: (request, { topology }, overview) => {
+      assertSeesAll(request.caller)
+      if (!topology) throw new ConsoleError(404, 'There is no topology to look at.')
+      return topologyView(topology, required(overview), request)
     },
   },
   {
@@ -28,13 +57,15 @@ export const resourceRoutes: readonly ConsoleRoute[] = [
     path: '/resource',
     query: { reference: '`Patient/1` or `Patient/1/_history/2`.' },
     right: 'read',
-    doc: 'A resource, read on the FHIR server as the caller; 403 or 404 as that answers.',
-    handle: (request, { fhir }) => {
+    doc: 'A resource, read on the FHIR server as the caller, secrets masked; 403 or 404 as that answers.',
+    handle: async (request, { fhir }) => {
       const reference = request.query.get('reference') ?? ''
       if (!referencePattern.test(reference)) {
         throw new ConsoleError(400, 'reference must be like Patient/1 or Patient/1/_history/2.')
       }
-      return fhirResource(fhir, request.caller, { method: 'GET', url: `/${reference}` })
+      const url = `/${reference}`
+      const resource = await fhirResource(fhir, request.caller, { method: 'GET', url })
+      return resource.resourceType === destinationTypeName ? maskSecrets(resource) : resource
     },
   },
 ]

@@ -14,7 +14,7 @@ export interface RouteRequest {
   readonly body: unknown
 }
 
-export type RouteParts = Pick<ConsoleOptions, 'module' | 'fhir' | 'health'>
+export type RouteParts = Pick<ConsoleOptions, 'module' | 'fhir' | 'health' | 'topology'>
 
 export interface ConsoleRoute {
   readonly method: 'GET' | 'POST'

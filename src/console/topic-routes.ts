@@ -1,6 +1,7 @@
 import { topicTypeName } from '../resources/type-names.ts'
 import type { TopicView } from '../monitor/views.ts'
 import type { Page, TopicDetailView } from './api-views.ts'
+import { maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { required } from './destination-routes.ts'
 import { fhirResource } from './fhir-calls.ts'
@@ -19,7 +20,11 @@ export const topicRoutes: readonly ConsoleRoute[] = [
       const search = (request.query.get('search') ?? '').toLowerCase()
       const found = monitor
         .topicNames()
-        .filter(({ url, id }) => [url, id].some((text) => text.toLowerCase().includes(search)))
+        .filter(
+          (name) =>
+            [name.url, name.id].some((text) => text.toLowerCase().includes(search)) &&
+            maySee(request.caller, name),
+        )
       const page = pageOf(found, request)
       const looked = required(overview)
       return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, looked) ?? []) }
@@ -35,7 +40,8 @@ export const topicRoutes: readonly ConsoleRoute[] = [
       const id = idOf(request)
       const looked = required(overview)
       const name = monitor.topicNames().find((each) => each.id === id)
-      const topic = name && monitor.topic(name.url, looked)
+      const topic =
+        name && maySee(request.caller, name) ? monitor.topic(name.url, looked) : undefined
       if (!topic) throw new ConsoleError(404, `There is no topic ${id}.`)
       const destinations = looked.destinations.filter(({ topicUrl }) => topicUrl === topic.url)
       return { topic, destinations }

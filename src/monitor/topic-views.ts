@@ -36,11 +36,10 @@ export class TopicViews {
     if (!topic) return undefined
     const served = this.#byTopic(destinations).get(url) ?? []
     const fault = this.#registry.topicFault(url)
-    const { status, organization, triggers } = topic
+    const { status, triggers } = topic
     return {
       ...nameOf(topic),
       status,
-      ...(organization === undefined ? {} : { organization }),
       triggers,
       ...(fault === undefined ? {} : { fault }),
       destinations: served.map(({ reference }) => reference),
@@ -70,8 +69,13 @@ export class TopicViews {
   }
 }
 
-function nameOf({ reference, url }: SubscriptionTopic): TopicName {
-  return { reference, id: reference.slice(reference.indexOf('/') + 1), url }
+function nameOf({ reference, url, organization }: SubscriptionTopic): TopicName {
+  return {
+    reference,
+    id: reference.slice(reference.indexOf('/') + 1),
+    url,
+    ...(organization === undefined ? {} : { organization }),
+  }
 }
 
 function sum(

@@ -127,11 +127,12 @@ export interface TopicName {
   readonly reference: string
   readonly id: string
   readonly url: string
+  /** Reference of the organization whose changes it selects; absent: all. */
+  readonly organization?: string
 }
 
 export interface TopicView extends TopicName {
   readonly status: string
-  readonly organization?: string
   readonly triggers: readonly TriggerView[]
   /** Why it cannot be used as it is stored. */
   readonly fault?: string

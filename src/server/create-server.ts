@@ -17,6 +17,7 @@ import { toRestRequest } from '../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../rest/routing.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
+import { topologyOf } from '../topology/catalogue.ts'
 import { HealthProbe } from '../topology/health/health-probe.ts'
 import { readTopology } from '../topology/read-topology.ts'
 import { createApp } from './http/app.ts'
@@ -145,7 +146,7 @@ class Server implements ReferenceServer {
 
   serveConsole(
     module: Pick<TopicDestinationModule, 'monitor'>,
-    options: Pick<ConsoleOptions, 'health'> = {},
+    options: Pick<ConsoleOptions, 'health' | 'topology'> = {},
   ): void {
     if (this.#opened) throw new Error('The console must be set up before listen().')
     const baseUrl = (): string => this.url
@@ -155,8 +156,10 @@ class Server implements ReferenceServer {
       baseUrl,
     })
     const probe = this.#topologyHealth
+    const { topology } = this.#options
     this.#console = consoleRouter({
       ...(probe && { health: () => probe.check() }),
+      ...(topology && { topology: topologyOf(topology) }),
       ...options,
       module,
       logger: this.#logger,

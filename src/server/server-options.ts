@@ -40,7 +40,7 @@ export interface ServerOptions {
   readonly metrics?: MetricsText
   /** Accepted as `Authorization: Bearer <token>` for /metrics and nothing else. */
   readonly metricsToken?: string
-  /** Topology of the Kafka cluster, whose health `/ready` asks for; absent: it asks for database and modules alone. */
+  /** Topology of the Kafka cluster, whose health `/ready` asks for, and which the console shows; absent: it asks for database and modules alone. */
   readonly topology?: ServerTopology
   /** @default silent */
   readonly logger?: Logger
@@ -61,11 +61,11 @@ export interface ReferenceServer extends AsyncDisposable {
    *  @throws Error once `listen()` was called */
   load(module: FhirServerModule): void
   /** Serves the console of a loaded module at /console, for whoever may use the FHIR service.
-   *  @param options health: default is that of the option topology
-   *  @throws Error once `listen()` was called */
+   *  @param options health and topology: default are those of the option topology
+   *  @throws Error once `listen()` was called; TopicDestinationError `KTD_TOPOLOGY` when the file cannot be resolved */
   serveConsole(
     module: Pick<TopicDestinationModule, 'monitor'>,
-    options?: Pick<ConsoleOptions, 'health'>,
+    options?: Pick<ConsoleOptions, 'health' | 'topology'>,
   ): void
   /** Migrates the database, starts the modules and serves requests, which answer 503 until then. Idempotent.
    *  @returns the base URL */

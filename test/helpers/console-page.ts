@@ -12,19 +12,22 @@ export const widths = [360, 1440] as const
 export interface PageOptions {
   readonly width?: number
   readonly theme?: (typeof themes)[number]
+  /** Of the reader, as `Asia/Kolkata`. Default: that of the machine. */
+  readonly timeZone?: string
 }
 
 /** A page of a browser session of its own. What the browser refuses, such as anything against the policy of the page, fails the test. */
 export async function openPage(
   t: Pick<CleanUp, 'after'>,
   url: string,
-  { width = 1440, theme = 'light' }: PageOptions = {},
+  { width = 1440, theme = 'light', timeZone }: PageOptions = {},
 ): Promise<Page> {
   const browser = await testBrowser()
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: theme,
     locale: 'en-US',
+    ...(timeZone === undefined ? {} : { timezoneId: timeZone }),
   })
   const faults: string[] = []
   context.on('weberror', (error) => faults.push(error.error().message))

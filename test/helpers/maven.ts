@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { homedir, tmpdir, userInfo } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -71,7 +71,8 @@ async function maven(
 ): Promise<void> {
   await requireTool('mvn', '-v', 'Maven (Debian: apt-get install maven)')
   const all: Record<string, string> = { includeScope: 'runtime', ...properties }
-  if (!isWritable(homedir())) all['maven.repo.local'] = join(cacheDirectory('maven'))
+  // Java asks the system where that is, whatever HOME says.
+  if (!isWritable(userInfo().homedir)) all['maven.repo.local'] = join(cacheDirectory('maven'))
   const flags = Object.entries(all).map(([name, value]) => `-D${name}=${value}`)
   try {
     await run('mvn', ['-B', '-q', '-f', pom, goal, ...flags], { maxBuffer: 64 * 1024 * 1024 })

@@ -53,7 +53,7 @@ function Page({ place: { segments, query } }: { readonly place: Place }): JSX.El
   if (kind === 'topics' && id !== undefined) return <TopicPage key={id} id={id} />
   if (kind === 'topics') return <TopicsPage query={query} />
   if (kind === 'tail') return <TailPage query={query} />
-  if (kind === 'nodes') return <NodesPage />
+  if (kind === 'nodes') return <NodesPage query={query} />
   return (
     <>
       <h1 tabIndex={-1}>No such page</h1>

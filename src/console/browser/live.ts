@@ -62,8 +62,12 @@ export function listen(path: string, event: string, listener: Listener): () => v
     close()
     tell(false)
     // A stream does not tell why it was refused; the same address without one does. The tail has no such answer.
-    const error = await get(event === 'view' ? path : '/session').then(
-      () => undefined,
+    const isView = event === 'view'
+    const error = await get(isView ? path : '/session').then(
+      (answer) => {
+        // As when the server has no room for one more stream.
+        if (isView && !isEnded) listener.onEvent(answer)
+      },
       (reason: unknown) => reason,
     )
     if (isEnded) return

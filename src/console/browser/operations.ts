@@ -25,8 +25,8 @@ const numbers: readonly OperationField[] = [
   { name: 'toEvent', label: 'To event number', kind: 'number' },
 ]
 const times: readonly OperationField[] = [
-  { name: 'from', label: 'Changes from', kind: 'time' },
-  { name: 'to', label: 'Changes up to', kind: 'time' },
+  { name: 'from', label: 'Changes from (your time)', kind: 'time' },
+  { name: 'to', label: 'Changes up to (your time)', kind: 'time' },
 ]
 const setAside: readonly OperationField[] = [
   {
@@ -118,7 +118,8 @@ function valueOf({ name, kind }: OperationField, text: string): object {
     case 'number':
       return { valuePositiveInt: Number(text) }
     case 'time':
-      return { valueDateTime: new Date(text).toISOString() }
+      // Without a fraction it is the whole second, as the pages show it.
+      return { valueDateTime: new Date(text).toISOString().replace(/\.\d+Z$/, 'Z') }
     case 'choice':
       return name === 'decide' ? { valueBoolean: text === 'true' } : { valueCode: text }
     case 'text':

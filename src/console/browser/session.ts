@@ -12,7 +12,9 @@ export const Session = createContext<SessionContext>({
   mayWrite: false,
   canSignOut: false,
   operations: [],
+  seesAll: true,
   hasHealth: false,
+  hasTopology: false,
   onRefused: () => undefined,
 })
 

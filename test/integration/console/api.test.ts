@@ -87,7 +87,7 @@ describe('the API of the console', () => {
       }
     }
     const moved = await fetch(url, { redirect: 'manual' })
-    assert.deepEqual([moved.status, moved.headers.get('location')], [308, 'console/'])
+    assert.deepEqual([moved.status, moved.headers.get('location')], [308, './console/'])
     const page = await fetch(`${url}/`)
     const html = await page.text()
     assert.equal(page.status, 200)
@@ -100,6 +100,15 @@ describe('the API of the console', () => {
     for (const name of names) assert.equal((await fetch(`${url}/${name}`)).status, 200, name)
     const unknown = await fetch(`${url}/api/nothing`, { headers: bearer })
     assert.equal(unknown.status, 404)
+    // What looks like a host is a path.
+    const { origin } = new URL(url)
+    for (const [path, status] of [
+      ['/console//', 404],
+      ['/console//[', 404],
+      ['/console//example.org/api/session', 404],
+    ] as const) {
+      assert.equal((await callRaw(origin, 'GET', path)).status, status, path)
+    }
   })
 
   it('signs in for a cookie that scripts cannot read and other sites cannot send, and out again', async (t) => {
@@ -330,6 +339,8 @@ describe('the API of the console', () => {
     for (const path of ['/topics', '/topics/mixed', '/nodes', '/destinations/secured/status'])
       await noted(path)
     for (const answer of answers) assert.doesNotMatch(answer, /canary/)
+    const raw = await get('/resource?reference=AidboxTopicDestination/secured')
+    assert.doesNotMatch(JSON.stringify(raw), /canary/)
     // The resource itself goes by the rules of the FHIR server.
     assert.match(JSON.stringify(await get('/resource?reference=Patient/small')), /canaryname/)
     const { rows } = await database.pool.query<{ dead: string }>(

@@ -4,13 +4,16 @@ import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { forbidden, OperationOutcomeError } from '@medplum/core'
 import express from 'express'
-import type { SessionView } from '../../../src/console/api-views.ts'
-import { consoleRouter, type ConsoleRouter } from '../../../src/console/index.ts'
+import type { DestinationsView, SessionView } from '../../../src/console/api-views.ts'
+import { consoleRouter, type ConsoleRouter, type SeenResource } from '../../../src/console/index.ts'
 import { expressHost } from '../../../src/http/express.ts'
 import { kafkaTopicDestination } from '../../../src/module.ts'
 import { FhirClient } from '../../helpers/fhir-client.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+
+const north = 'Organization/north'
+const isOfNorth = ({ organization }: SeenResource) => organization === north
 
 /** A service whose proxy names the reader in a header. Who is called `reader` may not change anything, and nobody but `admin` may read destinations. */
 async function service(
@@ -40,6 +43,7 @@ async function service(
     fhir: (request) => host.handle(request),
     authorize: ({ headers }) => {
       const id = String(headers['x-user'] ?? '')
+      if (id === 'north') return { principal: { id }, mayWrite: false, maySee: isOfNorth }
       return id === '' ? undefined : { principal: { id }, mayWrite: id !== 'reader' }
     },
   })
@@ -177,5 +181,80 @@ describe('the console in an Express service', () => {
     // It would never end by itself.
     assert.match(await last.text(), /event: tail\ndata: \[\]/)
     assert.equal((await fetch(`${url}/api/session`, { headers: as('reader') })).status, 503)
+  })
+
+  it('leaves out what a caller may not see, also from sums, streams and the pages of all', async (t) => {
+    const { url, fhir, router } = await service(t)
+    const extension = [
+      {
+        url: 'https://aidbox.app/tenant-organization-id',
+        valueReference: { reference: north },
+      },
+    ]
+    const topic = topicResource('n', { resource: 'Patient' })
+    await fhir.put({ ...topic, meta: { extension } })
+    const limited = destinationResource('n', 'kafka-at-least-once', 'n', 'n', '127.0.0.1:1')
+    await fhir.put({ ...limited, meta: { ...(limited['meta'] as object), extension } })
+    const get = (path: string, user: string, accept = 'application/json') =>
+      fetch(`${url}/api${path}`, { headers: { ...as(user), accept } })
+    const list = async (user: string) => {
+      const { rows, summary } = (await (
+        await get('/destinations', user)
+      ).json()) as DestinationsView
+      return [rows.map(({ id }) => id).toSorted(), summary.destinations]
+    }
+    for (const endsAt = Date.now() + 30_000; (await list('admin'))[1] !== 2;) {
+      if (Date.now() > endsAt) assert.fail('the second destination is not shown')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    assert.deepEqual(await list('admin'), [['a', 'n'], 2])
+    assert.deepEqual(await list('north'), [['n'], 1])
+    const topics = (await (await get('/topics', 'north')).json()) as { rows: { id: string }[] }
+    assert.deepEqual(
+      topics.rows.map(({ id }) => id),
+      ['n'],
+    )
+    for (const [path, status] of [
+      ['/destinations/n', 200],
+      ['/destinations/n/undecided', 200],
+      ['/topics/n', 200],
+      ['/destinations/a', 404],
+      ['/destinations/a/dead-letters', 404],
+      ['/destinations/a/undecided', 404],
+      ['/topics/a', 404],
+      ['/nodes', 403],
+      ['/health', 403],
+      ['/topology', 403],
+    ] as const) {
+      assert.equal((await get(path, 'north')).status, status, path)
+    }
+    const session = (await (await get('/session', 'north')).json()) as SessionView
+    assert.equal(session.seesAll, false)
+    const stream = await get('/destinations', 'north', 'text/event-stream')
+    router.close()
+    const text = await stream.text()
+    assert.match(text, /"id":"n"/)
+    assert.doesNotMatch(text, /"id":"a"/)
+  })
+
+  it('answers without a stream when too many are open, and gives the room of one that ends to the next', async (t) => {
+    const { url } = await service(t)
+    const open = (signal?: AbortSignal) =>
+      fetch(`${url}/api/destinations/a`, {
+        headers: { ...as('reader'), accept: 'text/event-stream' },
+        ...(signal ? { signal } : {}),
+      })
+    const first = new AbortController()
+    assert.equal((await open(first.signal)).status, 200)
+    const others = await Promise.all(Array.from({ length: 199 }, () => open()))
+    assert.ok(others.every(({ status }) => status === 200))
+    const refused = await open()
+    assert.equal(refused.status, 503)
+    assert.match(await refused.text(), /Too many pages are open/)
+    assert.equal((await fetch(`${url}/api/destinations/a`, { headers: as('reader') })).status, 200)
+    first.abort()
+    for (const endsAt = Date.now() + 30_000; (await open()).status !== 200;) {
+      if (Date.now() > endsAt) assert.fail('the room of the first stream is not given back')
+    }
   })
 })

@@ -29,8 +29,10 @@ export function DestinationsPage({ query }: { readonly query: URLSearchParams })
         <SearchField value={search} label="Find by id, topic or Kafka topic" />
         <HealthFilter health={health} summary={view?.summary} />
       </div>
-      {view && <DestinationTable rows={view.rows} now={view.summary.at} />}
-      {view && <Pager page={view.page} pages={view.pages} total={view.total} />}
+      {view && view.summary.destinations > 0 && (
+        <DestinationTable rows={view.rows} now={view.summary.at} />
+      )}
+      {view && view.total > 0 && <Pager page={view.page} pages={view.pages} total={view.total} />}
     </>
   )
 }
@@ -107,6 +109,7 @@ interface DestinationTableProps {
 }
 
 function DestinationTable({ rows, now }: DestinationTableProps): JSX.Element {
+  if (rows.length === 0) return <p class="hint">None is as looked for.</p>
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Table of destinations">
       <table class="destinations">

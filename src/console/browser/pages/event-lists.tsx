@@ -82,6 +82,7 @@ function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>)
         {title} <span class="hint">{count(total)}</span>
       </h2>
       <Notice error={task.error} />
+      {total === 0 && <p class="hint">None.</p>}
       {total > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-labelledby={name}>
           <table>

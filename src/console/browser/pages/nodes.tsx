@@ -5,19 +5,20 @@ import { Notice } from '../parts/notice.tsx'
 import { useSession } from '../session.ts'
 import { useRefreshed } from '../task.ts'
 import { ClusterHealth } from './cluster-health.tsx'
+import { Topology } from './topology.tsx'
 
 const refreshMs = 5000
 
 /** The nodes that share the work. */
-export function NodesPage(): JSX.Element {
-  const { hasHealth } = useSession()
+export function NodesPage({ query }: { readonly query: URLSearchParams }): JSX.Element {
+  const { hasHealth, hasTopology } = useSession()
   const { answer, error } = useRefreshed<{ rows: readonly NodeView[] }>('/nodes', refreshMs)
   const nodes = answer?.rows
   return (
     <>
       <h1 tabIndex={-1}>Nodes</h1>
       {hasHealth && <ClusterHealth />}
-      {hasHealth && <h2>Nodes of this service</h2>}
+      {(hasHealth || hasTopology) && <h2>Nodes of this service</h2>}
       <Notice error={error} />
       {nodes && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of nodes">
@@ -45,6 +46,7 @@ export function NodesPage(): JSX.Element {
           </table>
         </div>
       )}
+      {hasTopology && <Topology query={query} />}
     </>
   )
 }

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { post } from '../api.ts'
 import { formParameters, type OperationField, type OperationForm } from '../operations.ts'
 import { Dialog } from '../parts/dialog.tsx'
-import { ParametersView, parametersOf } from '../parts/parameters-view.tsx'
+import { ParametersView, parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
 
 interface OperationDialogProps {
@@ -56,13 +56,20 @@ export function OperationDialog({ form, id, onClose }: OperationDialogProps): JS
         {error && <p class="notice error">{error.message}</p>}
         {!error && answer !== undefined && (
           <>
-            <p class="verdict is-well">Done, or begun where there is a job.</p>
+            <p class="verdict is-well">{doneText(parametersOf(answer))}</p>
             <ParametersView parameters={parametersOf(answer)} />
           </>
         )}
       </div>
     </Dialog>
   )
+}
+
+/** A job goes on after the answer. */
+function doneText(parameters: readonly Parameter[]): string {
+  const { part } = parameters.find(({ name }) => name === 'job') ?? {}
+  if (!part) return 'Done.'
+  return `Job ${String(valueOf(part, 'id'))} has begun; how it gets on stands under Jobs.`
 }
 
 interface FieldProps {

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { liveListeners } from '../live.ts'
 import type { Place } from '../location.ts'
+import { useSession } from '../session.ts'
 import { putTheme, storedTheme, themes, type Theme } from '../theme.ts'
 
 const pages = [
@@ -20,6 +21,7 @@ export interface ShellProps {
 
 /** What stands around each page. */
 export function Shell({ place, onSignOut, children }: ShellProps): JSX.Element {
+  const { seesAll } = useSession()
   const main = useRef<HTMLElement>(null)
   const isFirst = useRef(true)
   const here = place.segments.join('/')
@@ -44,15 +46,17 @@ export function Shell({ place, onSignOut, children }: ShellProps): JSX.Element {
       <header class="bar">
         <span class="brand">Event delivery</span>
         <nav aria-label="Pages">
-          {pages.map(([name, title]) => (
-            <a
-              key={name}
-              href={`#/${name}`}
-              aria-current={name === (place.segments[0] ?? 'destinations') ? 'page' : undefined}
-            >
-              {title}
-            </a>
-          ))}
+          {pages
+            .filter(([name]) => seesAll || name !== 'nodes')
+            .map(([name, title]) => (
+              <a
+                key={name}
+                href={`#/${name}`}
+                aria-current={name === (place.segments[0] ?? 'destinations') ? 'page' : undefined}
+              >
+                {title}
+              </a>
+            ))}
         </nav>
         <div class="tools">
           <LiveMark />
