@@ -67,6 +67,7 @@ export function listen(path: string, event: string, listener: Listener): () => v
       (answer) => {
         // As when the server has no room for one more stream.
         if (isView && !isEnded) listener.onEvent(answer)
+        return undefined
       },
       (reason: unknown) => reason,
     )
