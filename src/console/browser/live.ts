@@ -72,7 +72,8 @@ export function listen(path: string, event: string, listener: Listener): () => v
     )
     if (isEnded) return
     if (error instanceof ApiError) listener.onError(error)
-    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) retry()
+    // What is not there may have been created a moment ago.
+    if (!(error instanceof ApiError) || ![400, 401, 403].includes(error.status)) retry()
   }
   function open(): void {
     close()
@@ -86,6 +87,7 @@ export function listen(path: string, event: string, listener: Listener): () => v
     opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
       close()
       listener.onError(new ApiError(404, JSON.parse(data) as { error: string }))
+      retry()
     })
     opened.addEventListener('error', () => {
       tell(false)
