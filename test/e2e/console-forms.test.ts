@@ -256,4 +256,17 @@ describe('the forms of operations in the console', () => {
     await other.getByRole('button', { name: 'Redrive …' }).waitFor()
     assert.deepEqual(await other.locator('.actions button').allInnerTexts(), ['Pause', 'Redrive …'])
   })
+
+  it('stand on a page that gets no stream, because too many are open', async (t) => {
+    const { url } = await service(t, () => done)
+    const page = await openPage(t, url.replace(/#.*/, '#/nodes'))
+    await page.route('**/api/destinations/lab', (route) =>
+      route.request().headers()['accept'] === 'text/event-stream'
+        ? route.fulfill({ status: 503, json: { error: 'Too many pages are open.' } })
+        : route.fallback(),
+    )
+    await page.evaluate("location.hash = '#/destinations/lab'")
+    await page.getByText('Not connected').waitFor()
+    await page.getByRole('button', { name: 'Redrive …' }).waitFor()
+  })
 })

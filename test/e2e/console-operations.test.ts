@@ -234,10 +234,11 @@ describe('operations and topology in the console', () => {
 
   it('backfill a new destination with what there is', async (t) => {
     const { bootstrapServers } = kafka
+    const page = await pageOf(t, 'late')
+    await page.getByText('There is no destination late.').waitFor()
     await fhir.put(
       destinationResource('late', 'kafka-at-least-once', 'patients', 'lab.late', bootstrapServers),
     )
-    const page = await pageOf(t, 'late')
     await send(page, 'Backfill', async () => {
       await page.getByLabel('Most events a second').fill('1000')
     })

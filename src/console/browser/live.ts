@@ -63,17 +63,13 @@ export function listen(path: string, event: string, listener: Listener): () => v
     tell(false)
     // A stream does not tell why it was refused; the same address without one does. The tail has no such answer.
     const isView = event === 'view'
-    const error = await get(isView ? path : '/session').then(
-      (answer) => {
-        // As when the server has no room for one more stream.
-        if (isView && !isEnded) listener.onEvent(answer)
-        return undefined
-      },
-      (reason: unknown) => reason,
-    )
+    const answer = await get<unknown>(isView ? path : '/session').catch((reason: unknown) => reason)
     if (isEnded) return
-    if (error instanceof ApiError) listener.onError(error)
-    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) retry()
+    if (answer instanceof ApiError) listener.onError(answer)
+    // As when the server has no room for one more stream.
+    else if (isView && !(answer instanceof Error)) listener.onEvent(answer)
+    // What is not there may have been created a moment ago.
+    if (!(answer instanceof ApiError) || ![400, 401, 403].includes(answer.status)) retry()
   }
   function open(): void {
     close()
@@ -87,6 +83,7 @@ export function listen(path: string, event: string, listener: Listener): () => v
     opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
       close()
       listener.onError(new ApiError(404, JSON.parse(data) as { error: string }))
+      retry()
     })
     opened.addEventListener('error', () => {
       tell(false)

@@ -156,13 +156,13 @@ function Facts({ destination }: { readonly destination: DestinationView }): JSX.
         ]),
     ...retryFacts(destination),
     ['Created', dateTime(destination.startedAt)],
-    [
-      'Last activity',
-      destination.lastActivityAt ? dateTime(destination.lastActivityAt) : 'none yet',
-    ],
     ...(isBestEffort
       ? []
       : [
+          [
+            'Last activity',
+            destination.lastActivityAt ? dateTime(destination.lastActivityAt) : 'none yet',
+          ] as const,
           ['Last event number', count(destination.lastEventNumber)] as const,
           [
             'Exactly once',
