@@ -3,7 +3,7 @@ import { benchCapture } from './capture.ts'
 import { benchConsole } from './console.ts'
 import { benchDrain } from './drain.ts'
 import { machine, table, type Figure } from './figures.ts'
-import { benchKafka } from './kafka/suite.ts'
+import { benchKafka, kafkaGroups } from './kafka/suite.ts'
 import { benchLatency } from './latency.ts'
 import { startBenchServices } from './bench-services.ts'
 import { benchObservability } from './observability/suite.ts'
@@ -12,14 +12,22 @@ import { benchTriggers } from './triggers/suite.ts'
 import { benchWrite } from './write.ts'
 
 const defaultSuites = ['write', 'latency', 'drain', 'capture']
-/** Run only when they are asked for, the outbox whole or by group. */
+/** Run only when they are asked for, outbox and kafka whole or by group. */
 const outboxSuites = ['outbox', ...outboxGroups.map((group) => `outbox/${group}`)]
+const kafkaSuites = ['kafka', ...kafkaGroups.map((group) => `kafka/${group}`)]
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
 const json = args.includes('--json')
 const save = args.includes('--save')
 const asked = args.filter((arg) => !arg.startsWith('--'))
-const suites = [...defaultSuites, ...outboxSuites, 'triggers', 'kafka', 'observability', 'console']
+const suites = [
+  ...defaultSuites,
+  ...outboxSuites,
+  'triggers',
+  ...kafkaSuites,
+  'observability',
+  'console',
+]
 const unknown = asked.filter((arg) => !suites.includes(arg))
 if (unknown.length > 0) {
   console.error(
@@ -100,10 +108,12 @@ if (asked.includes('triggers')) {
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
   await keep(figures, 'triggers.jsonl', true)
 }
-if (asked.includes('kafka')) {
-  const figures = await benchKafka(quick)
+if (asked.some((suite) => kafkaSuites.includes(suite))) {
+  const isWhole = asked.includes('kafka')
+  const groups = kafkaGroups.filter((group) => isWhole || asked.includes(`kafka/${group}`))
+  const figures = await benchKafka(groups, quick)
   print(figures, `${machine()}${quick ? '; --quick, of no meaning' : ''}`)
-  await keep(figures, 'kafka.jsonl', true)
+  await keep(figures, 'kafka.jsonl', isWhole)
 }
 if (asked.includes('observability')) {
   const figures = await benchObservability({ rounds, events: quick ? 5000 : 50_000 })

@@ -45,11 +45,13 @@ async function delivered(t: TestContext, retention?: DeliveredRetention): Promis
   await enqueueEvents(db, schema, newEvents(topicId, 40, '{"resourceType":"Patient"}'))
   const cursor = await EventCursor.load(db, schema, destinationId, 0, retention)
   await drain(cursor, 7)
+  // Transactions of all databases are waited for, those of other tests too; a look takes a new snapshot.
   await eventually(async () => {
     await cursor.rest()
+    await drain(cursor, 7)
     const { low, pos } = await cursorRow(outbox, destinationId)
     return low === pos
-  })
+  }, 120_000)
   return { ...outbox, destinationId, topicId }
 }
 
