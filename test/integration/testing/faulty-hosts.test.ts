@@ -216,6 +216,16 @@ const findings: readonly Finding[] = [
   { fault: 'read gives deleted resources', name: /^read gives/, advice: /deleted/ },
   { fault: 'read ignores tx', name: /^read with tx/, advice: /on the tx/ },
   { fault: 'read sees uncommitted rows', name: /^read without tx/, advice: /another connection/ },
+  {
+    fault: 'references gives deleted resources',
+    name: /^references gives/,
+    advice: /leaves deleted resources out/,
+  },
+  {
+    fault: 'references gives the last one again',
+    name: /^references gives/,
+    advice: /no reference twice/,
+  },
   { fault: 'history oldest first', name: /^history gives past/, advice: /newest change first/ },
   { fault: 'history without previous', name: /^history gives past/, advice: /as previous/ },
   { fault: 'history of all times', name: /^history gives changes/, advice: /from and to/ },

@@ -38,6 +38,8 @@ export const faults = [
   'read gives deleted resources',
   'read ignores tx',
   'read sees uncommitted rows',
+  'references gives deleted resources',
+  'references gives the last one again',
   'history oldest first',
   'history without previous',
   'history of all times',

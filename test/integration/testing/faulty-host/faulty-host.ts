@@ -20,6 +20,7 @@ import type {
   Operation,
   PastChange,
   Principal,
+  ReferencesQuery,
   ResourceTypeDefinition,
   SqlTx,
 } from '../../../../src/host/types.ts'
@@ -117,6 +118,17 @@ export class FaultyHost implements FhirHost {
         return found ? [[reference, cached ?? found]] : []
       }),
     )
+  }
+
+  async references({ types, limit, after }: ReferencesQuery): Promise<readonly string[]> {
+    const { rows } = await this.#pool.query<Row>(
+      'select * from resource where type = any ($1) and (body is not null or $2) order by type, id',
+      [types, this.fault === 'references gives deleted resources'],
+    )
+    const all = rows.map(({ type, id }) => `${type}/${id}`)
+    const isOverlapping = this.fault === 'references gives the last one again'
+    const begin = after === undefined ? 0 : all.indexOf(after) + (isOverlapping ? 0 : 1)
+    return all.slice(begin, begin + limit)
   }
 
   readonly history: HostHistory = {
