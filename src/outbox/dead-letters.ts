@@ -1,6 +1,7 @@
 import { toEvent, type EventRow, type OutboxEvent } from './event-page.ts'
 import { createJob, type JobSelection } from './jobs.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { isOfTimeAndError } from './selection-condition.ts'
 import { isSendable } from './sendable-topics.ts'
 
 /** An event that was set aside, with the number that it keeps. */
@@ -28,9 +29,7 @@ export function becomeDeadLetter(
 const isSelected = `l.destination_id = $1
   and l.event_no >= coalesce(($2::jsonb->>'fromEvent')::bigint, l.event_no)
   and l.event_no <= coalesce(($2::jsonb->>'toEvent')::bigint, l.event_no)
-  and l.at >= coalesce(to_timestamp(($2::jsonb->>'fromMs')::float8 / 1000), l.at)
-  and l.at < coalesce(to_timestamp((($2::jsonb->>'toMs')::float8 + 1) / 1000), 'infinity')
-  and ($2::jsonb->>'error' is null or position(lower($2::jsonb->>'error') in lower(l.error)) > 0)`
+  and ${isOfTimeAndError('l', '$2')}`
 
 /** SQL condition on dead letters `l`. */
 function isOfSendable(schema: OutboxSchema): string {
