@@ -6,8 +6,6 @@ import { isReading } from './sources.ts'
 import { countedQueues } from './undecided-counts.ts'
 import { selected, type UndecidedSelection } from './undecided-selection.ts'
 
-export type { UndecidedSelection } from './undecided-selection.ts'
-
 /** What every view of an undecided event says. */
 interface NamedUndecided extends ListedChange {
   /** Rises with time. */
