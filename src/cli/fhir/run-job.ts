@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
-import { idOf, numberOption, onlyArgument } from './arguments.ts'
+import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { readStatus, type JobStatus } from './destination-status.ts'
 import { FhirServer } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
@@ -32,14 +32,8 @@ export async function runOperation(
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
-  const maxPerSecond = numberOption(call, 'max-per-second')
-  const body: Parameters = {
-    resourceType: 'Parameters',
-    parameter: [
-      ...parameter,
-      ...(maxPerSecond === undefined ? [] : [{ name: 'maxPerSecond', valueInteger: maxPerSecond }]),
-    ],
-  }
+  const rate = given('maxPerSecond', 'valueInteger', numberOption(call, 'max-per-second'))
+  const body: Parameters = { resourceType: 'Parameters', parameter: [...parameter, ...rate] }
   const path = `${destinationTypeName}/${id}/$${definition.code}`
   const answer = plainParameters(await server.post(path, body), definition)
   const job = answer['job'] as JobStatus | undefined
