@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-const benchTopicUrl = 'http://example.org/topic/bench'
+export const benchTopicUrl = 'http://example.org/topic/bench'
 
 export const benchTopicPath = '/AidboxSubscriptionTopic/bench'
 

@@ -4,7 +4,7 @@ import { kafkaTopicDestination } from '../../src/module.ts'
 import { createJob, readJob } from '../../src/outbox/jobs.ts'
 import { PgHost } from '../../test/integration/delivery/pg-host.ts'
 import type { Backends } from '../backends.ts'
-import { benchTopic } from '../bench-resources.ts'
+import { benchTopicUrl } from '../bench-resources.ts'
 import { absoluteFigure, percentile, ratioFigure, type Figure } from '../figures.ts'
 import { followTopic } from '../follow-topic.ts'
 import { atRate } from '../paced.ts'
@@ -88,7 +88,7 @@ export async function benchBackfill(
       const job = await createJob(db, queue.schema, {
         destinationId,
         kind: 'backfill',
-        selection: { topicUrl: (benchTopic as { url: string }).url },
+        selection: { topicUrl: benchTopicUrl },
         maxPerSecond,
         position: '',
         total: undefined,
@@ -121,7 +121,7 @@ export async function benchBackfill(
   ]
 }
 
-/** It begins within a second of being asked for. */
+/** Its row says when; nothing is measured meanwhile. */
 async function ended(queue: BenchQueue, id: string): ReturnType<typeof readJob> {
   const db = fromPg(queue.pool)
   for (;;) {

@@ -7,7 +7,7 @@ import { identifier, outboxSchema, type OutboxSchema } from '../../src/outbox/sc
 import { createTopic } from '../../test/helpers/kafka.ts'
 import { PgHost } from '../../test/integration/delivery/pg-host.ts'
 import type { Backends } from '../backends.ts'
-import { benchDestination, benchResponse, benchTopic } from '../bench-resources.ts'
+import { benchDestination, benchResponse, benchTopic, benchTopicUrl } from '../bench-resources.ts'
 
 export interface DestinationSettings {
   /** More parameters, of whole numbers. */
@@ -60,8 +60,8 @@ export class BenchQueue {
     await createTopic(this.bootstrapServers, id, { config: topicConfig })
     await this.#store(this.#destination(id, 'active', numbers))
     const reference = `AidboxTopicDestination/${id}`
-    const topicUrl = (benchTopic as { url: string }).url
     const kind = 'kafka-at-least-once'
+    const topicUrl = benchTopicUrl
     await putDestination(fromPg(this.pool), this.schema, { reference, kind, topicUrl })
     const rows = await listDestinationRows(fromPg(this.pool), this.schema)
     const row = rows.find((each) => each.reference === reference)

@@ -3,11 +3,11 @@ import { changeFromJson } from '../host/stored-change.ts'
 import type { FhirHost } from '../host/types.ts'
 import type { StoredUndecided, UndecidedAgain } from '../outbox/undecided-events.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
-import { TopicIndex } from '../triggers/topic-index.ts'
 import { backoffMs } from '../backoff.ts'
 import type { Audience } from './audiences.ts'
 import type { Registry } from './registry.ts'
 import { selectEvents } from './select-events.ts'
+import { TopicSelections } from './topic-selections.ts'
 
 /** A queue of a topic that is matched now. */
 export interface MatchedQueue {
@@ -53,8 +53,8 @@ const budgetMs = 5000
 export class UndecidedDecisions {
   readonly #read: FhirHost['read']
   readonly #now: () => number
-  /** Of one topic each: what others select is not asked again. */
-  readonly #indexes = new WeakMap<SubscriptionTopic, TopicIndex>()
+  /** What other topics select is not asked again. */
+  readonly #selections = new TopicSelections()
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(read: FhirHost['read'], now: () => number = () => performance.now()) {
@@ -96,24 +96,19 @@ export class UndecidedDecisions {
   ): Promise<Decision> {
     const change = changeFromJson(event, event.body ?? '', event.previous ?? '')
     if (!change) return undecided(event, audience, 'The stored change is not JSON.', false)
-    const { events, undecided: open } = await selectEvents([change], [change], undefined, read, {
-      index: this.#indexOf(topic),
-      audiences: (url) => (url === topic.url ? [{ ...audience, bestEffort: [] }] : []),
-    })
+    const selection = this.#selections.of(topic, audience)
+    const changes = [change]
+    const { events, undecided: open } = await selectEvents(
+      changes,
+      changes,
+      undefined,
+      read,
+      selection,
+    )
     if (events.length > 0) return { kind: 'fires' }
     const [left] = open
     if (!left) return { kind: 'does-not-fire' }
     return undecided(event, audience, left.error, left.retryInMs !== undefined)
-  }
-
-  #indexOf(topic: SubscriptionTopic): TopicIndex {
-    let index = this.#indexes.get(topic)
-    if (!index) {
-      index = new TopicIndex()
-      index.put(topic)
-      this.#indexes.set(topic, index)
-    }
-    return index
   }
 }
 

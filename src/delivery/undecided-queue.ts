@@ -21,8 +21,8 @@ import {
   type QueueCriteria,
   type StoredUndecided,
   type UndecidedEvent,
-  type UndecidedSelection,
 } from '../outbox/undecided-events.ts'
+import type { UndecidedSelection } from '../outbox/undecided-selection.ts'
 import { boundedRead } from '../host/bounded-read.ts'
 import { PollLoop } from './poll-loop.ts'
 import { QueueTurns } from './queue-turns.ts'

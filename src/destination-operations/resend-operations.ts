@@ -1,67 +1,21 @@
-import { allOk, OperationOutcomeError } from '@medplum/core'
-import type { Parameters } from '@medplum/fhirtypes'
-import type { Operation, OperationRequest } from '../host/types.ts'
+import { OperationOutcomeError } from '@medplum/core'
+import type { ParametersParameter } from '@medplum/fhirtypes'
 import { deliveredExtent } from '../outbox/delivered-pages.ts'
 import { cancelJobs } from '../outbox/jobs.ts'
 import { sendableTopics } from '../outbox/sendable-topics.ts'
-import {
-  backfillOperationDefinition,
-  cancelOperationDefinition,
-  replayOperationDefinition,
-} from '../resources/delivery-operation-definitions.ts'
 import { refusal } from '../resources/issue.ts'
-import { destinationTypeName } from '../resources/type-names.ts'
 import { notImplemented } from '../rest/outcomes.ts'
-import {
-  inputNames,
-  OperationInput,
-  refusedParameter,
-  unprocessable,
-} from '../topic-operations/operation-input.ts'
-import { askedDestination, beginJob, maxPerSecondOf } from './asked-destination.ts'
-import type { DestinationOperationParts } from './destination-operations.ts'
+import { refusedParameter, unprocessable } from '../topic-operations/operation-input.ts'
+import { beginJob, maxPerSecondOf } from './asked-destination.ts'
+import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
 import { selectionOf } from './selection-input.ts'
 
-/** `$replay`, `$backfill` and `$cancel`. */
-export function resendOperations(parts: DestinationOperationParts): readonly Operation[] {
-  const common = {
-    resourceType: destinationTypeName,
-    level: 'instance',
-    methods: ['POST'],
-  } as const
-  return [
-    {
-      code: 'replay',
-      ...common,
-      definition: replayOperationDefinition,
-      handle: async (request) => ({ outcome: allOk, resource: await replay(parts, request) }),
-    },
-    {
-      code: 'backfill',
-      ...common,
-      definition: backfillOperationDefinition,
-      handle: async (request) => ({ outcome: allOk, resource: await backfill(parts, request) }),
-    },
-    {
-      code: 'cancel',
-      ...common,
-      definition: cancelOperationDefinition,
-      handle: async (request) => ({ outcome: allOk, resource: await cancel(parts, request) }),
-    },
-  ]
-}
-
-const replayNames = inputNames(replayOperationDefinition)
-const backfillNames = inputNames(backfillOperationDefinition)
-const cancelNames = inputNames(cancelOperationDefinition)
-
-async function replay(
+/** `$replay`. */
+export async function replay(
   parts: DestinationOperationParts,
-  request: OperationRequest,
-): Promise<Parameters> {
-  const { destinationId } = await askedDestination(parts, request, 'replay')
-  const input = new OperationInput(request.input, replayNames)
+  { row: { destinationId }, input }: AskedOperation,
+): Promise<ParametersParameter[]> {
   const selection = selectionOf(input, ['fromEvent', 'toEvent', 'from', 'to'])
   const maxPerSecond = maxPerSecondOf(input, parts)
   const { db, schema, options } = parts
@@ -89,22 +43,18 @@ async function replay(
     position: String(firstEvent - 1),
     total: count,
   })
-  return {
-    resourceType: 'Parameters',
-    parameter: [
-      { name: 'firstEvent', valueDecimal: firstEvent },
-      { name: 'lastEvent', valueDecimal: lastEvent },
-      jobParameter(job),
-    ],
-  }
+  return [
+    { name: 'firstEvent', valueDecimal: firstEvent },
+    { name: 'lastEvent', valueDecimal: lastEvent },
+    jobParameter(job),
+  ]
 }
 
-async function backfill(
+/** `$backfill`. */
+export async function backfill(
   parts: DestinationOperationParts,
-  request: OperationRequest,
-): Promise<Parameters> {
-  const { destinationId, topicUrl } = await askedDestination(parts, request, 'backfill')
-  const input = new OperationInput(request.input, backfillNames)
+  { row: { destinationId, topicUrl }, input }: AskedOperation,
+): Promise<ParametersParameter[]> {
   const maxPerSecond = maxPerSecondOf(input, parts)
   if (!parts.host.references) {
     const text = 'This server cannot list its resources, which a backfill would read.'
@@ -118,22 +68,20 @@ async function backfill(
     position: '',
     total: undefined,
   })
-  return { resourceType: 'Parameters', parameter: [jobParameter(job)] }
+  return [jobParameter(job)]
 }
 
-async function cancel(
-  parts: DestinationOperationParts,
-  request: OperationRequest,
-): Promise<Parameters> {
-  const { destinationId } = await askedDestination(parts, request, 'cancel')
-  const input = new OperationInput(request.input, cancelNames)
+/** `$cancel`. */
+export async function cancel(
+  { db, schema, lookForJobs }: DestinationOperationParts,
+  { row: { destinationId }, input }: AskedOperation,
+): Promise<ParametersParameter[]> {
   const id = input.integer('job', 1, Number.MAX_SAFE_INTEGER)
-  const { db, schema, lookForJobs } = parts
   const ended = await cancelJobs(db, schema, destinationId, id === undefined ? id : String(id))
   lookForJobs()
   if (id !== undefined && ended.length === 0) {
     const text = `No job ${id} of this destination is running; $status shows the newest ones.`
     throw refusedParameter('job', 'not-found', text)
   }
-  return { resourceType: 'Parameters', parameter: ended.map(jobParameter) }
+  return ended.map(jobParameter)
 }

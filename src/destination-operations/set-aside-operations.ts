@@ -1,58 +1,25 @@
-import { allOk } from '@medplum/core'
-import type { Parameters } from '@medplum/fhirtypes'
-import type { Operation, OperationRequest, Principal } from '../host/types.ts'
+import type { ParametersParameter } from '@medplum/fhirtypes'
+import type { Principal } from '../host/types.ts'
 import { countDeadLetters, discardDeadLetters } from '../outbox/dead-letters.ts'
 import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { JobSelection } from '../outbox/jobs.ts'
 import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
-import {
-  discardOperationDefinition,
-  redriveOperationDefinition,
-} from '../resources/delivery-operation-definitions.ts'
-import { destinationTypeName } from '../resources/type-names.ts'
-import { inputNames, OperationInput } from '../topic-operations/operation-input.ts'
-import { askedDestination, beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
-import type { DestinationOperationParts } from './destination-operations.ts'
+import type { OperationInput } from '../topic-operations/operation-input.ts'
+import { beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
+import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
 import { selectionOf } from './selection-input.ts'
 
-/** `$redrive` and `$discard`: of dead letters, and of events that nobody could decide. */
-export function setAsideOperations(parts: DestinationOperationParts): readonly Operation[] {
-  const common = {
-    resourceType: destinationTypeName,
-    level: 'instance',
-    methods: ['POST'],
-  } as const
-  return [
-    {
-      code: 'redrive',
-      ...common,
-      definition: redriveOperationDefinition,
-      handle: async (request) => ({ outcome: allOk, resource: await redrive(parts, request) }),
-    },
-    {
-      code: 'discard',
-      ...common,
-      definition: discardOperationDefinition,
-      handle: async (request) => ({ outcome: allOk, resource: await discard(parts, request) }),
-    },
-  ]
-}
-
-const redriveNames = inputNames(redriveOperationDefinition)
-const discardNames = inputNames(discardOperationDefinition)
-
-async function redrive(
+/** `$redrive`: of dead letters, and of events that nobody could decide. */
+export async function redrive(
   parts: DestinationOperationParts,
-  request: OperationRequest,
-): Promise<Parameters> {
-  const row = await askedDestination(parts, request, 'redrive')
-  const input = new OperationInput(request.input, redriveNames)
+  { row, input, principal }: AskedOperation,
+): Promise<ParametersParameter[]> {
   const wanted = wantedOf(input, row)
   const isDecided = input.boolean('decide') ?? true
   const maxPerSecond = maxPerSecondOf(input, parts)
   const { db, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, request.principal)
+  if (wanted.undecided) await authorizeReaders(parts, row, principal)
   const { destinationId } = row
   const total = wanted.deadLetters
     ? await countDeadLetters(db, schema, destinationId, wanted.deadLetters)
@@ -71,40 +38,33 @@ async function redrive(
   const counts = { fired: 0, notFired: 0, undecided: 0 }
   if (wanted.undecided && isDecided) Object.assign(counts, await undecided.decide(wanted.undecided))
   else if (wanted.undecided) counts.fired = (await undecided.release(wanted.undecided)).released
-  return {
-    resourceType: 'Parameters',
-    parameter: [
-      { name: 'deadLetters', valueDecimal: total },
-      { name: 'undecidedSent', valueDecimal: counts.fired },
-      { name: 'undecidedNotFired', valueDecimal: counts.notFired },
-      { name: 'undecidedKept', valueDecimal: counts.undecided },
-      ...(job ? [jobParameter(job)] : []),
-    ],
-  }
+  return [
+    { name: 'deadLetters', valueDecimal: total },
+    { name: 'undecidedSent', valueDecimal: counts.fired },
+    { name: 'undecidedNotFired', valueDecimal: counts.notFired },
+    { name: 'undecidedKept', valueDecimal: counts.undecided },
+    ...(job ? [jobParameter(job)] : []),
+  ]
 }
 
-async function discard(
+/** `$discard`: of the same. */
+export async function discard(
   parts: DestinationOperationParts,
-  request: OperationRequest,
-): Promise<Parameters> {
-  const row = await askedDestination(parts, request, 'discard')
-  const input = new OperationInput(request.input, discardNames)
+  { row, input, principal }: AskedOperation,
+): Promise<ParametersParameter[]> {
   const wanted = wantedOf(input, row)
   const { inTransaction, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, request.principal)
+  if (wanted.undecided) await authorizeReaders(parts, row, principal)
   const { deadLetters } = wanted
   const dead = deadLetters
     ? await inTransaction((tx) => discardDeadLetters(tx, schema, row.destinationId, deadLetters))
     : 0
   if (dead === undefined) throw runningAlready('redrive')
   const discarded = wanted.undecided ? (await undecided.discard(wanted.undecided)).discarded : 0
-  return {
-    resourceType: 'Parameters',
-    parameter: [
-      { name: 'deadLetters', valueDecimal: dead },
-      { name: 'undecided', valueDecimal: discarded },
-    ],
-  }
+  return [
+    { name: 'deadLetters', valueDecimal: dead },
+    { name: 'undecided', valueDecimal: discarded },
+  ]
 }
 
 interface Wanted {

@@ -3,7 +3,7 @@ import { isInStretch } from './sources.ts'
 import { literal, lockKeys, slotCount, type OutboxSchema, type Queryable } from './schema.ts'
 
 /** Settled events are kept for so long at least, when their slot is not emptied before. */
-const settledMinutes = 10
+export const settledMinutes = 10
 const maxDeletedEvents = 10_000
 
 /** Empties the slots of the log in which everything is settled, except the one being written and the next. Safe on all nodes at
@@ -43,13 +43,18 @@ end`
 
 /** Where few events come, a slot takes weeks to fill; bodies are patient data and must not stay so long. Deletes settled
  *  events that are ten minutes old, at most 10,000 a call, and gives their space back. Call it each minute, outside of a
- *  transaction. */
+ *  transaction.
+ *
+ *  @param emptied slots of which {@link deleteSettledRows} has deleted some meanwhile */
 export async function deleteSettledEvents(
   db: Queryable,
   schema: OutboxSchema,
   olderThanMinutes: number = settledMinutes,
+  emptied: Iterable<string> = [],
 ): Promise<void> {
-  await giveSpaceBack(db, await deleteSettledRows(db, schema, olderThanMinutes))
+  const slots = new Set([...emptied, ...(await deleteSettledRows(db, schema, olderThanMinutes))])
+  // What was deleted is written over from now on.
+  for (const slot of slots) await db.query(`vacuum ${slot}`)
   // Undecided events wait for their destinations; nobody is left to want these.
   await db.query(
     `delete from ${schema.undecidedEvent} u
@@ -84,11 +89,6 @@ export async function deleteSettledRows(
     [olderThanMinutes],
   )
   return rows.map(({ slot }) => slot)
-}
-
-/** Lets what was deleted from these slots be written over. Outside of a transaction. */
-export async function giveSpaceBack(db: Queryable, slots: Iterable<string>): Promise<void> {
-  for (const slot of slots) await db.query(`vacuum ${slot}`)
 }
 
 /** SQL: up to here the destination `d` needs no event any more: settled, not waiting to be counted, and not kept after its delivery.

@@ -60,11 +60,18 @@ export interface WrittenPosition {
   readonly xid: string
 }
 
-export interface CursorUpdate {
+interface RowUpdate {
   /** SQL; may use `$5` upwards. */
   readonly assignments: string
   /** Of `$5` upwards. */
   readonly values: readonly unknown[]
+  /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then.
+   *  @default false */
+  readonly onlyAtSources?: boolean
+}
+
+/** Of the row alone, and of what is recorded beside it. */
+interface PlainUpdate extends RowUpdate {
   /** A query that is run before the update and can be used in it as `head`.
    *  @default none */
   readonly head?: string
@@ -74,12 +81,16 @@ export interface CursorUpdate {
   /** Events that the update settles as delivered, to be recorded where that is wanted. Numbered up to its `event_no`.
    *  @default none */
   readonly delivered?: readonly OutboxEvent[]
-  /** Makes the statement of the update itself, whose columns are those of `d`; what it returns first is the answer. */
-  readonly complete?: (update: string) => string
-  /** What is settled is said of the sources the cursor knows; others may have been added. The update must not happen then.
-   *  @default false */
-  readonly onlyAtSources?: boolean
+  readonly complete?: undefined
 }
+
+/** Goes with other writes in one statement; nothing is recorded beside it. */
+interface CompletedUpdate extends RowUpdate {
+  /** Makes the statement of the update itself, whose columns are those of `d`; what it returns first is the answer. */
+  readonly complete: (update: string) => string
+}
+
+export type CursorUpdate = PlainUpdate | CompletedUpdate
 
 /** The row of one destination, for the one who leads it under one epoch.
  *
@@ -172,10 +183,10 @@ export class CursorRow {
   }
 
   #statement(update: CursorUpdate): { text: string; values: readonly unknown[] } {
-    const { assignments, values, head, returning = '1 as updated' } = update
-    const text = `update ${this.#schema.destination} d set token = $4, ${assignments} ${head === undefined ? '' : 'from head'}
-      where d.id = $1 and d.epoch = $2 and d.token = $3${update.onlyAtSources === true ? ` and d.source_version = ${this.#sourceVersion}` : ''}`
-    if (update.complete) return { text: update.complete(text), values }
+    const { values } = update
+    if (update.complete) return { text: update.complete(this.#text(update)), values }
+    const { head, returning = '1 as updated' } = update
+    const text = this.#text(update, head === undefined ? '' : 'from head')
     const before = head === undefined ? [] : [`head as materialized (${head})`]
     if (!this.#retention || !update.delivered) {
       const withHead = before.length > 0 ? `with ${before.join()} ` : ''
@@ -196,6 +207,11 @@ export class CursorRow {
         ...pageValues(update.delivered, this.#retention),
       ],
     }
+  }
+
+  #text({ assignments, onlyAtSources = false }: RowUpdate, from = ''): string {
+    return `update ${this.#schema.destination} d set token = $4, ${assignments} ${from}
+      where d.id = $1 and d.epoch = $2 and d.token = $3${onlyAtSources ? ` and d.source_version = ${this.#sourceVersion}` : ''}`
   }
 
   /** Puts an event behind the cursor, as a dead letter. */

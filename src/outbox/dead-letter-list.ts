@@ -1,24 +1,17 @@
-import type { Interaction } from '../host/types.ts'
-import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import { toListedChange, type ChangeRow, type ListedChange } from './event-page.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
 /** A dead letter as it is shown: without resource content. */
-export interface ListedDeadLetter {
+export interface ListedDeadLetter extends ListedChange {
   readonly eventNumber: number
   readonly topicUrl: string
-  readonly interaction: Interaction
-  readonly resourceType: string
-  readonly resourceId: string
-  readonly versionId: string | undefined
-  /** Time of the change. */
-  readonly at: Date
   readonly failedAt: Date
   readonly correlationId: string | undefined
   /** Why Kafka can never take it. */
   readonly error: string
 }
 
-interface Row extends ChangeRow {
+interface Row extends Omit<ChangeRow, 'id'> {
   readonly event_no: string
   readonly url: string
   readonly failed_at: Date
@@ -41,13 +34,9 @@ export async function listDeadLetters(
     [reference, beforeEvent ?? null, limit],
   )
   return rows.map((row) => ({
+    ...toListedChange(row),
     eventNumber: Number(row.event_no),
     topicUrl: row.url,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    versionId: row.version_id ?? undefined,
-    at: row.at,
     failedAt: row.failed_at,
     correlationId: row.correlation_id ?? undefined,
     error: row.error,

@@ -1,6 +1,7 @@
-import { interactionsByCode, type ChangeRow, type OutboxEvent } from './event-page.ts'
+import { toEvent, type EventRow, type OutboxEvent } from './event-page.ts'
 import { createJob, type JobSelection } from './jobs.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
+import { isOfTimeAndError } from './selection-condition.ts'
 import { isSendable } from './sendable-topics.ts'
 
 /** An event that was set aside, with the number that it keeps. */
@@ -28,9 +29,7 @@ export function becomeDeadLetter(
 const isSelected = `l.destination_id = $1
   and l.event_no >= coalesce(($2::jsonb->>'fromEvent')::bigint, l.event_no)
   and l.event_no <= coalesce(($2::jsonb->>'toEvent')::bigint, l.event_no)
-  and l.at >= coalesce(to_timestamp(($2::jsonb->>'fromMs')::float8 / 1000), l.at)
-  and l.at < coalesce(to_timestamp((($2::jsonb->>'toMs')::float8 + 1) / 1000), 'infinity')
-  and ($2::jsonb->>'error' is null or position(lower($2::jsonb->>'error') in lower(l.error)) > 0)`
+  and ${isOfTimeAndError('l', '$2')}`
 
 /** SQL condition on dead letters `l`. */
 function isOfSendable(schema: OutboxSchema): string {
@@ -38,13 +37,10 @@ function isOfSendable(schema: OutboxSchema): string {
                    where d.id = l.destination_id and t.id = l.topic_id and ${isSendable(schema)})`
 }
 
-interface DeadLetterRow extends ChangeRow {
+interface DeadLetterRow extends EventRow {
   readonly event_no: string
   readonly topic_id: number
   readonly url: string
-  readonly correlation_id: string | null
-  readonly traceparent: string | null
-  readonly body: string | null
 }
 
 /** Which dead letters of a destination are meant: those that failed by `until`, behind a number. */
@@ -75,18 +71,8 @@ export async function readDeadLetters(
     [destinationId, JSON.stringify(selection), afterEvent, until, limit, maxBytes],
   )
   return rows.map((row) => ({
+    ...toEvent(row, { topicId: row.topic_id, topicUrl: row.url }),
     eventNumber: Number(row.event_no),
-    id: row.id,
-    topicId: row.topic_id,
-    topicUrl: row.url,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    ...(row.version_id !== null && { versionId: row.version_id }),
-    at: row.at,
-    ...(row.correlation_id !== null && { correlationId: row.correlation_id }),
-    ...(row.traceparent !== null && { traceparent: row.traceparent }),
-    body: row.body,
   }))
 }
 

@@ -1,5 +1,5 @@
 import type { Interaction } from '../host/types.ts'
-import type { OutboxEvent } from './event-page.ts'
+import { interactionsByCode, type OutboxEvent } from './event-page.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
 /** How much of a delivered event is kept: `events` leave it in the log with its content, `references` keep its number and which version of
@@ -69,7 +69,10 @@ export function pageValues(
 
 /** SQL that records dead letters that were delivered after all, each as a page with its content. `delivered` is a CTE of their rows. */
 export function recordDeadLetters(schema: OutboxSchema, delivered: string): string {
-  const interaction = `case interaction when 'c' then 'create' when 'u' then 'update' else 'delete' end`
+  const names = Object.entries(interactionsByCode).map(
+    ([code, name]) => `when '${code}' then '${name}'`,
+  )
+  const interaction = `case interaction ${names.join(' ')} end`
   return `insert into ${schema.deliveredPage} (destination_id, first_event_no, last_event_no, first_id, events)
     select destination_id, event_no, event_no, ${nothingInLog},
            json_build_array(json_build_array(event_id::text, topic_id, ${interaction}, resource_type, resource_id, version_id,

@@ -1,5 +1,6 @@
 import { countColumns, countSources, type DeliveryStatus } from './counters.ts'
 import { isSettled } from './cursor-row.ts'
+import { readInPages } from './destination-pages.ts'
 import type { DestinationKind } from './destination-row.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { isInStretch } from './sources.ts'
@@ -31,24 +32,22 @@ type CountsRow = { readonly [Key in keyof DeliveryCounts]: string | number } & {
 
 const pageRows = 500
 
-/** Reads the counts of all destinations, in pages, so that no statement runs for long. Each page is as new as its statement. */
+/** Reads the counts of all destinations, in pages. */
 export async function readDeliveryCounts(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DeliveryCounts[]> {
-  const all: DeliveryCounts[] = []
-  for (;;) {
+  return readInPages(pageRows, async (afterId) => {
     const { rows } = await db.query<CountsRow>(
       `select x.id as "destinationId", x.kind, x.delivered, x.failed_attempts as "failedAttempts", x.in_process as "inProcess", x.queued,
               x.dead, x.undecided, x.not_kept as "notKept", x.not_fired as "notFired", x.discarded, x.lost, x.oldest_age as "oldestEventAge"
          from (select d.id, ${countColumns(schema)}, ${oldestAge(schema)} as oldest_age
                  from (select * from ${schema.destination} where id > $1 order by id limit ${pageRows}) d ${countSources(schema)}) x
         order by x.id`,
-      [all.at(-1)?.destinationId ?? 0],
+      [afterId],
     )
-    all.push(...rows.map(toCounts))
-    if (rows.length < pageRows) return all
-  }
+    return rows.map(toCounts)
+  })
 }
 
 /** SQL: of the destination `d`. */

@@ -1,4 +1,5 @@
 import type { SqlTx } from '../host/types.ts'
+import { readInPages } from './destination-pages.ts'
 import type { DestinationRow, NewDestination } from './destination-row.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { changeSource, movesOfTopics } from './sources.ts'
@@ -54,12 +55,7 @@ export async function listDestinationRows(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DestinationRow[]> {
-  const all: DestinationRow[] = []
-  for (;;) {
-    const page = await destinationPage(db, schema, all.at(-1)?.destinationId ?? 0)
-    all.push(...page)
-    if (page.length < pageRows) return all
-  }
+  return readInPages(pageRows, (afterId) => destinationPage(db, schema, afterId))
 }
 
 const pageRows = 1000

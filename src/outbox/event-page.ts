@@ -48,11 +48,25 @@ export interface ChangeRow {
   readonly at: Date
 }
 
-interface EventRow extends ChangeRow {
+/** An event with its content, as the log and the dead letters store it. */
+export interface EventRow extends ChangeRow {
   readonly correlation_id: string | null
   readonly traceparent: string | null
   readonly body: string | null
+}
+
+interface PageRow extends EventRow {
   readonly is_beyond: boolean
+}
+
+/** A change as it is shown: without resource content. */
+export interface ListedChange {
+  readonly interaction: Interaction
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId: string | undefined
+  /** Time of the change. */
+  readonly at: Date
 }
 
 export const interactionsByCode: Readonly<Record<string, Interaction>> = {
@@ -113,7 +127,7 @@ async function readSource(
     const { fromId, joinedMove, fromXid, leftMove, untilXid } = source
     values.push(fromId, joinedMove, fromXid, leftMove, untilXid)
   }
-  const { rows } = await db.query<EventRow>(
+  const { rows } = await db.query<PageRow>(
     `select id, interaction, resource_type, resource_id, version_id, at, correlation_id, traceparent,
             case when is_within then body end as body, not is_within as is_beyond
        from (select *, bytes <= $5 or place = 1 as is_within, bytes - coalesce(octet_length(body), 0) <= $5 as is_reached
@@ -139,7 +153,10 @@ function limits(first: number): string {
             $${first + 4}::int as left_move, $${first + 5}::xid8 as until_xid`
 }
 
-function toEvent(row: EventRow, { topicId, topicUrl }: Source): OutboxEvent {
+export function toEvent(
+  row: EventRow,
+  { topicId, topicUrl }: Pick<Source, 'topicId' | 'topicUrl'>,
+): OutboxEvent {
   const event: { -readonly [Key in keyof OutboxEvent]: OutboxEvent[Key] } = {
     id: row.id,
     topicId,
@@ -154,4 +171,14 @@ function toEvent(row: EventRow, { topicId, topicUrl }: Source): OutboxEvent {
   if (row.correlation_id !== null) event.correlationId = row.correlation_id
   if (row.traceparent !== null) event.traceparent = row.traceparent
   return event
+}
+
+export function toListedChange(row: Omit<ChangeRow, 'id'>): ListedChange {
+  return {
+    interaction: interactionsByCode[row.interaction] ?? 'update',
+    resourceType: row.resource_type,
+    resourceId: row.resource_id,
+    versionId: row.version_id ?? undefined,
+    at: row.at,
+  }
 }

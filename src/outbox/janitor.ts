@@ -5,7 +5,7 @@ import {
   deleteSettledEvents,
   deleteSettledRows,
   foldSilentNodes,
-  giveSpaceBack,
+  settledMinutes,
 } from './cleanup.ts'
 import { forgetDelivered } from './delivered-pages.ts'
 import { forgetJobs } from './jobs.ts'
@@ -66,8 +66,8 @@ export class OutboxJanitor {
       this.#countedDestinationId = await countBacklogs(db, schema, { afterDestinationId })
       await cleanOutbox(db, schema)
       await forgetMoves(db, schema)
-      await this.#forgetKept()
       if (++this.#rounds % roundsPerSweep === 0) await this.#sweep()
+      else await this.#forgetKept()
     } catch (error) {
       logger.warn({ err: error }, 'cannot clean the outbox; will retry')
     }
@@ -78,9 +78,8 @@ export class OutboxJanitor {
   async #sweep(): Promise<void> {
     const { db, schema } = this.#parts
     await forgetDelivered(db, schema, this.#parts.deliveredRetentionMs ?? 0)
-    await giveSpaceBack(db, this.#emptied)
+    await deleteSettledEvents(db, schema, settledMinutes, this.#emptied)
     this.#emptied.clear()
-    await deleteSettledEvents(db, schema)
     await forgetJobs(db, schema)
     await pruneRegistryChanges(db, schema)
     await foldSilentNodes(db, schema)
@@ -88,6 +87,7 @@ export class OutboxJanitor {
     await closeAbandonedMoves(db, schema, abandonedSeconds)
     await dropDrainedSources(db, schema)
   }
+
   /** Where events are kept for a time, as many go as come: a sweep each minute would fall behind. */
   async #forgetKept(): Promise<void> {
     const { db, schema, deliveredRetentionMs = 0 } = this.#parts

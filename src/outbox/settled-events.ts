@@ -1,20 +1,13 @@
-import type { Interaction } from '../host/types.ts'
 import { isSettled } from './cursor-row.ts'
 import type { SettledState } from './destination-overview.ts'
-import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import { toListedChange, type ChangeRow, type ListedChange } from './event-page.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { isInStretch } from './sources.ts'
 
 /** An event that was settled just now, without resource content. */
-export interface SettledEvent {
+export interface SettledEvent extends ListedChange {
   readonly destinationId: number
   readonly topicUrl: string
-  readonly interaction: Interaction
-  readonly resourceType: string
-  readonly resourceId: string
-  readonly versionId: string | undefined
-  /** Time of the change. */
-  readonly at: Date
 }
 
 export interface SettledSince {
@@ -26,7 +19,6 @@ export interface SettledSince {
 interface Row extends ChangeRow {
   readonly destination_id: number
   readonly url: string
-  readonly id: string
 }
 
 /** What these destinations have settled since their rows were as given: of each the newest `limit`, in the order of their ids.
@@ -66,12 +58,8 @@ export async function readSettledSince(
     ],
   )
   return rows.map((row) => ({
+    ...toListedChange(row),
     destinationId: row.destination_id,
     topicUrl: row.url,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    versionId: row.version_id ?? undefined,
-    at: row.at,
   }))
 }

@@ -1,24 +1,15 @@
-import type { Interaction } from '../host/types.ts'
 import { eventColumns } from './enqueue.ts'
-import { interactionsByCode, type ChangeRow } from './event-page.ts'
+import { toListedChange, type ChangeRow, type ListedChange } from './event-page.ts'
 import { heldDestinations } from './destination-locks.ts'
 import { lockKeys, type OutboxSchema, type Queryable } from './schema.ts'
 import { isReading } from './sources.ts'
 import { countedQueues } from './undecided-counts.ts'
 import { selected, type UndecidedSelection } from './undecided-selection.ts'
 
-export type { UndecidedSelection } from './undecided-selection.ts'
-
 /** What every view of an undecided event says. */
-interface NamedUndecided {
+interface NamedUndecided extends ListedChange {
   /** Rises with time. */
   readonly id: string
-  readonly interaction: Interaction
-  readonly resourceType: string
-  readonly resourceId: string
-  readonly versionId: string | undefined
-  /** Time of the change. */
-  readonly at: Date
   /** How often it was tried. */
   readonly attempts: number
 }
@@ -331,15 +322,7 @@ interface NamedRow extends ChangeRow {
 }
 
 function named(row: NamedRow): NamedUndecided {
-  return {
-    id: row.id,
-    interaction: interactionsByCode[row.interaction] ?? 'update',
-    resourceType: row.resource_type,
-    resourceId: row.resource_id,
-    versionId: row.version_id ?? undefined,
-    at: row.at,
-    attempts: row.attempts,
-  }
+  return { ...toListedChange(row), id: row.id, attempts: row.attempts }
 }
 
 interface StoredRow extends NamedRow {

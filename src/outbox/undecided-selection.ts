@@ -1,4 +1,5 @@
 import type { OutboxSchema } from './schema.ts'
+import { isOfTimeAndError } from './selection-condition.ts'
 import { countedQueues } from './undecided-counts.ts'
 
 /** Which undecided events are meant. `ids` are those that a list shows; what is not there (any more) is passed over. Those of a destination are
@@ -37,13 +38,10 @@ function ofDestination(
   schema: OutboxSchema,
   { reference, from, to, error }: UndecidedOfDestination,
 ): { condition: string; value: unknown } {
-  const given = (name: string): string => `($1::jsonb->>'${name}')`
-  const id = `(select id from ${schema.destination} where reference = ${given('reference')})`
+  const id = `(select id from ${schema.destination} where reference = ($1::jsonb->>'reference'))`
   return {
     condition: `u.topic_id in (select q.topic_id from (${countedQueues(schema, `s.destination_id = ${id}`)}) q)
-      and u.at >= coalesce(to_timestamp(${given('fromMs')}::float8 / 1000), '-infinity')
-      and u.at < coalesce(to_timestamp((${given('toMs')}::float8 + 1) / 1000), 'infinity')
-      and (${given('error')} is null or position(lower(${given('error')}) in lower(u.error)) > 0)`,
+      and ${isOfTimeAndError('u', '$1')}`,
     value: JSON.stringify({ reference, fromMs: from?.getTime(), toMs: to?.getTime(), error }),
   }
 }

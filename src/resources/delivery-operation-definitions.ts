@@ -67,8 +67,10 @@ const maxPerSecond = inParameter(
   'Most events a second. Default: the option jobMaxPerSecond.',
 )
 
+const all = inParameter('all', 'boolean', 'true: everything. Required where nothing else is given.')
+
 const setAside = [
-  inParameter('all', 'boolean', 'true: everything. Required where nothing else is given.'),
+  all,
   inParameter('of', 'code', 'dead-letters or undecided. Default: both.'),
   ...numbers.map((each) => ({
     ...each,
@@ -126,7 +128,7 @@ export const replayOperationDefinition: OperationDefinition = operationDefinitio
   description:
     'At least once, and with the option deliveredRetentionMs. Sends delivered events again with their own numbers, in the background.',
   parameter: [
-    inParameter('all', 'boolean', 'true: everything. Required where nothing else is given.'),
+    all,
     ...numbers,
     ...times,
     maxPerSecond,

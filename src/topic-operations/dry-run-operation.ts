@@ -13,7 +13,7 @@ import { dryRunOperationDefinition } from '../resources/topic-operation-definiti
 import { topicTypeName } from '../resources/type-names.ts'
 import { notImplemented, unavailable } from '../rest/outcomes.ts'
 import { replayHistory, type Replay, type ReplaySample } from '../triggers/replay-history.ts'
-import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
+import { typesOf, type SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { askedTopic, remark, targetOf } from './asked-topic.ts'
 import { inputNames, OperationInput, refusedParameter } from './operation-input.ts'
 import { optional, outcomeParameter } from './output.ts'
@@ -140,10 +140,9 @@ function queryOf(
   { from, to }: Wanted,
   signal: AbortSignal,
 ): HistoryQuery {
-  const types = new Set(topic.triggers.map(({ resourceType }) => resourceType))
-  const isWide = types.has('*') || types.has('DomainResource')
+  const types = typesOf(topic.triggers)
   return {
-    ...(isWide ? {} : { types: [...types] }),
+    ...(types && { types }),
     ...(from ? { from } : {}),
     ...(to ? { to } : {}),
     signal,

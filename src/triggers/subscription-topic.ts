@@ -24,6 +24,17 @@ export interface SubscriptionTopic {
   readonly organization?: string
 }
 
+/** Whether it is on more than one type. */
+export function isWide({ resourceType }: TopicTrigger): boolean {
+  return resourceType === '*' || resourceType === 'DomainResource'
+}
+
+/** The types that triggers are on; undefined when one is on more than one. */
+export function typesOf(triggers: readonly TopicTrigger[]): readonly string[] | undefined {
+  if (triggers.some(isWide)) return undefined
+  return [...new Set(triggers.map(({ resourceType }) => resourceType))]
+}
+
 /** Prefix of the urls that name a FHIR type where a type name would do as well. */
 export const typeUrlPrefix = 'http://hl7.org/fhir/StructureDefinition/'
 

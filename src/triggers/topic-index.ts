@@ -13,7 +13,7 @@ import { anyType, isDomainResource } from './element-model.ts'
 import { decideByConditions } from './guards.ts'
 import { PathNumbers } from './path-numbers.ts'
 import { noReferences, type ResolvedReferences } from './references.ts'
-import type { SubscriptionTopic, TopicTrigger } from './subscription-topic.ts'
+import { isWide, type SubscriptionTopic, type TopicTrigger } from './subscription-topic.ts'
 import type { NumbersAtPaths } from './thresholds.ts'
 import { budgetSpent, TopicBudgets } from './topic-budgets.ts'
 
@@ -299,10 +299,6 @@ class Findings {
 
 function sentence({ error, position }: Verdict & { kind: 'undecided' }): string {
   return position ? `${error} (near line ${position.line}, column ${position.column})` : error
-}
-
-function isWide({ resourceType }: TopicTrigger): boolean {
-  return resourceType === '*' || resourceType === 'DomainResource'
 }
 
 function wideTexts({ triggers }: SubscriptionTopic): string[] {

@@ -1,3 +1,4 @@
+import type { ParametersParameter } from '@medplum/fhirtypes'
 import { TopicDestinationError } from '../../errors.ts'
 import type { CommandCall } from '../command.ts'
 
@@ -22,4 +23,13 @@ export function numberOption({ options }: CommandCall, name: string): number | u
   if (text === undefined) return undefined
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number.`)
+}
+
+/** A parameter of an operation where its option was given. An empty text was: left out, it would make a selection wider than what was meant. */
+export function given<Key extends keyof ParametersParameter>(
+  name: string,
+  key: Key,
+  value: ParametersParameter[Key] | undefined,
+): ParametersParameter[] {
+  return value === undefined ? [] : [{ name, [key]: value }]
 }

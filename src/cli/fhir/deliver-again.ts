@@ -7,7 +7,7 @@ import {
   replayOperationDefinition,
 } from '../../resources/delivery-operation-definitions.ts'
 import type { Command } from '../command.ts'
-import { numberOption } from './arguments.ts'
+import { given, numberOption } from './arguments.ts'
 import { serverOptions } from './fhir-server.ts'
 import { rateOption, runOperation, waitOption } from './run-job.ts'
 import { rangeOptions, selectionParameters, setAsideOptions } from './selection-options.ts'
@@ -69,8 +69,7 @@ export const cancelCommand: Command = {
     ...serverOptions,
   },
   run: (call) => {
-    const job = numberOption(call, 'job')
-    const named = job === undefined ? [] : [{ name: 'job', valueInteger: job }]
-    return runOperation(call, cancelOperationDefinition, named)
+    const job = given('job', 'valueInteger', numberOption(call, 'job'))
+    return runOperation(call, cancelOperationDefinition, job)
   },
 }

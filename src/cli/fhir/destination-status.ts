@@ -1,3 +1,4 @@
+import type { JobState } from '../../outbox/jobs.ts'
 import { statusOperationDefinition } from '../../resources/status-operation-definition.ts'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import type { FhirServer } from './fhir-server.ts'
@@ -18,7 +19,7 @@ export interface DestinationStatus {
 export interface JobStatus {
   readonly id: number
   readonly kind: string
-  readonly state: 'running' | 'done' | 'cancelled' | 'failed'
+  readonly state: JobState
   readonly total?: number
   readonly sent: number
   readonly failed: number

@@ -1,6 +1,6 @@
-import type { OperationOutcome, Parameters } from '@medplum/fhirtypes'
+import type { Parameters } from '@medplum/fhirtypes'
 import { TopicDestinationError } from '../../errors.ts'
-import { isJsonObject, type JsonObject } from '../../resources/json-shapes.ts'
+import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
 
 export const serverOptions: Readonly<Record<'url' | 'token', CommandOption>> = {
@@ -102,6 +102,11 @@ function parsed(text: string): JsonObject | undefined {
 }
 
 function reasonsOf(resource: JsonObject): string {
-  const { issue = [] } = resource as unknown as Partial<OperationOutcome>
-  return issue.map(({ details, diagnostics }) => details?.text ?? diagnostics ?? '').join(' ')
+  return objectsIn(resource['issue'])
+    .map(
+      ({ details, diagnostics }) =>
+        (isJsonObject(details) ? details['text'] : undefined) ?? diagnostics,
+    )
+    .filter((text) => typeof text === 'string')
+    .join(' ')
 }

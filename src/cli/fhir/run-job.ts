@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
-import { idOf, numberOption, onlyArgument } from './arguments.ts'
+import { progress } from '../progress.ts'
+import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { readStatus, type JobStatus } from './destination-status.ts'
 import { FhirServer } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
@@ -32,14 +33,8 @@ export async function runOperation(
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
-  const maxPerSecond = numberOption(call, 'max-per-second')
-  const body: Parameters = {
-    resourceType: 'Parameters',
-    parameter: [
-      ...parameter,
-      ...(maxPerSecond === undefined ? [] : [{ name: 'maxPerSecond', valueInteger: maxPerSecond }]),
-    ],
-  }
+  const rate = given('maxPerSecond', 'valueInteger', numberOption(call, 'max-per-second'))
+  const body: Parameters = { resourceType: 'Parameters', parameter: [...parameter, ...rate] }
   const path = `${destinationTypeName}/${id}/$${definition.code}`
   const answer = plainParameters(await server.post(path, body), definition)
   const job = answer['job'] as JobStatus | undefined
@@ -52,6 +47,7 @@ export async function runOperation(
   return ended.state === 'done' && ended.failed === 0 ? exitCodes.inLine : exitCodes.differences
 }
 
+/** FHIR REST tells nobody that something has changed. */
 const intervalMs = 500
 
 async function untilEnded(
@@ -62,7 +58,7 @@ async function untilEnded(
 ): Promise<JobStatus> {
   let job = begun
   while (job.state === 'running') {
-    if (io.isTerminal) io.err(`\r${progress(job)}`)
+    progress(io, lineOf(job))
     await delay(intervalMs)
     const { job: jobs = [] } = await readStatus(server, id)
     const found = jobs.find((each) => each.id === begun.id)
@@ -70,14 +66,14 @@ async function untilEnded(
     if (!found) break
     job = found
   }
-  if (io.isTerminal) io.err(`\r${progress(job)}\n`)
+  progress(io, `${lineOf(job)}\n`)
   return job
 }
 
 const barWidth = 30
 
 /** `replay 12 [###   ] 340 of 1200, 3 failed` */
-function progress({ kind, id, total, sent, failed }: JobStatus): string {
+function lineOf({ kind, id, total, sent, failed }: JobStatus): string {
   const share = total === undefined || total === 0 ? undefined : (sent + failed) / total
   const filled = Math.round(Math.min(share ?? 0, 1) * barWidth)
   const bar = share === undefined ? '' : ` [${'#'.repeat(filled).padEnd(barWidth)}]`

@@ -1,6 +1,6 @@
 import type { ParametersParameter } from '@medplum/fhirtypes'
 import type { CommandCall, CommandOption } from '../command.ts'
-import { numberOption } from './arguments.ts'
+import { given, numberOption } from './arguments.ts'
 
 export const rangeOptions: Readonly<
   Record<'all' | 'from-event' | 'to-event' | 'from' | 'to', CommandOption>
@@ -25,24 +25,13 @@ export const setAsideOptions: Readonly<Record<string, CommandOption>> = {
 /** What the options select, as parameters of an operation. */
 export function selectionParameters(call: CommandCall): ParametersParameter[] {
   const { options } = call
-  const event = (option: string, name: string): ParametersParameter[] => {
-    const value = numberOption(call, option)
-    return value === undefined ? [] : [{ name, valueInteger: value }]
-  }
-  const text = (
-    name: string,
-    key: 'valueDateTime' | 'valueCode' | 'valueString',
-  ): ParametersParameter[] => {
-    const value = options.text(name)
-    return value === undefined ? [] : [{ name, [key]: value }]
-  }
   return [
     ...(options.flag('all') ? [{ name: 'all', valueBoolean: true }] : []),
-    ...text('of', 'valueCode'),
-    ...event('from-event', 'fromEvent'),
-    ...event('to-event', 'toEvent'),
-    ...text('from', 'valueDateTime'),
-    ...text('to', 'valueDateTime'),
-    ...text('error', 'valueString'),
+    ...given('of', 'valueCode', options.text('of')),
+    ...given('fromEvent', 'valueInteger', numberOption(call, 'from-event')),
+    ...given('toEvent', 'valueInteger', numberOption(call, 'to-event')),
+    ...given('from', 'valueDateTime', options.text('from')),
+    ...given('to', 'valueDateTime', options.text('to')),
+    ...given('error', 'valueString', options.text('error')),
   ]
 }

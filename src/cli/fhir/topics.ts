@@ -7,7 +7,7 @@ import {
 } from '../../resources/topic-operation-definitions.ts'
 import { topicTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
-import { idOf, numberOption, onlyArgument } from './arguments.ts'
+import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
 import { show } from './show.ts'
@@ -25,14 +25,12 @@ export const explainCommand: Command = {
     interaction: { type: 'string', value: 'CODE', doc: 'create, update or delete.' },
     ...serverOptions,
   },
-  run: async (call) => {
-    const interaction = call.options.text('interaction')
-    return ask(call, explainOperationDefinition, [
+  run: async (call) =>
+    ask(call, explainOperationDefinition, [
       ...(await state(call, 'current')),
       ...(await state(call, 'previous')),
-      ...(interaction === undefined ? [] : [{ name: 'interaction', valueCode: interaction }]),
-    ])
-  },
+      ...given('interaction', 'valueCode', call.options.text('interaction')),
+    ]),
 }
 
 export const dryRunCommand: Command = {
@@ -46,22 +44,13 @@ export const dryRunCommand: Command = {
     samples: { type: 'string', value: 'N', doc: 'Most changes that are named.' },
     ...serverOptions,
   },
-  run: (call) => {
-    const number = (name: string): ParametersParameter[] => {
-      const value = numberOption(call, name)
-      return value === undefined ? [] : [{ name, valueInteger: value }]
-    }
-    const time = (name: string): ParametersParameter[] => {
-      const value = call.options.text(name)
-      return value === undefined ? [] : [{ name, valueDateTime: value }]
-    }
-    return ask(call, dryRunOperationDefinition, [
-      ...number('last'),
-      ...time('from'),
-      ...time('to'),
-      ...number('samples'),
-    ])
-  },
+  run: async (call) =>
+    ask(call, dryRunOperationDefinition, [
+      ...given('last', 'valueInteger', numberOption(call, 'last')),
+      ...given('from', 'valueDateTime', call.options.text('from')),
+      ...given('to', 'valueDateTime', call.options.text('to')),
+      ...given('samples', 'valueInteger', numberOption(call, 'samples')),
+    ]),
 }
 
 /** On the stored topic, or on the one of a file. */
@@ -74,21 +63,21 @@ async function ask(
   const topic = onlyArgument(call, 'topic')
   const isFile = topic.endsWith('.json')
   const target = isFile ? topicTypeName : `${topicTypeName}/${idOf(topic, topicTypeName)}`
-  const given = isFile ? [{ name: 'topic', resource: await jsonFile(topic) }] : []
+  const read = isFile ? [{ name: 'topic', resource: await jsonFile(topic) }] : []
   const answer = await server.post(`${target}/$${definition.code}`, {
     resourceType: 'Parameters',
-    parameter: [...given, ...parameter],
+    parameter: [...read, ...parameter],
   })
   show(call, plainParameters(answer, definition))
   return exitCodes.inLine
 }
 
 async function state(call: CommandCall, name: string): Promise<ParametersParameter[]> {
-  const given = call.options.text(name)
-  if (given === undefined) return []
-  return given.endsWith('.json')
-    ? [{ name, resource: await jsonFile(given) }]
-    : [{ name, valueReference: { reference: given } }]
+  const text = call.options.text(name)
+  if (text === undefined) return []
+  return text.endsWith('.json')
+    ? [{ name, resource: await jsonFile(text) }]
+    : [{ name, valueReference: { reference: text } }]
 }
 
 /** @throws TopicDestinationError `KTD_REQUEST` */

@@ -1,12 +1,12 @@
 import type { Change, FhirHost, FhirResource } from '../../host/types.ts'
 import type { Job } from '../../outbox/jobs.ts'
 import type { TopicDestination } from '../../resources/topic-destination.ts'
-import type { SubscriptionTopic } from '../../triggers/subscription-topic.ts'
-import { TopicIndex } from '../../triggers/topic-index.ts'
+import { typesOf, type SubscriptionTopic } from '../../triggers/subscription-topic.ts'
 import type { Audience } from '../audiences.ts'
 import { isOwnType } from '../own-types.ts'
 import type { Registry } from '../registry.ts'
 import { selectEvents } from '../select-events.ts'
+import { TopicSelections } from '../topic-selections.ts'
 import {
   JobCannotGoOn,
   type BatchLimits,
@@ -45,7 +45,7 @@ interface Decision {
  *  on. One that is on deletes alone selects nothing. */
 export class BackfillWork implements JobWork {
   readonly #parts: BackfillWorkParts
-  readonly #indexes = new WeakMap<SubscriptionTopic, TopicIndex>()
+  readonly #selections = new TopicSelections(onStates)
 
   constructor(parts: BackfillWorkParts) {
     this.#parts = parts
@@ -63,7 +63,7 @@ export class BackfillWork implements JobWork {
     }
     const { topic, audience } = this.#queueOf(destination)
     const { maxEvents: limit } = limits
-    const types = selectedTypes(topic)
+    const types = typesOf(selecting(topic))
     const references = await host.references({
       limit,
       ...(types && { types }),
@@ -115,12 +115,9 @@ export class BackfillWork implements JobWork {
       changes,
       undefined,
       (references) => host.read(references),
-      {
-        index: this.#indexOf(topic),
-        audiences: (url) => (url === topic.url ? [{ ...audience, bestEffort: [] }] : []),
-      },
+      this.#selections.of(topic, audience),
     )
-    const bodies = new Map(
+    const selected = new Map(
       events.map((event) => [`${event.resourceType}/${event.resourceId}`, event]),
     )
     const errors = new Map(
@@ -129,7 +126,7 @@ export class BackfillWork implements JobWork {
     return resources.map((resource) => {
       const reference = referenceOf(resource)
       const { versionId } = resource.meta ?? {}
-      const body = bodies.get(reference)?.body
+      const body = selected.get(reference)?.body
       const event =
         body === undefined
           ? undefined
@@ -147,30 +144,19 @@ export class BackfillWork implements JobWork {
       return { versionId, event, error: errors.get(reference) }
     })
   }
+}
 
-  #indexOf(topic: SubscriptionTopic): TopicIndex {
-    let index = this.#indexes.get(topic)
-    if (!index) {
-      index = new TopicIndex()
-      const triggers = selecting(topic).map((trigger) => ({
-        ...trigger,
-        interactions: ['create'] as const,
-      }))
-      index.put({ ...topic, status: 'active', triggers })
-      this.#indexes.set(topic, index)
-    }
-    return index
-  }
+/** The topic as it selects states: each as if it had just come to be. */
+function onStates(topic: SubscriptionTopic): SubscriptionTopic {
+  const triggers = selecting(topic).map((trigger) => ({
+    ...trigger,
+    interactions: ['create'] as const,
+  }))
+  return { ...topic, status: 'active', triggers }
 }
 
 function selecting({ triggers }: SubscriptionTopic): SubscriptionTopic['triggers'] {
   return triggers.filter(({ interactions }) => interactions.some((each) => each !== 'delete'))
-}
-
-/** Undefined: every type. */
-function selectedTypes(topic: SubscriptionTopic): readonly string[] | undefined {
-  const types = new Set(selecting(topic).map(({ resourceType }) => resourceType))
-  return types.has('*') || types.has('DomainResource') ? undefined : [...types]
 }
 
 /** Decides those that are not known in this version. */

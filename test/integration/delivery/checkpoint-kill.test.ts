@@ -12,7 +12,7 @@ import {
   type Nodes,
 } from './nodes.ts'
 import type { RelaySettings } from './relay-process.ts'
-import { startRelay, untilDead } from './relays.ts'
+import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
 const acknowledgement = 'delivered = delivered +'
@@ -22,19 +22,14 @@ const eventCount = 300
 async function queued(t: TestContext): Promise<{ nodes: Nodes; kafkaTopic: string; url: string }> {
   const nodes = await startNodes(t)
   const kafkaTopic = await newTopic(bootstrapServers)
-  const { host, module } = nodes.first
+  const { host } = nodes.first
   await host.put(patientsTopic)
   await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
   await host.transaction(async (writes) => {
     for (let n = 0; n < eventCount; n++) await writes.put(patient(`p${n}`))
   })
   await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
-  await module.stop()
-  await nodes.pool.query(
-    `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
-  )
-  const { connectionString } = nodes.pool.options as { connectionString: string }
-  return { nodes, kafkaTopic, url: connectionString }
+  return { nodes, kafkaTopic, url: await handOver(nodes) }
 }
 
 async function numbersOf(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { consumeUntil, newTopic, testKafka, type ConsumedRecord } from '../../helpers/kafka.ts'
+import { consumeUntil, newTopic, testKafka } from '../../helpers/kafka.ts'
+import { all, assertNeverBack, deliveryOf } from './job-records.ts'
 import {
   destination,
   patient,
@@ -11,7 +12,7 @@ import {
   type JobStatus,
 } from './nodes.ts'
 import type { RelaySettings } from './relay-process.ts'
-import { startRelay, untilDead } from './relays.ts'
+import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
 
@@ -33,10 +34,6 @@ const strikes: readonly NonNullable<RelaySettings['strike']>[] = [
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
 
-function kindOf({ headers }: ConsumedRecord): string {
-  return headers['x-topic-delivery'] ?? 'live'
-}
-
 describe('jobs and a backlog under leaders that are killed', () => {
   // A leader that does not die would be waited for without end.
   it(
@@ -44,7 +41,7 @@ describe('jobs and a backlog under leaders that are killed', () => {
     { timeout: 300_000 },
     async (t) => {
       const { first, pool, add } = await startNodes(t, 1, { deliveredRetentionMs: 3_600_000 })
-      const { host, module } = first
+      const { host } = first
       const kafkaTopic = await newTopic(bootstrapServers)
       await host.put(patientsTopic)
       await host.put(destination('d', { kafkaTopic, bootstrapServers }))
@@ -52,13 +49,9 @@ describe('jobs and a backlog under leaders that are killed', () => {
       await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 40)
       await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
       for (let n = 0; n < 60; n++) await host.put(patient(`p${n}`, { active: true }))
-      await host.operate('replay', 'd', [{ name: 'all', valueBoolean: true }])
+      await host.operate('replay', 'd', [all])
       await host.operate('backfill', 'd')
-      await module.stop()
-      await pool.query(
-        `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
-      )
-      const { connectionString } = pool.options as { connectionString: string }
+      const connectionString = await handOver({ first, pool })
       const options = { maxPageEvents: 7, deliveredRetentionMs: 3_600_000 }
       for (const strike of strikes) await untilDead(t, { connectionString, options, strike })
       startRelay(t, { connectionString, options })
@@ -69,25 +62,21 @@ describe('jobs and a backlog under leaders that are killed', () => {
         'd',
         (now) => now.jobs.every(isDone) && now['messagesQueued'] === 0,
       )
-      const { sent, passedOver } = status.jobs.find(
-        ({ kind }) => kind === 'backfill',
-      ) as unknown as {
-        sent: number
-        passedOver: number
-      }
+      const backfill = status.jobs.find(({ kind }) => kind === 'backfill')
+      const [sent, passedOver] = [Number(backfill?.['sent']), Number(backfill?.['passedOver'])]
       // Those that still waited as live events came as such alone.
       assert.equal(sent + passedOver, 60)
       assert.equal(status['messagesDelivered'], 100 + sent)
       await observer.host.put(patient('last'))
-      const all = await consumeUntil(
+      const records = await consumeUntil(
         bootstrapServers,
         kafkaTopic,
         (read) => read.some((record) => told(record).focus === 'Patient/last'),
         { deadlineMs: 60_000 },
       )
-      assert.equal(all.length, 100 + sent + 40 + 1)
+      assert.equal(records.length, 100 + sent + 40 + 1)
       const of = (...kinds: readonly string[]): ReturnType<typeof told>[] =>
-        all.filter((record) => kinds.includes(kindOf(record))).map(told)
+        records.filter((record) => kinds.includes(deliveryOf(record))).map(told)
       // Backfilled and live events share the numbers.
       assert.deepEqual(
         of('live', 'backfill').map(({ number }) => number),
@@ -98,11 +87,7 @@ describe('jobs and a backlog under leaders that are killed', () => {
         upTo(40),
       )
       assert.equal(new Set(of('backfill').map(({ focus }) => focus)).size, sent)
-      const newest = new Map<string, number>()
-      for (const { focus, versionId } of of('live', 'backfill')) {
-        assert.ok(Number(versionId) >= (newest.get(focus) ?? 0), focus)
-        newest.set(focus, Number(versionId))
-      }
+      assertNeverBack(of('live', 'backfill'))
     },
   )
 })

@@ -92,6 +92,17 @@ export function destination(id: string, options: DestinationOptions): TestResour
   return { ...made, parameter: [...(made['parameter'] as object[]), ...numbers] }
 }
 
+/** The resource as one of an organization. */
+export function ofOrganization(id: string, resource: TestResource): TestResource {
+  const extension = [
+    {
+      url: 'https://aidbox.app/tenant-organization-id',
+      valueReference: { reference: `Organization/${id}` },
+    },
+  ]
+  return { ...resource, meta: { ...(resource['meta'] as object | undefined), extension } }
+}
+
 export const patientsTopic: TestResource = topicResource('patients', { resource: 'Patient' })
 
 export function patient(id: string, more: object = {}): TestResource {

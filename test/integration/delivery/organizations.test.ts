@@ -4,6 +4,7 @@ import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import type { TestResource } from '../../helpers/topic-resources.ts'
 import {
   destination,
+  ofOrganization,
   patient,
   patientsTopic,
   readTold,
@@ -13,16 +14,6 @@ import {
 } from './nodes.ts'
 
 const { bootstrapServers } = await testKafka()
-
-function of(id: string, resource: TestResource): TestResource {
-  const extension = [
-    {
-      url: 'https://aidbox.app/tenant-organization-id',
-      valueReference: { reference: `Organization/${id}` },
-    },
-  ]
-  return { ...resource, meta: { ...(resource['meta'] as object | undefined), extension } }
-}
 
 function organization(id: string, partOf?: string): TestResource {
   const above = partOf === undefined ? {} : { partOf: { reference: `Organization/${partOf}` } }
@@ -38,10 +29,10 @@ const hierarchy = [
 ]
 const writes = [
   patient('none'),
-  of('a', patient('of-a')),
-  of('b', patient('of-b')),
-  of('c', patient('of-c')),
-  of('d', patient('of-d')),
+  ofOrganization('a', patient('of-a')),
+  ofOrganization('b', patient('of-b')),
+  ofOrganization('c', patient('of-c')),
+  ofOrganization('d', patient('of-d')),
 ]
 
 describe('topics and destinations of an organization', () => {
@@ -52,7 +43,7 @@ describe('topics and destinations of an organization', () => {
       await host.put(...hierarchy)
       await host.put(
         patientsTopic,
-        of('b', { ...patientsTopic, id: 'of-b', url: 'http://example.org/topic/of-b' }),
+        ofOrganization('b', { ...patientsTopic, id: 'of-b', url: 'http://example.org/topic/of-b' }),
       )
       const expected: [id: string, topicId: string, limit: string | undefined, string[]][] = [
         ['all', 'patients', undefined, ['none', 'of-a', 'of-b', 'of-c', 'of-d']],
@@ -69,7 +60,7 @@ describe('topics and destinations of an organization', () => {
         const kafkaTopic = await newTopic(bootstrapServers)
         kafkaTopics.set(id, kafkaTopic)
         const made = destination(id, { kind, topicId, kafkaTopic, bootstrapServers })
-        await host.put(limit === undefined ? made : of(limit, made))
+        await host.put(limit === undefined ? made : ofOrganization(limit, made))
       }
       for (const each of writes) await host.put(each)
       for (const [id, , , patients] of expected) {
@@ -96,16 +87,16 @@ describe('topics and destinations of an organization', () => {
     await host.put(...hierarchy)
     await host.put(patientsTopic)
     const kafkaTopic = await newTopic(bootstrapServers)
-    await host.put(of('a', destination('d', { kafkaTopic, bootstrapServers })))
-    await host.put(of('d', patient('p')))
+    await host.put(ofOrganization('a', destination('d', { kafkaTopic, bootstrapServers })))
+    await host.put(ofOrganization('d', patient('p')))
     await host.transaction(async (each) => {
       await each.put(organization('d', 'c'))
-      await each.put(of('d', patient('q')))
+      await each.put(ofOrganization('d', patient('q')))
     })
     await host.delete('Patient/p')
     // Part of itself: no end, and no harm.
     await host.put(organization('a', 'c'))
-    await host.put(of('c', patient('r')))
+    await host.put(ofOrganization('c', patient('r')))
     const events = await readTold(bootstrapServers, kafkaTopic, ({ length }) => length >= 3)
     assert.deepEqual(
       events.map(({ focus }) => focus),
@@ -119,7 +110,7 @@ describe('topics and destinations of an organization', () => {
     await host.put(...hierarchy)
     await host.put(patientsTopic)
     const kafkaTopic = await newTopic(bootstrapServers)
-    await host.put(of('a', destination('d', { kafkaTopic, bootstrapServers })))
+    await host.put(ofOrganization('a', destination('d', { kafkaTopic, bootstrapServers })))
     const read = host.read.bind(host)
     host.read = async (references, tx) => {
       if (references.some((reference) => reference.startsWith('Organization/'))) {
@@ -127,7 +118,7 @@ describe('topics and destinations of an organization', () => {
       }
       return read(references, tx)
     }
-    await host.put(of('c', patient('p')))
+    await host.put(ofOrganization('c', patient('p')))
     const status = await untilStatus(first, 'd', (now) => now['messagesUndecided'] === 1)
     assert.equal(status['messagesQueued'], 0)
     const { rows } = await pool.query(`select error from topic_destination.undecided_event`)
@@ -139,13 +130,16 @@ describe('topics and destinations of an organization', () => {
     const { first } = await startNodes(t)
     const { host } = first
     await assert.rejects(
-      host.put(of('x/y', patientsTopic)),
+      host.put(ofOrganization('x/y', patientsTopic)),
       /Write the organization as valueReference/,
     )
     await host.put(patientsTopic)
     const made = destination('d', { kafkaTopic: 'never-used', bootstrapServers })
-    await assert.rejects(host.put(of('', made)), /Write the organization as valueReference/)
-    const twice = of('a', made)
+    await assert.rejects(
+      host.put(ofOrganization('', made)),
+      /Write the organization as valueReference/,
+    )
+    const twice = ofOrganization('a', made)
     const [extension] = (twice['meta'] as { extension: object[] }).extension
     const meta = { ...(twice['meta'] as object), extension: [extension, extension] }
     await assert.rejects(host.put({ ...made, meta }), /Write one organization/)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { ModuleOptions } from '../../../src/options.ts'
-import { consumeRecords, newTopic, testKafka, type ConsumedRecord } from '../../helpers/kafka.ts'
+import { consumeRecords, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
+import { all, asLive, deliveryOf } from './job-records.ts'
 import {
   destination,
+  ofOrganization,
   patient,
   patientsTopic,
   startNodes,
@@ -13,7 +15,7 @@ import {
   untilStatus,
   type Nodes,
 } from './nodes.ts'
-import { startRelay, untilDead } from './relays.ts'
+import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
 
@@ -53,14 +55,6 @@ async function withDeadLetters(
   return { nodes, kafkaTopic, put }
 }
 
-/** A record without what says that it was asked for. */
-function plain({ headers, key, value }: ConsumedRecord): object {
-  const { 'x-topic-delivery': _kind, 'x-topic-delivery-job': _job, ...others } = headers
-  return { key, value, headers: others }
-}
-
-const all = { name: 'all', valueBoolean: true }
-
 describe('$redrive of dead letters', () => {
   it('delivers after a fix what a consumer would have got, under the original number, marked', async (t) => {
     const { nodes, kafkaTopic, put } = await withDeadLetters(t)
@@ -91,9 +85,9 @@ describe('$redrive of dead letters', () => {
     // The same write to a destination that could take it from the start gives the same record.
     const [, , , redriven] = records
     assert.ok(redriven)
-    assert.equal(redriven.headers['x-topic-delivery'], 'redrive')
+    assert.equal(deliveryOf(redriven), 'redrive')
     assert.equal(redriven.headers['x-topic-delivery-job'], String(job?.['id']))
-    const { headers } = plain(redriven) as { headers: Record<string, string> }
+    const { headers } = asLive(redriven)
     assert.deepEqual(Object.keys(headers).toSorted(), [
       'ce_id',
       'ce_source',
@@ -154,15 +148,8 @@ describe('$redrive of dead letters', () => {
   it('sends nothing of other organizations than the one that the destination is limited to by now', async (t) => {
     const { nodes, kafkaTopic } = await withDeadLetters(t)
     const { host } = nodes.first
-    const extension = [
-      {
-        url: 'https://aidbox.app/tenant-organization-id',
-        valueReference: { reference: 'Organization/a' },
-      },
-    ]
     await host.put({ resourceType: 'Organization', id: 'a' })
-    const unlimited = destination('d', { kafkaTopic, bootstrapServers })
-    await host.put({ ...unlimited, meta: { ...(unlimited['meta'] as object), extension } })
+    await host.put(ofOrganization('a', destination('d', { kafkaTopic, bootstrapServers })))
     const answer = await host.operate('redrive', 'd', [all])
     assert.deepEqual(answer.parameter?.[0], { name: 'deadLetters', valueDecimal: 0 })
     assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 2)
@@ -172,15 +159,11 @@ describe('$redrive of dead letters', () => {
 
   it('a leader that is killed between commit and settlement sends nothing twice', async (t) => {
     const { nodes, kafkaTopic, put } = await withDeadLetters(t)
-    const { host, module } = nodes.first
+    const { host } = nodes.first
     await put(1_000_000)
     await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
     await host.operate('redrive', 'd', [all, { name: 'maxPerSecond', valueInteger: 20 }])
-    await module.stop()
-    await nodes.pool.query(
-      `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
-    )
-    const { connectionString } = nodes.pool.options as { connectionString: string }
+    const connectionString = await handOver(nodes)
     const strike = { at: 'dead = dead -', when: 'before', skip: 0 } as const
     await untilDead(t, { connectionString, strike })
     startRelay(t, { connectionString })

@@ -26,6 +26,7 @@ const { connectionString, options, release, strike } = JSON.parse(
 let skipped = 0
 
 if (strike) {
+  // Its overloads cannot be put into one method.
   const prototype = Client.prototype as unknown as { query: Query }
   const query = prototype.query
   prototype.query = function (...args) {

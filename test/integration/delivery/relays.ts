@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { Nodes } from './nodes.ts'
 import type { RelaySettings } from './relay-process.ts'
 
 const script = join(import.meta.dirname, 'relay-process.ts')
@@ -14,6 +15,17 @@ export function startRelay(t: TestContext, settings: RelaySettings): ChildProces
   })
   t.after(() => relay.kill('SIGKILL'))
   return relay
+}
+
+/** Ends the one node and switches the destination `d` on, for whoever leads it next.
+ *  @returns the database of relays */
+export async function handOver({ first, pool }: Pick<Nodes, 'first' | 'pool'>): Promise<string> {
+  await first.module.stop()
+  await pool.query(
+    `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
+  )
+  const { connectionString } = pool.options as { connectionString: string }
+  return connectionString
 }
 
 /** Runs until it has killed itself. */

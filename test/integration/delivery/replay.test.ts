@@ -8,8 +8,10 @@ import {
   testKafka,
   type ConsumedRecord,
 } from '../../helpers/kafka.ts'
+import { all, asLive, deliveryOf } from './job-records.ts'
 import {
   destination,
+  ofOrganization,
   patient,
   patientsTopic,
   startNodes,
@@ -18,11 +20,10 @@ import {
   untilStatus,
   type Nodes,
 } from './nodes.ts'
-import { startRelay, untilDead } from './relays.ts'
+import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
 const hourMs = 3_600_000
-const all = { name: 'all', valueBoolean: true }
 
 interface Recorded extends Nodes {
   readonly kafkaTopic: string
@@ -52,14 +53,8 @@ async function recorded(t: TestContext, options: Partial<ModuleOptions> = {}): P
   return { ...nodes, kafkaTopic, live }
 }
 
-function isReplayed({ headers }: ConsumedRecord): boolean {
-  return headers['x-topic-delivery'] === 'replay'
-}
-
-/** The record as it was live. */
-function asLive({ key, value, headers }: ConsumedRecord): object {
-  const { 'x-topic-delivery': _kind, 'x-topic-delivery-job': _job, ...others } = headers
-  return { key, value, headers: others }
+function isReplayed(record: ConsumedRecord): boolean {
+  return deliveryOf(record) === 'replay'
 }
 
 async function consumeReplayed(kafkaTopic: string, count: number): Promise<ConsumedRecord[]> {
@@ -180,20 +175,11 @@ describe('$replay', () => {
   it('is only about what belongs to the organization that the destination is limited to by now', async (t) => {
     const { first, kafkaTopic } = await recorded(t)
     const { host } = first
-    const meta = {
-      extension: [
-        {
-          url: 'https://aidbox.app/tenant-organization-id',
-          valueReference: { reference: 'Organization/a' },
-        },
-      ],
-    }
     const unlimited = destination('d', { kafkaTopic, bootstrapServers })
-    const limited = { ...unlimited, meta: { ...(unlimited['meta'] as object), ...meta } }
     await host.put({ resourceType: 'Organization', id: 'a' })
-    await host.put(limited)
+    await host.put(ofOrganization('a', unlimited))
     await assert.rejects(host.operate('replay', 'd', [all]), /No delivered event of this range/)
-    await host.put(patient('of-a', { meta }))
+    await host.put(ofOrganization('a', patient('of-a')))
     await untilStatus(first, 'd', (now) => now['messagesDelivered'] === 82)
     await host.operate('replay', 'd', [all])
     const { jobs } = await untilStatus(first, 'd', (now) => now.jobs[0]?.['state'] === 'done')
@@ -237,14 +223,10 @@ describe('$replay', () => {
   for (const { name, checkpoint, doubles } of kills) {
     it(`whose leader is killed ${name}, goes on with the next one: none is missing, ${doubles} come twice`, async (t) => {
       const { first, kafkaTopic, pool } = await recorded(t, { checkpoint })
-      const { host, module } = first
+      const { host } = first
       await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
       await host.operate('replay', 'd', [all])
-      await module.stop()
-      await pool.query(
-        `update resource set body = jsonb_set(body, '{status}', '"active"') where reference = 'AidboxTopicDestination/d'`,
-      )
-      const { connectionString } = pool.options as { connectionString: string }
+      const connectionString = await handOver({ first, pool })
       const options = { maxPageEvents: 7, checkpoint, deliveredRetentionMs: hourMs }
       const strike = { at: 'passed_over = j.passed_over', when: 'before', skip: 5 } as const
       await untilDead(t, { connectionString, options, strike })

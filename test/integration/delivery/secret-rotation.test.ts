@@ -167,6 +167,7 @@ class CheckpointCalls {
   #latest: object | undefined
 
   constructor() {
+    // Its types have no place for another implementation.
     const prototype = rdkafka.Producer.prototype as unknown as Record<string, Method>
     const original = prototype['sendOffsetsToTransaction'] ?? assert.fail('there is no such call')
     const begin = (client: object, call: Promise<void>): void => {

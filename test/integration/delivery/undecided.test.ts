@@ -6,6 +6,7 @@ import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts
 import { topicResource, type TestResource } from '../../helpers/topic-resources.ts'
 import {
   destination,
+  ofOrganization,
   patient,
   readTold,
   startNodes,
@@ -145,25 +146,13 @@ describe('undecided events', () => {
   it('whose organization could not be looked up are decided when it can, for those who want them', async (t) => {
     const { first } = await startNodes(t)
     const { host } = first
-    const of = (id: string, resource: TestResource): TestResource => ({
-      ...resource,
-      meta: {
-        ...(resource['meta'] as object | undefined),
-        extension: [
-          {
-            url: 'https://aidbox.app/tenant-organization-id',
-            valueReference: { reference: `Organization/${id}` },
-          },
-        ],
-      },
-    })
     for (const id of ['a', 'b']) await host.put({ resourceType: 'Organization', id })
     await host.put(topicResource('patients', { resource: 'Patient' }))
     const kafkaTopics = new Map<string, string>()
     for (const id of ['a', 'b']) {
       const kafkaTopic = await newTopic(bootstrapServers)
       kafkaTopics.set(id, kafkaTopic)
-      await host.put(of(id, destination(id, { kafkaTopic, bootstrapServers })))
+      await host.put(ofOrganization(id, destination(id, { kafkaTopic, bootstrapServers })))
     }
     const read = host.read.bind(host)
     let isBroken = true
@@ -172,7 +161,7 @@ describe('undecided events', () => {
       if (asks && isBroken) throw new Error('no connection')
       return read(references, tx)
     }
-    await host.put(of('a', patient('p')))
+    await host.put(ofOrganization('a', patient('p')))
     for (const id of ['a', 'b']) {
       await untilStatus(first, id, (now) => now['messagesUndecided'] === 1)
     }
@@ -434,12 +423,7 @@ describe('usesPrevious', () => {
     assert.equal(await usesPrevious(first, 'AidboxSubscriptionTopic'), true)
     await host.put(topic('%current.active = true', { supportedInteraction: ['create', 'delete'] }))
     assert.equal(await usesPrevious(first, 'Patient'), false)
-    const organization = { reference: 'Organization/a' }
-    const extension = [
-      { url: 'https://aidbox.app/tenant-organization-id', valueReference: organization },
-    ]
-    const limited = destination('e', { kafkaTopic, bootstrapServers })
-    await host.put({ ...limited, meta: { ...(limited['meta'] as object), extension } })
+    await host.put(ofOrganization('a', destination('e', { kafkaTopic, bootstrapServers })))
     assert.equal(await usesPrevious(first, 'Patient'), true, 'the organization of what is deleted')
     await host.delete('AidboxTopicDestination/e')
     assert.equal(await usesPrevious(first, 'Patient'), false)

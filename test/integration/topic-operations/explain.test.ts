@@ -306,6 +306,7 @@ describe('$explain', () => {
     assert.match(first?.response?.status ?? '', /^200/, answer.text)
     assert.equal(first?.resource?.resourceType, 'Parameters')
     const metadata = await call(`${url}/metadata`, 'GET')
+    // A body is typed as what tests look at in any answer.
     const { rest } = metadata.body as unknown as {
       rest: { resource: { type: string; operation: { name: string; definition: string }[] }[] }[]
     }

@@ -66,6 +66,7 @@ export interface Told {
 }
 
 export function told(answer: Answer): Told {
+  // A body is typed as what tests look at in any answer.
   return values((answer.body as unknown as Parameters).parameter ?? [])
 }
 

@@ -137,6 +137,7 @@ describe('$explain asks the host whether the caller may', () => {
 
 describe('$explain refuses topics and destinations, which make no events', () => {
   const resource = { resourceType: 'AidboxTopicDestination', id: 'd' }
+  // fhirtypes knows neither of the two types.
   const inline = { name: 'current', resource } as unknown as ParametersParameter
   for (const [form, parameter] of [
     ['as a resource', inline],
@@ -162,6 +163,7 @@ describe('$explain without history', () => {
     const versioned = { resourceType: 'Patient', id: 'v', meta: { versionId: '2' }, active: true }
     const host = { read: () => Promise.resolve(new Map([['Patient/v', versioned]])) }
     const topic = topicResource('patients', { resource: 'Patient' })
+    // fhirtypes does not know its type.
     const given = { name: 'topic', resource: topic } as unknown as ParametersParameter
     const operation = operationOf('explain', 'type', host)
     const { parameter } = await ask(operation, undefined, given, current('Patient/v/_history/2'))
@@ -223,6 +225,7 @@ describe('$dry-run', () => {
       },
     }
     const topic = topicResource('all', { resource: 'Observation' })
+    // fhirtypes does not know its type.
     const given = { name: 'topic', resource: topic } as unknown as ParametersParameter
     const operation = dryRunOperations({
       host: { ...host, history },
