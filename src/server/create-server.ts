@@ -162,7 +162,8 @@ class Server implements ReferenceServer {
       ...(topology && { topology: topologyOf(topology) }),
       ...options,
       module,
-      logger: this.#logger,
+      // Not this server's: the console completes lines by itself, and of an error it would find what is left for a log.
+      logger: this.#options.logger ?? silentLogger,
       authorize: (request) => access.authorize(request),
       ...(this.#authenticator.isRequired ? { signIn: access } : {}),
       fhir: async (request) => this.#answerConsole(request),
