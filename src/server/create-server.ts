@@ -126,7 +126,7 @@ class Server implements ReferenceServer {
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
       metrics: this.#options.metrics,
-      metricsToken: this.#options.metricsToken,
+      scrapers: new Authenticator({ authToken: this.#options.metricsToken }),
       probes: this.#probes,
       logger: this.#logger,
       baseUrl: () => this.url,
