@@ -11,10 +11,10 @@ import {
 } from '../console/index.ts'
 import type { TopicDestinationModule } from '../module.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
-import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import { parseTarget } from '../rest/request-url.ts'
 import { toRestRequest } from '../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../rest/routing.ts'
+import { toldOutcome } from '../rest/told-outcome.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
 import { topologyOf } from '../topology/catalogue.ts'
@@ -222,10 +222,7 @@ class Server implements ReferenceServer {
       const { response, interaction } = await this.#route(restRequest, caller)
       return answerOf(response, interaction, headers, this.url)
     } catch (error) {
-      const outcome = outcomeOfError(error)
-      if (statusOf(outcome) >= 500)
-        this.#logger.error({ err: error }, 'a request failed unexpectedly')
-      return answerOfOutcome(outcome)
+      return answerOfOutcome(toldOutcome(error, this.#logger))
     }
   }
 
