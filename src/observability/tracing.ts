@@ -1,5 +1,6 @@
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { Attributes, Context, Span, Tracer, TracerProvider } from '@opentelemetry/api'
+import { ifInstalled } from '../if-installed.ts'
 import { spanTable, type SpanKey } from './span-table.ts'
 
 type Api = typeof OpenTelemetry
@@ -41,12 +42,8 @@ export class Tracing {
 
   /** Undefined when the package is not installed. */
   static async load(): Promise<Tracing | undefined> {
-    try {
-      return new Tracing(await import('@opentelemetry/api'))
-    } catch (error) {
-      if (isNotInstalled(error)) return undefined
-      throw error
-    }
+    const api = await ifInstalled(() => import('@opentelemetry/api'))
+    return api && new Tracing(api)
   }
 
   /** Undefined while no SDK is registered, or when the trace is not recorded. */
@@ -211,8 +208,4 @@ function startSpan(
 function isSampled(traceparent: string | undefined): boolean {
   if (traceparent === undefined) return false
   return (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1
-}
-
-function isNotInstalled(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }
