@@ -1,3 +1,4 @@
+import { Pool } from 'pg'
 import { startPostgres } from '../src/server/embedded/embedded-postgres.ts'
 import { startKafkaBroker } from '../test/helpers/kafka-broker.ts'
 
@@ -22,4 +23,22 @@ export async function startBackends(
       await postgres.stop()
     },
   }
+}
+
+/** Runs one statement on a connection of its own. */
+export async function onServer(databaseUrl: string, statement: string): Promise<void> {
+  const pool = new Pool({ connectionString: databaseUrl, max: 1 })
+  try {
+    await pool.query(statement)
+  } finally {
+    await pool.end()
+  }
+}
+
+/** URL of a database on the same server.
+ *  @param name of the database, which need not be there yet */
+export function urlOfDatabase(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
 }

@@ -35,8 +35,7 @@ export {
   TopicDestinationError,
   type ErrorCode,
 } from './errors.ts'
-export type { Logger } from './observability/logger.ts'
-export type { LogLevel } from './observability/module-logger.ts'
+export type { Logger, LogLevel } from './observability/logger.ts'
 export type { MetricRegistry } from './observability/metric-registry.ts'
 export type { MetricsOptions } from './observability/module-metrics.ts'
 export type { DecidedCounts, UndecidedEvents, UndecidedPage } from './delivery/undecided-queue.ts'

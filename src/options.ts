@@ -1,10 +1,11 @@
 import type pg from 'pg'
 import { TopicDestinationError } from './errors.ts'
 import { allowedPlaces } from './kafka/allowed-places.ts'
-import { silentLogger, type Logger } from './observability/logger.ts'
-import { logLevels, moduleLogger, type LogLevel } from './observability/module-logger.ts'
+import { logLevels, silentLogger, type Logger, type LogLevel } from './observability/logger.ts'
+import { moduleLogger } from './observability/module-logger.ts'
 import { checkMetricsOptions } from './observability/metrics-options.ts'
 import type { MetricsOptions } from './observability/module-metrics.ts'
+import { checkChoice, checkRanges } from './option-checks.ts'
 import type { TopologyFile } from './topology/catalogue.ts'
 import type { ResolvedTopology } from './topology/resolved-topology.ts'
 
@@ -249,37 +250,12 @@ export function resolveOptions(options: ModuleOptions): ResolvedOptions {
 
 function checkLogLevels(levels: ResolvedOptions['logLevels']): void {
   for (const [reference, level] of Object.entries(levels)) {
-    if (level === 'silent' || logLevels.includes(level)) continue
-    throw new TopicDestinationError(
-      'KTD_INVALID_OPTION',
-      `logLevels of ${reference} must be ${[...logLevels, 'silent'].join(' or ')}, not ${level}.`,
-    )
+    checkChoice(`logLevels of ${reference}`, level, [...logLevels, 'silent'])
   }
 }
 
 function checkChoices(options: ResolvedOptions): void {
   for (const [name, allowed] of Object.entries(choices)) {
-    const value: unknown = options[name as keyof typeof choices]
-    if (allowed.some((choice) => choice === value)) continue
-    throw new TopicDestinationError(
-      'KTD_INVALID_OPTION',
-      `${name} must be ${allowed.join(' or ')}, not ${String(value)}.`,
-    )
-  }
-}
-
-/** @throws TopicDestinationError `KTD_INVALID_OPTION` naming the first option that is not a whole number in its range */
-export function checkRanges<Name extends string>(
-  options: Readonly<Record<NoInfer<Name>, number>>,
-  allowed: Readonly<Record<Name, readonly [minimum: number, maximum: number]>>,
-): void {
-  for (const name of Object.keys(allowed) as Name[]) {
-    const value = options[name]
-    const [minimum, maximum] = allowed[name]
-    if (Number.isInteger(value) && value >= minimum && value <= maximum) continue
-    throw new TopicDestinationError(
-      'KTD_INVALID_OPTION',
-      `${name} must be a whole number from ${minimum} to ${maximum}, not ${String(value)}.`,
-    )
+    checkChoice(name, options[name as keyof typeof choices], allowed)
   }
 }

@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { Client } from 'pg'
 import { createTopic } from '../../test/helpers/kafka.ts'
 import { startServerProcess } from '../../test/helpers/server-process.ts'
-import { startBackends } from '../backends.ts'
+import { onServer, startBackends, urlOfDatabase } from '../backends.ts'
 import { benchTopic, benchTopicPath } from '../bench-resources.ts'
 import { drainRelay } from '../drain.ts'
 import { ratiosOf, type Figure } from '../figures.ts'
@@ -48,7 +47,9 @@ export async function benchObservability(options: {
 }
 
 async function startObserved(databaseUrl: string, variant: Variant): Promise<Observed> {
-  const own = await createDatabase(databaseUrl, `bench_${variant}`)
+  const name = `bench_${variant}`
+  await onServer(databaseUrl, `create database ${name}`)
+  const own = urlOfDatabase(databaseUrl, name)
   const server = await startServerProcess(
     { DATABASE_URL: own, LOG_LEVEL: 'error', METRICS: String(variant === 'on') },
     variant === 'on' ? observedServer : undefined,
@@ -65,16 +66,6 @@ async function startObserved(databaseUrl: string, variant: Variant): Promise<Obs
       await server.stop()
     },
   }
-}
-
-async function createDatabase(databaseUrl: string, name: string): Promise<string> {
-  const client = new Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query(`create database ${name}`)
-  await client.end()
-  const url = new URL(databaseUrl)
-  url.pathname = `/${name}`
-  return url.href
 }
 
 function scrapeEach(serverUrl: string): () => void {

@@ -6,7 +6,7 @@ import { migrateOutbox } from '../../src/outbox/migrations.ts'
 import { identifier, outboxSchema, type OutboxSchema } from '../../src/outbox/schema.ts'
 import { createTopic } from '../../test/helpers/kafka.ts'
 import { PgHost } from '../../test/integration/delivery/pg-host.ts'
-import type { Backends } from '../backends.ts'
+import { onServer, urlOfDatabase, type Backends } from '../backends.ts'
 import { benchDestination, benchResponse, benchTopic, benchTopicUrl } from '../bench-resources.ts'
 
 export interface DestinationSettings {
@@ -27,9 +27,7 @@ export class BenchQueue {
   #topicId = 0
 
   private constructor(backends: Backends, name: string, slotEvents: number | undefined) {
-    const url = new URL(backends.databaseUrl)
-    url.pathname = `/${name}`
-    this.url = url.href
+    this.url = urlOfDatabase(backends.databaseUrl, name)
     this.#serverUrl = backends.databaseUrl
     this.bootstrapServers = backends.bootstrapServers
     this.pool = new Pool({ connectionString: this.url, max: 10 })
@@ -139,12 +137,3 @@ export const bodyTemplate: string = JSON.stringify({
   id: 'bench-{n}',
   meta: { versionId: '1' },
 })
-
-async function onServer(url: string, statement: string): Promise<void> {
-  const pool = new Pool({ connectionString: url, max: 1 })
-  try {
-    await pool.query(statement)
-  } finally {
-    await pool.end()
-  }
-}

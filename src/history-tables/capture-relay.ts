@@ -93,6 +93,7 @@ export class CaptureRelay {
       )
       if (left.rows.length === 0) return true
       if (performance.now() > endsAtMs) return false
+      // Not by a signal: the relay may be that of another process.
       await delay(catchUpPollMs)
     }
   }

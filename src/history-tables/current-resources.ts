@@ -1,3 +1,4 @@
+import { referencesByType } from '../host/references-by-type.ts'
 import type { FhirResource, ReferencesQuery, SqlTx } from '../host/types.ts'
 import { identifier } from '../outbox/schema.ts'
 import type { ResolvedLayout } from './table-layout.ts'
@@ -37,20 +38,10 @@ export class CurrentResources {
 
   /** References of current resources, by type and then by id as its column orders it. */
   async references(db: SqlTx, query: ReferencesQuery): Promise<readonly string[]> {
-    const { types = await this.#types(db), after = '', limit } = query
-    const [afterType = '', afterId = ''] = after.split('/')
-    const found: string[] = []
-    for (const type of types.toSorted()) {
-      if (type < afterType || found.length === limit) continue
-      const ids = await this.#readIds(
-        db,
-        type,
-        type === afterType ? afterId : undefined,
-        limit - found.length,
-      )
-      found.push(...ids.map((id) => `${type}/${id}`))
-    }
-    return found
+    const types = query.types ?? (await this.#types(db))
+    return referencesByType(query, types, async (type, after, limit) =>
+      this.#readIds(db, type, after, limit),
+    )
   }
 
   async #readIds(
@@ -63,7 +54,7 @@ export class CurrentResources {
     const idType = await this.#idType(db, resourceType)
     if (idType === undefined) return []
     const id = identifier(columns.id)
-    const { condition, values } = this.#isCurrent(resourceType, 2)
+    const { condition, values } = this.#isCurrent(resourceType)
     const { rows } = await db.query<{ id: string }>(
       `select ${id}::text as id from ${current.sql(resourceType)}
         where ($1::text is null or ${id} > $1::text::${idType}) and ${condition}
@@ -89,14 +80,13 @@ export class CurrentResources {
     return rows.flatMap(({ name }) => current.typeOf(name) ?? []).filter(isTypeName)
   }
 
-  /** SQL condition on a row of the current table, of which a type is wanted.
-   *  @param place of the first placeholder that it may use */
-  #isCurrent(resourceType: string, place: number): { condition: string; values: unknown[] } {
+  /** SQL condition on a row of the current table, of which a type is wanted; its value, where it has one, is `$2`. */
+  #isCurrent(resourceType: string): { condition: string; values: unknown[] } {
     const { current, columns, typeColumn, deletedColumn } = this.#layout
     const conditions = [
       `nullif(${identifier(columns.content)}::text, '') is not null`,
       ...(deletedColumn === undefined ? [] : [`${identifier(deletedColumn)} is not true`]),
-      ...(current.holdsAllTypes ? [`${identifier(typeColumn ?? '')}::text = $${place}`] : []),
+      ...(current.holdsAllTypes ? [`${identifier(typeColumn ?? '')}::text = $2`] : []),
     ]
     return {
       condition: conditions.join(' and '),
@@ -116,7 +106,7 @@ export class CurrentResources {
     const possible = pattern ? ids.filter((id) => pattern.test(id)) : ids
     if (possible.length === 0) return []
     const [id, content] = [identifier(columns.id), identifier(columns.content)]
-    const { condition, values } = this.#isCurrent(resourceType, 2)
+    const { condition, values } = this.#isCurrent(resourceType)
     const { rows } = await db.query<{ id: string; content: string }>(
       `select ${id}::text as id, ${content}::text as content from ${current.sql(resourceType)}
         where ${id} = any ($1::text[]::${idType}[]) and ${condition}`,

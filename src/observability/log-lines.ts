@@ -1,6 +1,4 @@
-import type { Logger } from './logger.ts'
-
-export type LogLevel = Exclude<keyof Logger, 'child'>
+import type { LogLevel } from './logger.ts'
 
 /** One line of the log. */
 export interface LogLine {

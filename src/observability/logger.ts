@@ -22,19 +22,33 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
 }
 
-const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const
+export type LogLevel = Exclude<keyof Logger, 'child'>
+
+export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
+
+/** A logger that has one way to write for all levels. */
+export function loggerOf(
+  write: (level: LogLevel, fields: object, message: string) => void,
+  child: Logger['child'],
+): Logger {
+  const methods = logLevels.map((level) => [
+    level,
+    (fields: object, message: string) => {
+      write(level, fields, message)
+    },
+  ])
+  // One method for each level of the list.
+  return { ...(Object.fromEntries(methods) as Omit<Logger, 'child'>), child }
+}
 
 /** The same logger, given no more of an error in `err` than {@link loggableError} leaves: what PostgreSQL says may quote a row. */
 export function withLoggableErrors(logger: Logger): Logger {
   const told = (fields: object): object =>
     'err' in fields ? { ...fields, err: loggableError(fields.err) } : fields
-  const methods = levels.map((level) => [
-    level,
-    (fields: object, message: string) => {
+  return loggerOf(
+    (level, fields, message) => {
       logger[level](told(fields), message)
     },
-  ])
-  const child = (bindings: object): Logger => withLoggableErrors(logger.child(told(bindings)))
-  // One method for each level of the list.
-  return { ...(Object.fromEntries(methods) as Omit<Logger, 'child'>), child }
+    (bindings) => withLoggableErrors(logger.child(told(bindings))),
+  )
 }

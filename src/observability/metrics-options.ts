@@ -1,8 +1,9 @@
 import { TopicDestinationError } from '../errors.ts'
+import { checkRanges } from '../option-checks.ts'
 import { metricTable, type MetricDefinition } from './metric-table.ts'
 import { defaultMaxDestinations, type MetricsOptions } from './module-metrics.ts'
 
-const maxDestinationsLimit = 100_000
+const ranges = { 'metrics.maxDestinations': [0, 100_000] } as const
 
 /** @throws TopicDestinationError `KTD_INVALID_OPTION` naming the option */
 export function checkMetricsOptions(options: MetricsOptions): void {
@@ -17,11 +18,7 @@ export function checkMetricsOptions(options: MetricsOptions): void {
     if (taken.has(name))
       throw invalid(`metrics.labels must not have ${name}, which the module sets.`)
   }
-  const isInRange = maxDestinations >= 0 && maxDestinations <= maxDestinationsLimit
-  if (!Number.isInteger(maxDestinations) || !isInRange)
-    throw invalid(
-      `metrics.maxDestinations must be a whole number from 0 to ${maxDestinationsLimit}.`,
-    )
+  checkRanges({ 'metrics.maxDestinations': maxDestinations }, ranges)
 }
 
 /** Who writes no TypeScript may give anything. */

@@ -1,11 +1,7 @@
 import { loggableError } from './loggable-error.ts'
-import { logLines, type LogLevel, type LogLine } from './log-lines.ts'
-import { withLoggableErrors, type Logger } from './logger.ts'
+import { logLines, type LogLine } from './log-lines.ts'
+import { loggerOf, logLevels, withLoggableErrors, type Logger, type LogLevel } from './logger.ts'
 import { OnceAMinute } from './once-a-minute.ts'
-
-export type { LogLevel } from './log-lines.ts'
-
-export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error']
 
 /** Lowest level of lines by reference of the destination that they are about; `*`: of all others. */
 export type DestinationLevels = Readonly<Record<string, LogLevel | 'silent'>>
@@ -52,15 +48,7 @@ function coded(logger: Logger, levels: DestinationLevels, repeats: OnceAMinute):
       message,
     )
   }
-  const methods = logLevels.map((level) => [
-    level,
-    (fields: object, message: string) => {
-      write(level, fields, message)
-    },
-  ])
-  const child = (bindings: object): Logger => coded(logger.child(bindings), levels, repeats)
-  // One method for each level of the list.
-  return { ...(Object.fromEntries(methods) as Omit<Logger, 'child'>), child }
+  return loggerOf(write, (bindings) => coded(logger.child(bindings), levels, repeats))
 }
 
 function isWanted(level: LogLevel, fields: object, levels: DestinationLevels): boolean {

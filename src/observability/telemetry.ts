@@ -1,6 +1,6 @@
 import { publish } from './channel-table.ts'
 import type { NodeFigures } from './node-figures.ts'
-import type { SentEvent, Tracing, WriteSpan } from './tracing.ts'
+import type { SentEvent, TracedChange, Tracing, WriteSpan } from './tracing.ts'
 
 /** What is counted of a match. */
 interface Matched {
@@ -55,9 +55,8 @@ export class Telemetry {
   }
 
   /** A transaction of the host, from before its COMMIT. */
-  beginWrite(changes: readonly { readonly traceparent?: string }[]): WriteTelemetry {
-    const traceparent = changes.find((change) => change.traceparent !== undefined)?.traceparent
-    const span = this.tracing?.startWrite(traceparent, changes.length)
+  beginWrite(changes: readonly TracedChange[]): WriteTelemetry {
+    const span = this.tracing?.startWrite(changes)
     return new WriteTelemetry(this.#schema, this.#figures, span, changes.length)
   }
 
@@ -94,9 +93,9 @@ export class Telemetry {
       durationMs: endMs - startMs,
     })
     const { traceparent } = event
-    if (traceparent === undefined) return
-    const sent = { traceparent, destination, kafkaTopic, eventNumber, batchEvents: 1 }
-    this.tracing?.recordSent([{ ...sent, startMs, endMs }])
+    this.tracing?.recordSent([
+      { traceparent, destination, kafkaTopic, eventNumber, batchEvents: 1, startMs, endMs },
+    ])
   }
 
   lost(destination: string, cause: string): void {
@@ -185,9 +184,10 @@ export class WriteTelemetry {
   ): Promise<void> {
     if (events.length + undecided.length === 0) return
     const startMs = performance.now()
-    const attributes = { 'fhir_topic_destination.events': events.length }
-    if (this.#span) await this.#span.during('enqueue', () => attributes, work)
-    else await work()
+    if (this.#span) {
+      const attributes = { 'fhir_topic_destination.events': events.length }
+      await this.#span.during('enqueue', () => attributes, work)
+    } else await work()
     const durationMs = performance.now() - startMs
     if (this.#figures) {
       this.#figures.enqueueSeconds.observe(durationMs / 1000)

@@ -1,5 +1,6 @@
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { Attributes, Context, Span, Tracer, TracerProvider } from '@opentelemetry/api'
+import { ifInstalled } from '../if-installed.ts'
 import { spanTable, type SpanKey } from './span-table.ts'
 
 type Api = typeof OpenTelemetry
@@ -7,6 +8,11 @@ type Api = typeof OpenTelemetry
 type GivenAttributes = Readonly<Record<string, string | number | boolean>>
 
 const tracerName = 'fhir-topic-destination-kafka'
+
+/** What a span of a write takes from one of its changes. */
+export interface TracedChange {
+  readonly traceparent?: string
+}
 
 /** One event that Kafka has. Times are those of `Date.now()`. */
 export interface SentEvent {
@@ -41,22 +47,19 @@ export class Tracing {
 
   /** Undefined when the package is not installed. */
   static async load(): Promise<Tracing | undefined> {
-    try {
-      return new Tracing(await import('@opentelemetry/api'))
-    } catch (error) {
-      if (isNotInstalled(error)) return undefined
-      throw error
-    }
+    const api = await ifInstalled(() => import('@opentelemetry/api'))
+    return api && new Tracing(api)
   }
 
   /** Undefined while no SDK is registered, or when the trace is not recorded. */
-  startWrite(traceparent: string | undefined, changes: number): WriteSpan | undefined {
+  startWrite(changes: readonly TracedChange[]): WriteSpan | undefined {
     const tracer = this.#tracer
     if (!tracer) return undefined
     const { context, trace } = this.#api
     const active = context.active()
+    const traceparent = changes.find((change) => change.traceparent !== undefined)?.traceparent
     const parent = trace.getSpan(active) ? active : (this.#remote(traceparent) ?? active)
-    const attributes = { 'fhir_topic_destination.changes': changes }
+    const attributes = { 'fhir_topic_destination.changes': changes.length }
     const span = this.#start(tracer, 'write', parent, { attributes })
     return span.isRecording() ? new WriteSpan(this.#api, tracer, span, parent) : undefined
   }
@@ -77,14 +80,13 @@ export class Tracing {
       'fhir_topic_destination.destination': destination,
       'fhir_topic_destination.event_number': eventNumber,
     }
-    const relaying = relay && {
-      span: this.#start(tracer, 'relay', parent, {
+    const relaying =
+      relay &&
+      this.#start(tracer, 'relay', parent, {
         startTime: relay.startMs,
         attributes: { ...own, 'fhir_topic_destination.attempts': relay.attempts },
-      }),
-      failure: relay.failure,
-    }
-    const above = relaying ? this.#api.trace.setSpan(parent, relaying.span) : parent
+      })
+    const above = relaying ? this.#api.trace.setSpan(parent, relaying) : parent
     const sending = this.#start(tracer, 'send', above, {
       name: `${spanTable.send.name} ${kafkaTopic}`,
       startTime: startMs,
@@ -98,12 +100,10 @@ export class Tracing {
       },
     })
     sending.end(endMs)
-    if (!relaying) return
-    const { span, failure } = relaying
-    if (failure !== undefined) {
-      span.addEvent('attempts failed', { 'exception.message': failure }, startMs)
+    if (relay?.failure !== undefined) {
+      relaying?.addEvent('attempts failed', { 'exception.message': relay.failure }, startMs)
     }
-    span.end(endMs)
+    relaying?.end(endMs)
   }
 
   /** Of the SDK; the proxy of the API answers undefined while there is none. */
@@ -211,8 +211,4 @@ function startSpan(
 function isSampled(traceparent: string | undefined): boolean {
   if (traceparent === undefined) return false
   return (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1
-}
-
-function isNotInstalled(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }

@@ -22,12 +22,13 @@ import { outboxSchema, type OutboxSchema } from '../outbox/schema.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
 import { isRetryable } from '../rest/database-errors.ts'
 import { indexResourceType } from '../rest/index-resource-type.ts'
-import { outcomeOfError, statusOf, unavailable } from '../rest/outcomes.ts'
+import { unavailable } from '../rest/outcomes.ts'
 import { isJsonType } from '../rest/request-body.ts'
 import { parseTarget } from '../rest/request-url.ts'
 import { toRestRequest, type RequestBody } from '../rest/rest-request.ts'
 import type { RestRequest, RoutedResponse } from '../rest/routing.ts'
 import { StoredVersions } from '../rest/storage/stored-versions.ts'
+import { toldOutcome } from '../rest/told-outcome.ts'
 import { answerOwnBundle, isOwnBundle } from './own-bundle.ts'
 import { OwnTypeSearch } from './own-type-search.ts'
 import { OwnTypesStore } from './own-types-store.ts'
@@ -252,11 +253,7 @@ export class OwnTypesHost implements FhirHost {
   /** What a client is told about an error; what nobody foresaw is logged. */
   protected outcomeOf(error: unknown): OperationOutcome {
     if (isUndefinedTable(error)) return unavailable('The module is not started yet.')
-    const outcome = outcomeOfError(error)
-    const status = statusOf(outcome)
-    if (status === 503) this.#logger.warn({ err: error }, 'a request was refused for now')
-    else if (status >= 500) this.#logger.error({ err: error }, 'a request failed unexpectedly')
-    return outcome
+    return toldOutcome(error, this.#logger)
   }
 }
 

@@ -11,10 +11,10 @@ import {
 } from '../console/index.ts'
 import type { TopicDestinationModule } from '../module.ts'
 import { answerOf, answerOfOutcome, type Answer } from '../rest/answer.ts'
-import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import { parseTarget } from '../rest/request-url.ts'
 import { toRestRequest } from '../rest/rest-request.ts'
 import type { Caller, RestRequest, RoutedResponse } from '../rest/routing.ts'
+import { toldOutcome } from '../rest/told-outcome.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
 import { topologyOf } from '../topology/catalogue.ts'
@@ -126,7 +126,7 @@ class Server implements ReferenceServer {
       trustedProxies: this.#options.trustedProxies ?? 'loopback',
       authenticator: this.#authenticator,
       metrics: this.#options.metrics,
-      metricsToken: this.#options.metricsToken,
+      scrapers: new Authenticator({ authToken: this.#options.metricsToken }),
       probes: this.#probes,
       logger: this.#logger,
       baseUrl: () => this.url,
@@ -162,7 +162,8 @@ class Server implements ReferenceServer {
       ...(topology && { topology: topologyOf(topology) }),
       ...options,
       module,
-      logger: this.#logger,
+      // Not this server's: the console completes lines by itself, and of an error it would find what is left for a log.
+      logger: this.#options.logger ?? silentLogger,
       authorize: (request) => access.authorize(request),
       ...(this.#authenticator.isRequired ? { signIn: access } : {}),
       fhir: async (request) => this.#answerConsole(request),
@@ -221,10 +222,7 @@ class Server implements ReferenceServer {
       const { response, interaction } = await this.#route(restRequest, caller)
       return answerOf(response, interaction, headers, this.url)
     } catch (error) {
-      const outcome = outcomeOfError(error)
-      if (statusOf(outcome) >= 500)
-        this.#logger.error({ err: error }, 'a request failed unexpectedly')
-      return answerOfOutcome(outcome)
+      return answerOfOutcome(toldOutcome(error, this.#logger))
     }
   }
 

@@ -207,7 +207,7 @@ export class CaseRun {
   }
 }
 
-/** Asks until it is so.
+/** Asks until it is so: of what a host does nothing tells when it is done.
  *  @throws HostConformanceError with `advice` after 20 s */
 export async function until(isSo: () => Promise<boolean>, advice: string): Promise<void> {
   for (const endsAtMs = performance.now() + deadlineMs; ;) {

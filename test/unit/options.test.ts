@@ -34,6 +34,32 @@ describe('module options', () => {
     assert.equal(baseUrl, 'https://fhir.example.org/fhir')
   })
 
+  const registry = { registerMetric: () => undefined, getSingleMetric: () => undefined }
+  for (const [options, message] of [
+    [
+      { logLevels: { '*': 'loud' } },
+      'logLevels of * must be trace or debug or info or warn or error or silent, not loud.',
+    ],
+    [
+      { metrics: { registry, maxDestinations: 100_001 } },
+      'metrics.maxDestinations must be a whole number from 0 to 100000, not 100001.',
+    ],
+    [
+      { metrics: { registry, labels: { kind: 'x' } } },
+      'metrics.labels must not have kind, which the module sets.',
+    ],
+    [
+      { metrics: { registry: {} } },
+      'metrics.registry must be a Registry of prom-client, or of its shape.',
+    ],
+  ] as const) {
+    it(`say: ${message}`, () => {
+      // Who writes no TypeScript may give anything.
+      const given = { ...required, ...options } as unknown as ModuleOptions
+      assert.throws(() => resolveOptions(given), { code: 'KTD_INVALID_OPTION', message })
+    })
+  }
+
   for (const [name, value] of [
     ['baseUrl', 'fhir'],
     ['registryLeaseMs', 49],

@@ -1,3 +1,4 @@
+import { referencesByType } from '../../host/references-by-type.ts'
 import type { FhirResource, ReferencesQuery, SqlTx } from '../../host/types.ts'
 
 /** A resource's row. */
@@ -150,19 +151,11 @@ export class StoredVersions {
   /** References of current resources, by type and then by id. One statement for each type: the index gives their order then.
    *  Index: the primary key (type, id). */
   async references(tx: SqlTx, query: ReferencesQuery): Promise<readonly string[]> {
-    const { types = await this.#types(tx), after = '', limit } = query
-    const [afterType = '', afterId = ''] = after.split('/')
-    const found: string[] = []
-    for (const type of types.toSorted()) {
-      if (type < afterType || found.length === limit) continue
-      const { rows } = await tx.query<{ id: string }>(this.#texts.ids, [
-        type,
-        type === afterType ? afterId : '',
-        limit - found.length,
-      ])
-      found.push(...rows.map(({ id }) => `${type}/${id}`))
-    }
-    return found
+    const types = query.types ?? (await this.#types(tx))
+    return referencesByType(query, types, async (type, after = '', limit) => {
+      const { rows } = await tx.query<{ id: string }>(this.#texts.ids, [type, after, limit])
+      return rows.map(({ id }) => id)
+    })
   }
 
   async #types(tx: SqlTx): Promise<readonly string[]> {

@@ -119,6 +119,7 @@ async function startServer(cluster: Cluster, options: PostgresOptions): Promise<
     const port = options.port ?? (await freePort())
     const server = await tryStart(cluster, port, options.settings ?? {}, endsAt)
     if (server) return server
+    // Nothing tells when what was in the way is gone.
     await delay(100)
   }
 }
@@ -179,6 +180,7 @@ async function tryStart(
       }
     }
     if (Date.now() > endsAt) child.kill('SIGKILL')
+    // PostgreSQL tells nobody when it accepts connections; pg_isready asks as well.
     else await delay(20)
   }
   const log = readFileSync(logFile, 'utf8').slice(-2000)

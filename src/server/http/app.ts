@@ -10,8 +10,9 @@ import { clientBaseUrl, toRestRequest, tracesOf } from '../../rest/rest-request.
 import type { Caller, RestRequest, RoutedResponse } from '../../rest/routing.ts'
 import { readBody } from '../../http/read-body.ts'
 import { sendAnswer } from '../../http/send-answer.ts'
-import { outcomeOfError, unavailable } from '../../rest/outcomes.ts'
+import { unavailable } from '../../rest/outcomes.ts'
 import type { RequestTarget } from '../../rest/request-url.ts'
+import { toldOutcome } from '../../rest/told-outcome.ts'
 import type { ServerProbes } from '../probes/server-probes.ts'
 import { answerProbe, probeOf } from './probe-route.ts'
 import { basePath, parseTargetBelowBase } from './base-path.ts'
@@ -108,10 +109,7 @@ function callerOf(parts: AppParts, request: Request): Caller {
 }
 
 function answerOfFailure(parts: AppParts, error: unknown, requestId: string): Answer {
-  const answer = answerOfOutcome(outcomeOfError(error))
-  const fields = { requestId, status: answer.status, err: error }
-  if (answer.status === 503) parts.logger.warn(fields, 'a request was refused for now')
-  else if (answer.status >= 500) parts.logger.error(fields, 'a request failed unexpectedly')
+  const answer = answerOfOutcome(toldOutcome(error, parts.logger, { requestId }))
   if (answer.status !== 401) return answer
   return {
     ...answer,

@@ -41,8 +41,8 @@ export class Authenticator {
     return this.#accepted.length > 0
   }
 
-  /** @throws OperationOutcomeError `unauthorized` (401) */
-  authenticate(authorization: string | undefined): Principal | undefined {
+  /** Whose credentials these are; undefined when they are none of this server's. */
+  identify(authorization: string | undefined): Principal | undefined {
     if (!this.isRequired) return undefined
     const [, scheme = '', secret = ''] = /^(\S+) +(\S+) *$/.exec(authorization ?? '') ?? []
     const presented = digest(secret)
@@ -52,18 +52,19 @@ export class Authenticator {
         timingSafeEqual(accepted.digest, presented) && accepted.scheme === scheme.toLowerCase(),
     )
     const [match] = matching
-    if (!match) throw unauthorizedError()
-    return { id: match.id }
+    return match && { id: match.id }
+  }
+
+  /** @throws OperationOutcomeError `unauthorized` (401) */
+  authenticate(authorization: string | undefined): Principal | undefined {
+    const principal = this.identify(authorization)
+    this.authorize(principal)
+    return principal
   }
 
   /** Whether the caller has shown credentials, or none are asked for. */
   accepts(authorization: string | undefined): boolean {
-    try {
-      this.authenticate(authorization)
-      return true
-    } catch {
-      return false
-    }
+    return !this.isRequired || this.identify(authorization) !== undefined
   }
 
   /** @throws OperationOutcomeError `unauthorized` (401) when credentials are configured and the caller has shown none */

@@ -42,14 +42,16 @@ export class ServerConsole implements ConsoleSignIn<ConsoleRequest> {
     if (!authenticator.isRequired) {
       return this.#isOwnHost(request.hostname ?? '') ? { mayWrite: true } : undefined
     }
-    const principal = this.#signedIn(request) ?? this.#identify(request.headers.authorization)
+    const principal =
+      this.#signedIn(request) ?? authenticator.identify(request.headers.authorization)
     return principal && { principal, mayWrite: true }
   }
 
   open(secret: string, cookiePath: string, request: ConsoleRequest): string | undefined {
+    const { authenticator } = this.#parts
     const principal =
-      this.#identify(`Bearer ${secret}`) ??
-      this.#identify(`Basic ${Buffer.from(secret, 'utf8').toString('base64')}`)
+      authenticator.identify(`Bearer ${secret}`) ??
+      authenticator.identify(`Basic ${Buffer.from(secret, 'utf8').toString('base64')}`)
     if (!principal) return undefined
     const claims = {
       id: principal.id,
@@ -75,14 +77,6 @@ export class ServerConsole implements ConsoleSignIn<ConsoleRequest> {
       'SameSite=Strict',
       ...(isTls ? ['Secure'] : []),
     ].join('; ')
-  }
-
-  #identify(authorization: string | undefined): Principal | undefined {
-    try {
-      return this.#parts.authenticator.authenticate(authorization)
-    } catch {
-      return undefined
-    }
   }
 
   #signedIn({ headers }: ConsoleRequest): Principal | undefined {

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Request, Response } from 'express'
 import { methodNotAllowed, outcomeOfError } from '../../rest/outcomes.ts'
 import { answerOfOutcome, type Answer } from '../../rest/answer.ts'
@@ -16,15 +15,15 @@ export interface MetricsText {
 export interface MetricsRouteParts {
   /** Absent: there are no metrics. */
   readonly metrics: MetricsText | undefined
-  /** Opens the metrics and nothing else, so that who scrapes cannot read resources. */
-  readonly metricsToken: string | undefined
+  /** Knows who may read the metrics and nothing else, so that who scrapes cannot read resources. */
+  readonly scrapers: Authenticator
   readonly authenticator: Authenticator
 }
 
 /** Answers a request for the metrics. Whoever may call the FHIR service may read them as well.
  *  @returns undefined: the request is for something else */
 export async function answerMetrics(
-  { metrics, metricsToken, authenticator }: MetricsRouteParts,
+  { metrics, scrapers, authenticator }: MetricsRouteParts,
   request: Request,
   response: Response,
 ): Promise<Answer | 'sent' | undefined> {
@@ -34,7 +33,7 @@ export async function answerMetrics(
     return { ...answer, headers: { allow: 'GET, HEAD' } }
   }
   const { authorization } = request.headers
-  if (!isToken(metricsToken, authorization)) {
+  if (!scrapers.identify(authorization)) {
     try {
       authenticator.authenticate(authorization)
     } catch (error) {
@@ -46,15 +45,4 @@ export async function answerMetrics(
   const text = await metrics.metrics()
   response.set('content-type', metrics.contentType).set('cache-control', 'no-store').send(text)
   return 'sent'
-}
-
-function isToken(token: string | undefined, authorization: string | undefined): boolean {
-  if (token === undefined) return false
-  const presented = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? ''
-  return timingSafeEqual(digest(token), digest(presented))
-}
-
-/** Of one length, so that the time of a comparison says nothing. */
-function digest(secret: string): Buffer {
-  return createHash('sha256').update(secret, 'utf8').digest()
 }

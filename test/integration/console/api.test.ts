@@ -6,6 +6,7 @@ import type {
   DestinationsView,
   ListView,
 } from '../../../src/console/api-views.ts'
+import type { ConsoleOptions } from '../../../src/console/console-options.ts'
 import { consoleRoutes } from '../../../src/console/routes.ts'
 import { kafkaTopicDestination } from '../../../src/module.ts'
 import type { DeadLetterView, UndecidedView } from '../../../src/monitor/views.ts'
@@ -14,6 +15,7 @@ import { FhirClient } from '../../helpers/fhir-client.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { callRaw } from '../server/http-server.ts'
 import { testDatabase, type TestDatabase } from '../../helpers/postgres.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 
 const token = 'a-token-of-this-test'
@@ -32,6 +34,7 @@ interface Console {
 async function started(
   t: TestContext,
   options: Partial<ServerOptions> = { authToken: token },
+  consoleOptions: Pick<ConsoleOptions, 'health'> = {},
 ): Promise<Console> {
   const database = await testDatabase(t)
   const server = await createServer({ databaseUrl: database.connectionString, ...options })
@@ -43,7 +46,7 @@ async function started(
     plainSecrets: 'echo',
   })
   server.load(module)
-  server.serveConsole(module)
+  server.serveConsole(module, consoleOptions)
   await server.listen()
   const url = server.url.replace(/\/fhir$/, '/console')
   const fhir = new FhirClient(server.url)
@@ -351,6 +354,20 @@ describe('the API of the console', () => {
       headers: bearer,
     })
     assert.equal(unknown.status, 400)
+  })
+
+  it('logs what fails unexpectedly with its class and place', async (t) => {
+    const lines: LogLine[] = []
+    const options = { authToken: token, logger: recordingLogger(lines) }
+    const health = (): never => {
+      throw new RangeError('of this test')
+    }
+    const { url } = await started(t, options, { health })
+    assert.equal((await fetch(`${url}/api/health`, { headers: bearer })).status, 500)
+    const line = lines.find(({ message }) => message === 'a request failed unexpectedly')
+    const { type, stack = '' } = (line?.fields['err'] ?? {}) as { type?: string; stack?: string }
+    assert.equal(type, 'RangeError')
+    assert.match(stack, /api\.test/)
   })
 })
 

@@ -203,6 +203,15 @@ describe('/metrics', () => {
     const posted = await fetch(new URL('/metrics', server.url), { method: 'POST' })
     assert.equal(posted.status, 405)
   })
+
+  it('is not opened by a token without a letter', async (t) => {
+    const { url } = await startObservedServer(t, {
+      server: { authToken: 'sesame', metricsToken: '' },
+    })
+    for (const headers of [{}, { authorization: 'Bearer ' }, { authorization: 'Basic x' }]) {
+      assert.equal((await fetch(new URL('/metrics', url), { headers })).status, 401)
+    }
+  })
 })
 
 describe('the channels of node:diagnostics_channel', () => {

@@ -34,6 +34,7 @@ it('a server ends, and its temporary data with it, when its parent is killed', a
   assert.ok(existsSync(dataDirectory))
 
   parent.kill('SIGKILL')
+  // Whoever deletes it is no child of this process and says nothing.
   for (const endsAt = Date.now() + 30_000; existsSync(dataDirectory); await delay(20)) {
     assert.ok(Date.now() < endsAt, 'the data directory is still there')
   }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import {
+  destinationResource,
+  topicResource,
+  type TestResource,
+} from '../../helpers/topic-resources.ts'
 import { call, callRaw, testServer, type TestServer } from './http-server.ts'
 
 const destination = (id: string) =>
@@ -301,7 +305,7 @@ describe('the HTTP API, as existing clients use it', () => {
     })
 
     it('store exactly what was sent: order, value types, flags, profile', async () => {
-      const sent = {
+      const sent: TestResource = {
         ...destinationResource('exact', 'kafka-best-effort', 'any', 'events', 'localhost:9092'),
         parameter: [
           { name: 'batchSize', valueUnsignedInt: 100 },
@@ -315,9 +319,9 @@ describe('the HTTP API, as existing clients use it', () => {
       assert.equal(put.status, 201, put.text)
       const { body } = await call(`${url}/AidboxTopicDestination/exact`, 'GET')
       const { meta, ...rest } = body
-      const { meta: sentMeta, ...sentRest } = sent as unknown as { meta: { profile: string[] } }
+      const { meta: sentMeta, ...sentRest } = sent
       assert.deepEqual(rest, sentRest)
-      assert.deepEqual(meta?.profile, sentMeta.profile)
+      assert.deepEqual(meta?.profile, (sentMeta as { profile: string[] }).profile)
       assert.deepEqual(Object.keys(meta).toSorted(), ['lastUpdated', 'profile', 'versionId'])
     })
 

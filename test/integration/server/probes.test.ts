@@ -130,6 +130,7 @@ describe('/health and /ready', () => {
     })
   })
 
+  /** Nothing tells when a broker that has just started takes its clients, nor when a topic has its leader: it is asked for. */
   async function untilReady(url: string): Promise<Report> {
     for (let attempt = 1; ; attempt++) {
       const report = await probe(url, '/ready')

@@ -403,6 +403,7 @@ describe('types of modules', () => {
     const base = destinationResource('d', 'kafka-best-effort', 'any', 'events', 'localhost:9092')
     const jaas =
       'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="canary-7";'
+    // To the repository's types, those of R4, this resource is none.
     const resource = {
       ...base,
       parameter: [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
 import { ClusterFigures } from '../../../src/observability/cluster-figures.ts'
-import type { LogLine } from '../../helpers/recording-logger.ts'
+import { RisingSum } from '../../../src/observability/destination-series.ts'
 import {
   ModuleMetrics,
   type LaneView,
@@ -11,7 +11,7 @@ import {
 } from '../../../src/observability/module-metrics.ts'
 import { NodeFigures } from '../../../src/observability/node-figures.ts'
 import type { DeliveryCounts } from '../../../src/outbox/delivery-counts.ts'
-import { recordingLogger } from '../../helpers/recording-logger.ts'
+import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 
 const nothing = {
   delivered: 0,
@@ -186,8 +186,7 @@ describe('the metrics of a module', () => {
 })
 
 describe('sums of those without series of their own', () => {
-  it('never fall when one of them goes or gets a series', async () => {
-    const { RisingSum } = await import('../../../src/observability/destination-series.ts')
+  it('never fall when one of them goes or gets a series', () => {
     const sum = new RisingSum()
     assert.equal(sum.of(new Map([[1, 5], [2, 6]])), 11) // prettier-ignore
     assert.equal(sum.of(new Map([[2, 7]])), 12)
@@ -206,7 +205,9 @@ describe('what is read for scrapes', () => {
     assert.deepEqual([...asked, await figures.current()], [1, 1, 1])
   })
 
-  it('is left out when it takes too long, and one that hangs is not joined by another', async () => {
+  it('is left out when it takes too long, and one that hangs is not joined by another', async (t) => {
+    let nowMs = 0
+    t.mock.method(performance, 'now', () => nowMs)
     let reads = 0
     let answer: (value: number) => void = () => undefined
     const failures: unknown[] = []
@@ -222,6 +223,10 @@ describe('what is read for scrapes', () => {
     )
     assert.equal(await figures.current(), undefined)
     assert.deepEqual([figures.failures, failures], [1, [undefined]])
+    // When what was found is no longer the answer.
+    nowMs = 1000
+    assert.equal(await figures.current(), undefined)
+    assert.deepEqual([figures.failures, reads], [2, 1])
     answer(1)
     assert.equal(reads, 1)
   })

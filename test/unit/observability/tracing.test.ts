@@ -9,7 +9,7 @@ describe('without an SDK of OpenTelemetry', () => {
   it('nothing is made, and events keep the traceparent of the request', async () => {
     const tracing = await Tracing.load()
     assert.ok(tracing)
-    assert.equal(tracing.startWrite(traceparent, 1), undefined)
+    assert.equal(tracing.startWrite([{ traceparent }]), undefined)
     const telemetry = new Telemetry('topic_destination')
     telemetry.tracing = tracing
     assert.equal(telemetry.beginWrite([{ traceparent }]).traceparent, undefined)

@@ -103,6 +103,7 @@ export class Transactions {
 
   #afterRollback(unit: UnitOfWork): void {
     if (this.#fault === 'afterRollback after the answer') {
+      // The fault itself: nobody waits for it, and it comes late.
       setTimeout(() => {
         unit.afterRollback()
       }, 500)
