@@ -1,4 +1,5 @@
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
 import type { Series } from './views.ts'
 
 /** Time between two samples that are kept. */
@@ -96,8 +97,8 @@ export class Samples {
 }
 
 function sampleOf(atMs: number, counted: DestinationOverview): Sample {
-  const { delivered, failedAttempts, lost, queued, inProcess } = counted
-  return { atMs, delivered, failed: failedAttempts + lost, waiting: queued + inProcess }
+  const { delivered, failedAttempts, lost } = counted
+  return { atMs, delivered, failed: failedAttempts + lost, waiting: waitingOf(counted) }
 }
 
 function perSecond(before: Sample, after: Sample, count: (sample: Sample) => number): number {

@@ -2,6 +2,7 @@ import { longestBackoffMs } from '../backoff.ts'
 import type { Registry } from '../delivery/registry.ts'
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
 import { diagnose } from './health.ts'
@@ -82,10 +83,6 @@ function optionalTime<Name extends string>(
   return time ? ({ [name]: time.toISOString() } as { readonly [Key in Name]?: string }) : {}
 }
 
-export function waitingOf({ counts }: Pick<DestinationView, 'counts'>): number {
-  return counts.queued + counts.inProcess
-}
-
 /** What is wrong first, of that what waits longest. What is well keeps its place. */
 export function worstFirst(one: DestinationView, other: DestinationView): number {
   return (
@@ -112,7 +109,7 @@ export function summaryOf(destinations: readonly DestinationView[], nowMs: numbe
     deliveredPerSecond: Number(
       total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0).toPrecision(3),
     ),
-    waiting: total(waitingOf),
+    waiting: total(({ counts }) => waitingOf(counts)),
     dead: total(({ counts }) => counts.dead),
     undecided: total(({ counts }) => counts.undecided),
     lost: total(({ counts }) => counts.lost),

@@ -9,6 +9,7 @@ import {
 } from './counters.ts'
 import { oldestEventAt } from './delivery-counts.ts'
 import { newestErrors } from './error-list.ts'
+import { inPages } from './in-pages.ts'
 import { presentNodes } from './node-presence.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
@@ -60,13 +61,12 @@ interface OverviewRow extends StatusRow {
 
 const pageRows = 500
 
-/** All destinations with their counts, in pages, so that no statement runs for long. Each page is as new as its statement. */
-export async function readDestinationOverviews(
+/** All destinations with their counts. */
+export function readDestinationOverviews(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DestinationOverview[]> {
-  const all: DestinationOverview[] = []
-  for (;;) {
+  return inPages(pageRows, async (afterId) => {
     const { rows } = await db.query<OverviewRow>(
       `with present as materialized (select id, name from ${schema.node} where id in (${presentNodes(schema)}))
        select d.id, d.reference, p.id as leader_id, p.name as leader_name, ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,
@@ -77,11 +77,10 @@ export async function readDestinationOverviews(
          left join present p on p.id = d.leader
          ${countSources(schema)}, lateral (${undecidedErrors(schema)}) u
         order by d.id`,
-      [all.at(-1)?.destinationId ?? 0],
+      [afterId],
     )
-    all.push(...rows.map(toOverview))
-    if (rows.length < pageRows) return all
-  }
+    return rows.map(toOverview)
+  })
 }
 
 function toOverview(row: OverviewRow): DestinationOverview {

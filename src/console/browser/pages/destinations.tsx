@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { healths, type DestinationRowView, type Summary } from '../../../monitor/views.ts'
+import { waitingOf } from '../../../outbox/event-counts.ts'
 import type { DestinationsView } from '../../api-views.ts'
 import { withQuery } from '../api.ts'
 import { age, count, dateTime, rate } from '../format.ts'
@@ -172,7 +173,7 @@ function DestinationRow({
         <HealthMark health={row.health} />
       </td>
       <td class="number middle">{rate(row.deliveredPerSecond)}</td>
-      <td class="number">{count(counts.queued + counts.inProcess)}</td>
+      <td class="number">{count(waitingOf(counts))}</td>
       <td class="number">{age(row.oldestQueuedAt, now)}</td>
       <td class="wide">
         <SparkLine values={row.lastHour} label="Delivered" />
