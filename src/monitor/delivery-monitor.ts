@@ -7,10 +7,7 @@ import { ClusterFigures } from '../observability/cluster-figures.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDeadLetters } from '../outbox/dead-letter-list.ts'
-import {
-  readDestinationOverviews,
-  type DestinationOverview,
-} from '../outbox/destination-overview.ts'
+import { readDestinationOverviews } from '../outbox/destination-overview.ts'
 import { listNodes, type NodePresence } from '../outbox/node-presence.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
@@ -82,15 +79,11 @@ export interface DeliveryMonitorParts {
   readonly logger: Logger
 }
 
-interface Looked extends Overview {
-  readonly overviews: readonly DestinationOverview[]
-}
-
 const watchIntervalMs = 1000
 
 export class ModuleMonitor implements DeliveryMonitor {
   readonly #parts: DeliveryMonitorParts
-  readonly #figures: ClusterFigures<Looked>
+  readonly #figures: ClusterFigures<Overview>
   readonly operations: string[] = []
   readonly #samples = new Samples()
   readonly #rates = new LiveRates()
@@ -123,7 +116,9 @@ export class ModuleMonitor implements DeliveryMonitor {
   }
 
   async overview(): Promise<Overview> {
-    return this.#current()
+    const looked = await this.#figures.current()
+    if (looked) return looked
+    throw new Error('The database does not answer.')
   }
 
   watch(listener: (overview: Overview) => void): () => void {
@@ -260,13 +255,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     this.#isWatching = false
   }
 
-  async #current(): Promise<Looked> {
-    const looked = await this.#figures.current()
-    if (looked) return looked
-    throw new Error('The database does not answer.')
-  }
-
-  async #look(): Promise<Looked> {
+  async #look(): Promise<Overview> {
     const { db, schema, registry, presence } = this.#parts
     const overviews = await readDestinationOverviews(db, schema)
     const nowMs = Date.now()
@@ -286,6 +275,6 @@ export class ModuleMonitor implements DeliveryMonitor {
         }),
       )
       .toSorted(worstFirst)
-    return { overviews, destinations, summary: summaryOf(destinations, nowMs) }
+    return { destinations, summary: summaryOf(destinations, nowMs) }
   }
 }
