@@ -14,7 +14,7 @@ import { destinationTypeName } from '../resources/type-names.ts'
 import { LiveRates } from './live-rates.ts'
 import { NotificationTail, type TailListener } from './notification-tail.ts'
 import { Samples, sampleIntervalMs } from './samples.ts'
-import { destinationView, summaryOf, worstFirst } from './to-view.ts'
+import { changeView, destinationView, summaryOf, worstFirst } from './to-view.ts'
 import { TopicViews } from './topic-views.ts'
 import type {
   DeadLetterView,
@@ -180,12 +180,8 @@ export class ModuleMonitor implements DeliveryMonitor {
     const beforeEvent = after === undefined ? undefined : Number(after)
     const letters = await listDeadLetters(db, schema, reference, { beforeEvent, limit })
     return letters.map((letter) => ({
+      ...changeView(letter),
       eventNumber: letter.eventNumber,
-      topicUrl: letter.topicUrl,
-      interaction: letter.interaction,
-      resource: `${letter.resourceType}/${letter.resourceId}`,
-      ...(letter.versionId === undefined ? {} : { versionId: letter.versionId }),
-      at: letter.at.toISOString(),
       failedAt: letter.failedAt.toISOString(),
       ...(letter.correlationId === undefined ? {} : { correlationId: letter.correlationId }),
       error: letter.error,
@@ -204,13 +200,9 @@ export class ModuleMonitor implements DeliveryMonitor {
       limit,
     })
     return events.map((event) => ({
+      ...changeView(event),
       id: event.id,
-      topicUrl: event.topicUrl,
       ...(event.organization === '' ? {} : { organization: event.organization }),
-      interaction: event.interaction,
-      resource: `${event.resourceType}/${event.resourceId}`,
-      ...(event.versionId === undefined ? {} : { versionId: event.versionId }),
-      at: event.at.toISOString(),
       attempts: event.attempts,
       ...(event.nextAttemptAt ? { nextAttemptAt: event.nextAttemptAt.toISOString() } : {}),
       ...(event.correlationId === undefined ? {} : { correlationId: event.correlationId }),

@@ -6,7 +6,13 @@ import { waitingOf } from '../outbox/event-counts.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
 import { diagnose } from './health.ts'
-import { healths, type DestinationView, type Health, type Summary } from './views.ts'
+import {
+  healths,
+  type ChangeView,
+  type DestinationView,
+  type Health,
+  type Summary,
+} from './views.ts'
 
 export interface ViewContext {
   readonly nowMs: number
@@ -22,12 +28,12 @@ export function destinationView(
   registry: Registry,
   { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
 ): DestinationView {
-  const { reference, leader } = overview
+  const { reference, leader, oldestEventAt, touchedAt } = overview
   const { row, destination } = registry.destinations.get(reference) ?? {}
   const state = destinationState(registry, reference)
   return {
     reference,
-    id: reference.slice(reference.indexOf('/') + 1),
+    id: idOf(reference),
     kind: overview.kind,
     topicUrl: row?.topicUrl ?? '',
     ...(row && row.organization !== '' ? { organization: row.organization } : {}),
@@ -47,7 +53,7 @@ export function destinationView(
       lost: overview.lost,
     },
     ...(deliveredPerSecond === undefined ? {} : { deliveredPerSecond }),
-    ...optionalTime('oldestQueuedAt', overview.oldestEventAt),
+    ...(oldestEventAt ? { oldestQueuedAt: oldestEventAt.toISOString() } : {}),
     errors: overview.lastErrors.map(({ message, timestamp }) => ({
       message,
       at: timestamp.toISOString(),
@@ -63,7 +69,7 @@ export function destinationView(
         }
       : {}),
     startedAt: overview.startedAt.toISOString(),
-    ...optionalTime('lastActivityAt', overview.touchedAt),
+    ...(touchedAt ? { lastActivityAt: touchedAt.toISOString() } : {}),
     lastEventNumber: overview.lastEventNumber,
     ...(overview.exactlyOnce === undefined ? {} : { exactlyOnce: overview.exactlyOnce }),
     ...(overview.exactlyOnceFault === undefined
@@ -75,12 +81,29 @@ export function destinationView(
   }
 }
 
-function optionalTime<Name extends string>(
-  name: Name,
-  time: Date | undefined,
-): { readonly [Key in Name]?: string } {
-  // One key, which the type of the answer cannot say.
-  return time ? ({ [name]: time.toISOString() } as { readonly [Key in Name]?: string }) : {}
+/** `a` of `AidboxTopicDestination/a`. */
+export function idOf(reference: string): string {
+  return reference.slice(reference.indexOf('/') + 1)
+}
+
+interface Change {
+  readonly topicUrl: string
+  readonly interaction: string
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId?: string | undefined
+  readonly at: Date
+}
+
+export function changeView(change: Change): ChangeView {
+  const { topicUrl, interaction, resourceType, resourceId, versionId, at } = change
+  return {
+    topicUrl,
+    interaction,
+    resource: `${resourceType}/${resourceId}`,
+    ...(versionId === undefined ? {} : { versionId }),
+    at: at.toISOString(),
+  }
 }
 
 /** What is wrong first, of that what waits longest. What is well keeps its place. */

@@ -1,6 +1,7 @@
 import type { Registry } from '../delivery/registry.ts'
 import { waitingOf } from '../outbox/event-counts.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
+import { idOf } from './to-view.ts'
 import type { DestinationView, TopicName, TopicView } from './views.ts'
 
 type RegistryView = Pick<Registry, 'topics' | 'topicFault'>
@@ -72,7 +73,7 @@ export class TopicViews {
 function nameOf({ reference, url, organization }: SubscriptionTopic): TopicName {
   return {
     reference,
-    id: reference.slice(reference.indexOf('/') + 1),
+    id: idOf(reference),
     url,
     ...(organization === undefined ? {} : { organization }),
   }

@@ -134,27 +134,27 @@ export interface TopicView extends TopicName {
   readonly deliveredPerSecond?: number
 }
 
-export interface DeadLetterView {
-  readonly eventNumber: number
+/** A change of a resource, without its content. */
+export interface ChangeView {
   readonly topicUrl: string
   readonly interaction: string
   /** `Patient/1` */
   readonly resource: string
   readonly versionId?: string
+  /** Time of the change. */
   readonly at: string
+}
+
+export interface DeadLetterView extends ChangeView {
+  readonly eventNumber: number
   readonly failedAt: string
   readonly correlationId?: string
   readonly error: string
 }
 
-export interface UndecidedView {
+export interface UndecidedView extends ChangeView {
   readonly id: string
-  readonly topicUrl: string
   readonly organization?: string
-  readonly interaction: string
-  readonly resource: string
-  readonly versionId?: string
-  readonly at: string
   readonly attempts: number
   readonly nextAttemptAt?: string
   readonly correlationId?: string
@@ -162,16 +162,11 @@ export interface UndecidedView {
 }
 
 /** One notification of the live tail. */
-export interface TailEntry {
+export interface TailEntry extends ChangeView {
   /** Rises by one. */
   readonly number: number
   /** `delivered`: Kafka has it. `handed-over`: best effort, on this node. */
   readonly state: 'delivered' | 'handed-over'
+  /** Its reference. */
   readonly destination: string
-  readonly topicUrl: string
-  readonly interaction: string
-  readonly resource: string
-  readonly versionId?: string
-  /** Time of the change. */
-  readonly at: string
 }
