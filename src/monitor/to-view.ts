@@ -6,6 +6,7 @@ import { waitingOf } from '../outbox/event-counts.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
 import { diagnose } from './health.ts'
+import { rounded } from './rate.ts'
 import {
   healths,
   type ChangeView,
@@ -129,9 +130,7 @@ export function summaryOf(destinations: readonly DestinationView[], nowMs: numbe
     byHealth: Object.fromEntries(
       healths.map((health) => [health, total((view) => (view.health === health ? 1 : 0))]),
     ) as Record<Health, number>,
-    deliveredPerSecond: Number(
-      total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0).toPrecision(3),
-    ),
+    deliveredPerSecond: rounded(total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0)),
     waiting: total(({ counts }) => waitingOf(counts)),
     dead: total(({ counts }) => counts.dead),
     undecided: total(({ counts }) => counts.undecided),
