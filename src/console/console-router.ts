@@ -4,6 +4,7 @@ import type { ExpressHandler, HttpRequest } from '../http/express.ts'
 import { readBody } from '../http/read-body.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
 import type { TailEntry } from '../monitor/views.ts'
@@ -168,7 +169,7 @@ class ConsoleServer {
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
-            (destination === '' || entry.destination === `AidboxTopicDestination/${destination}`) &&
+            (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
         if (wanted.length > 0) void this.#sendTail(stream, caller, wanted)

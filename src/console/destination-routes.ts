@@ -17,11 +17,13 @@ import { fhirResource } from './fhir-calls.ts'
 import {
   afterOf,
   idOf,
+  isFound,
   listQuery,
   objectBody,
   pageOf,
   pageQuery,
   parametersBody,
+  searchOf,
   sizeOf,
 } from './route-input.ts'
 import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
@@ -125,14 +127,12 @@ function destinations(
   { summary, destinations: all }: Overview,
   withLastHour: (view: DestinationView) => DestinationsView['rows'][number],
 ): DestinationsView {
-  const search = (request.query.get('search') ?? '').toLowerCase()
+  const search = searchOf(request)
   const health = healths.find((each) => each === request.query.get('health')) ?? ''
   const found = all.filter(
     (view) =>
       (health === '' || view.health === health) &&
-      [view.id, view.topicUrl, view.kafkaTopic ?? ''].some((text) =>
-        text.toLowerCase().includes(search),
-      ),
+      isFound(search, view.id, view.topicUrl, view.kafkaTopic ?? ''),
   )
   const page = pageOf(found, request)
   return { ...page, rows: page.rows.map(withLastHour), summary, search, health }

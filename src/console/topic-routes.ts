@@ -4,7 +4,7 @@ import type { Page, TopicDetailView } from './api-views.ts'
 import { maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
-import { idOf, pageOf, pageQuery, parametersBody } from './route-input.ts'
+import { idOf, isFound, pageOf, pageQuery, parametersBody, searchOf } from './route-input.ts'
 import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
 
 export const topicRoutes: readonly ConsoleRoute[] = [
@@ -16,14 +16,10 @@ export const topicRoutes: readonly ConsoleRoute[] = [
     isLive: true,
     doc: 'A page of topics by url, with their triggers and how many events their destinations have got.',
     handle: async (request, { module: { monitor } }): Promise<Page<TopicView>> => {
-      const search = (request.query.get('search') ?? '').toLowerCase()
+      const search = searchOf(request)
       const found = monitor
         .topicNames()
-        .filter(
-          (name) =>
-            [name.url, name.id].some((text) => text.toLowerCase().includes(search)) &&
-            maySee(request.caller, name),
-        )
+        .filter((name) => isFound(search, name.url, name.id) && maySee(request.caller, name))
       const page = pageOf(found, request)
       const overview = await request.overview()
       return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, overview) ?? []) }
