@@ -37,7 +37,7 @@ export function consoleRouter<Request extends IncomingMessage = HttpRequest>(
   options: ConsoleOptions<Request>,
 ): ConsoleRouter {
   // Only who mounts the router knows what stands in front of it.
-  const server = new ConsoleServer(options as unknown as ConsoleOptions)
+  const server = new ConsoleServer(options as ConsoleOptions)
   const handler: ExpressHandler = async (request, response, next) => {
     if (!(await server.answer(request, response))) next()
   }
