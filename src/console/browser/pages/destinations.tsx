@@ -158,7 +158,6 @@ function DestinationRow({
   const { counts, errors } = row
   const [newest] = errors
   const kind = row.kind === 'kafka-at-least-once' ? 'at least once' : 'best effort'
-  const isWhyNeeded = row.why !== undefined && row.health !== 'ok'
   return (
     <tr class={`row-${row.health}`}>
       <th scope="row">
@@ -167,7 +166,7 @@ function DestinationRow({
           {kind}
           {row.kafkaTopic === undefined ? '' : ` → ${row.kafkaTopic}`}
         </span>
-        {isWhyNeeded && <span class="why">{row.why}</span>}
+        {row.why !== undefined && <span class="why">{row.why}</span>}
       </th>
       <td>
         <HealthMark health={row.health} />
