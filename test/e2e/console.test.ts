@@ -35,10 +35,7 @@ class Scene {
     this.kafka = parts.kafka
     this.server = parts.server
     this.browser = parts.browser
-    this.fhir = new FhirClient(parts.server.url)
-    const request = this.fhir.request.bind(this.fhir)
-    this.fhir.request = (method, path, body, headers) =>
-      request(method, path, body, { authorization: `Bearer ${token}`, ...headers })
+    this.fhir = new FhirClient(parts.server.url, { authorization: `Bearer ${token}` })
   }
 
   static async start(name: string): Promise<Scene> {

@@ -46,12 +46,9 @@ async function started(
   server.serveConsole(module)
   await server.listen()
   const url = server.url.replace(/\/fhir$/, '/console')
-  const fhir = new FhirClient(server.url)
-  const put = fhir.request.bind(fhir)
-  fhir.request = (method, path, body, headers) => put(method, path, body, { ...bearer, ...headers })
   return {
     database,
-    fhir,
+    fhir: new FhirClient(server.url, bearer),
     url,
     get: async <View>(path: string) => {
       const response = await fetch(`${url}/api${path}`, { headers: bearer })
