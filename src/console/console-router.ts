@@ -4,6 +4,7 @@ import type { ExpressHandler, HttpRequest } from '../http/express.ts'
 import { readBody } from '../http/read-body.ts'
 import { silentLogger, type Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
 import type { TailEntry } from '../monitor/views.ts'
@@ -15,8 +16,8 @@ import { ConsoleError } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 import { EventStream } from './event-stream.ts'
 import { outcomeText } from './fhir-calls.ts'
-import { findRoute, type FoundRoute } from './find-route.ts'
-import type { RouteRequest } from './routes.ts'
+import { findRoute } from './find-route.ts'
+import type { ConsoleRoute, RouteRequest } from './routes.ts'
 import { securityHeaders } from './security-headers.ts'
 import { ConsoleSession } from './console-session.ts'
 
@@ -36,7 +37,7 @@ export function consoleRouter<Request extends IncomingMessage = HttpRequest>(
   options: ConsoleOptions<Request>,
 ): ConsoleRouter {
   // Only who mounts the router knows what stands in front of it.
-  const server = new ConsoleServer(options as unknown as ConsoleOptions)
+  const server = new ConsoleServer(options as ConsoleOptions)
   const handler: ExpressHandler = async (request, response, next) => {
     if (!(await server.answer(request, response))) next()
   }
@@ -108,17 +109,13 @@ class ConsoleServer {
       throw new ConsoleError(403, 'You may look, but not change anything.')
     }
     const body = isRead ? undefined : await bodyOf(request)
-    const routed = { caller, params: found.params, query, body }
+    const overview = (): Promise<Overview> => this.#overview(caller)
+    const routed = { caller, params: found.params, query, body, overview }
     if (found.route.isLive && request.headers.accept?.includes('text/event-stream')) {
-      await this.#streamRoute(request, response, found, routed)
+      await this.#streamRoute(request, response, found.route, routed)
       return
     }
-    sendJson(response, 200, await this.#handle(found, routed))
-  }
-
-  async #handle({ route }: FoundRoute, request: RouteRequest): Promise<unknown> {
-    const overview = route.method === 'GET' ? await this.#overview(request.caller) : undefined
-    return route.handle(request, this.#options, overview)
+    sendJson(response, 200, await found.route.handle(routed, this.#options))
   }
 
   async #overview(caller: ConsoleCaller): Promise<Overview> {
@@ -131,14 +128,14 @@ class ConsoleServer {
   async #streamRoute(
     request: HttpRequest,
     response: ServerResponse,
-    { route }: FoundRoute,
+    route: ConsoleRoute,
     routed: RouteRequest,
   ): Promise<void> {
     let sent = ''
-    const textOf = async (overview: Overview): Promise<string> =>
-      JSON.stringify(await route.handle(routed, this.#options, overview))
+    const textOf = async (asked: RouteRequest): Promise<string> =>
+      JSON.stringify(await route.handle(asked, this.#options))
     // What is wrong with the request is told with its status.
-    const first = await textOf(await this.#overview(routed.caller))
+    const first = await textOf(routed)
     const stream = this.#open(request, response)
     const send = (text: string): void => {
       // Who reads slowly gets the newest when there is room again.
@@ -149,7 +146,8 @@ class ConsoleServer {
     send(first)
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
-        textOf(overviewFor(routed.caller, overview)).then(send, (error: unknown) => {
+        const seen = Promise.resolve(overviewFor(routed.caller, overview))
+        textOf({ ...routed, overview: () => seen }).then(send, (error: unknown) => {
           // It is gone, for one.
           stream.send('gone', JSON.stringify(errorBody(error)))
           stream.end()
@@ -171,7 +169,7 @@ class ConsoleServer {
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
-            (destination === '' || entry.destination === `AidboxTopicDestination/${destination}`) &&
+            (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
         if (wanted.length > 0) void this.#sendTail(stream, caller, wanted)

@@ -17,11 +17,13 @@ import { fhirResource } from './fhir-calls.ts'
 import {
   afterOf,
   idOf,
+  isFound,
   listQuery,
   objectBody,
   pageOf,
   pageQuery,
   parametersBody,
+  searchOf,
   sizeOf,
 } from './route-input.ts'
 import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
@@ -37,8 +39,8 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A page of destinations, the worst first, each with its counts and events a second over the last hour, and a summary of all.',
-    handle: (request, { module }, overview) =>
-      destinations(request, required(overview), (view) => module.monitor.withLastHour(view)),
+    handle: async (request, { module }) =>
+      destinations(request, await request.overview(), (view) => module.monitor.withLastHour(view)),
   },
   {
     method: 'GET',
@@ -46,8 +48,8 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A destination with its counts, errors and samples of the last hour.',
-    handle: (request, { module }, overview): DestinationDetailView => {
-      const destination = destinationOf(request, required(overview))
+    handle: async (request, { module }): Promise<DestinationDetailView> => {
+      const destination = await destinationOf(request)
       return { destination, series: module.monitor.series(destination.reference) }
     },
   },
@@ -64,8 +66,8 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     query: listQuery,
     right: 'read',
     doc: 'Dead letters without resource content, the newest first.',
-    handle: async (request, { module }, overview) => {
-      const { reference } = destinationOf(request, required(overview))
+    handle: async (request, { module }) => {
+      const { reference } = await destinationOf(request)
       const limit = sizeOf(request)
       const rows = await module.monitor.deadLetters(reference, { after: afterOf(request), limit })
       return listOf(rows, limit, ({ eventNumber }) => String(eventNumber))
@@ -77,8 +79,8 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     query: listQuery,
     right: 'read',
     doc: "Undecided events of the destination's topic without resource content, the oldest first.",
-    handle: async (request, { module }, overview) => {
-      const destination = destinationOf(request, required(overview))
+    handle: async (request, { module }) => {
+      const destination = await destinationOf(request)
       const { reference } = destination
       const limit = sizeOf(request)
       const rows = await module.monitor.undecided(reference, { after: afterOf(request), limit })
@@ -120,32 +122,25 @@ function urlOf(request: RouteRequest): string {
   return `/${destinationTypeName}/${idOf(request)}`
 }
 
-/** Routes that need an overview are called with one. */
-export function required(overview: Overview | undefined): Overview {
-  if (overview) return overview
-  throw new Error('The route was called without an overview.')
-}
-
 function destinations(
   request: RouteRequest,
   { summary, destinations: all }: Overview,
   withLastHour: (view: DestinationView) => DestinationsView['rows'][number],
 ): DestinationsView {
-  const search = (request.query.get('search') ?? '').toLowerCase()
+  const search = searchOf(request)
   const health = healths.find((each) => each === request.query.get('health')) ?? ''
   const found = all.filter(
     (view) =>
       (health === '' || view.health === health) &&
-      [view.id, view.topicUrl, view.kafkaTopic ?? ''].some((text) =>
-        text.toLowerCase().includes(search),
-      ),
+      isFound(search, view.id, view.topicUrl, view.kafkaTopic ?? ''),
   )
   const page = pageOf(found, request)
   return { ...page, rows: page.rows.map(withLastHour), summary, search, health }
 }
 
-function destinationOf(request: RouteRequest, { destinations: all }: Overview): DestinationView {
+async function destinationOf(request: RouteRequest): Promise<DestinationView> {
   const id = idOf(request)
+  const { destinations: all } = await request.overview()
   const found = all.find((view) => view.id === id)
   if (found) return found
   throw new ConsoleError(404, `There is no destination ${id}.`)

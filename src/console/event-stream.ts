@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import { securityHeaders } from './security-headers.ts'
 
 /** Shorter than the idle time of the usual proxies. */
 const pingMs = 15_000
+const maxUnreadBytes = 1024 * 1024
 
-/** Server-sent events on one response. A client that does not read is cut rather than written to without end. */
+/** Server-sent events on one response, beside the headers that it has. A client that does not read is cut rather than written to without end. */
 export class EventStream {
   readonly #response: ServerResponse
   readonly #ping: NodeJS.Timeout
@@ -15,9 +15,7 @@ export class EventStream {
   constructor(response: ServerResponse, onPing: () => Promise<boolean>) {
     this.#response = response
     response.writeHead(200, {
-      ...securityHeaders,
       'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
       // nginx would keep events back.
       'x-accel-buffering': 'no',
     })
@@ -69,5 +67,3 @@ export class EventStream {
     this.#response.write(text)
   }
 }
-
-const maxUnreadBytes = 1024 * 1024

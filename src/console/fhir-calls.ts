@@ -36,7 +36,8 @@ export async function fhirResource(
   call: FhirCall,
 ): Promise<FhirResource> {
   const { status, body } = await callFhir(fhir, caller, call)
-  if (status >= 200 && status < 300 && isJsonObject(body)) return body as unknown as FhirResource
+  // What a FHIR server answers of these calls when it does them.
+  if (status >= 200 && status < 300 && isJsonObject(body)) return body as FhirResource
   throw new ConsoleError(
     refusedStatus(status),
     outcomeText(body) ?? `The FHIR server answered ${status}.`,

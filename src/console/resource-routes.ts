@@ -3,7 +3,6 @@ import { maskSecrets } from '../resources/secret-parameters.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { assertSeesAll } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
-import { required } from './destination-routes.ts'
 import { fhirResource } from './fhir-calls.ts'
 import { pageQuery } from './route-input.ts'
 import type { ConsoleRoute } from './routes.ts'
@@ -46,10 +45,10 @@ export const resourceRoutes: readonly ConsoleRoute[] = [
     query: pageQuery,
     right: 'read',
     doc: 'A page of the Kafka topics of the topology file, with the destinations that write to them, and its retry policies, where the console is given one; else 404. Asks no cluster.',
-    handle: (request, { topology }, overview) => {
+    handle: async (request, { topology }) => {
       assertSeesAll(request.caller)
       if (!topology) throw new ConsoleError(404, 'There is no topology to look at.')
-      return topologyView(topology, required(overview), request)
+      return topologyView(topology, await request.overview(), request)
     },
   },
   {

@@ -32,6 +32,16 @@ export function sizeOf({ query }: Pick<RouteRequest, 'query'>): number {
   return numberIn(query, 'size', 25, maxPageSize)
 }
 
+/** What the request searches for, in lower case; '' for everything. */
+export function searchOf({ query }: Pick<RouteRequest, 'query'>): string {
+  return (query.get('search') ?? '').toLowerCase()
+}
+
+/** Whether a search finds something by one of its names. */
+export function isFound(search: string, ...names: readonly string[]): boolean {
+  return names.some((name) => name.toLowerCase().includes(search))
+}
+
 /** The rows of the page that the request names; the last page where there are fewer.
  *  @throws ConsoleError 400 */
 export function pageOf<Row>(rows: readonly Row[], request: Pick<RouteRequest, 'query'>): Page<Row> {

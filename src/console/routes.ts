@@ -12,6 +12,9 @@ export interface RouteRequest {
   readonly query: URLSearchParams
   /** Parsed JSON; undefined where the method has none. */
   readonly body: unknown
+  /** What the caller may know of all destinations.
+   *  @throws ConsoleError 503 */
+  readonly overview: () => Promise<Overview>
 }
 
 export type RouteParts = Pick<ConsoleOptions, 'module' | 'fhir' | 'health' | 'topology'>
@@ -28,11 +31,7 @@ export interface ConsoleRoute {
   readonly doc: string
   /** Whether it answers `text/event-stream` as well: the same answer as an event `view`, whenever it has changed. */
   readonly isLive?: true
-  readonly handle: (
-    request: RouteRequest,
-    parts: RouteParts,
-    overview: Overview | undefined,
-  ) => unknown
+  readonly handle: (request: RouteRequest, parts: RouteParts) => unknown
 }
 
 /** Every route of the API but those of the session and the tail, which the router answers itself. The documentation is made of this table. */

@@ -3,9 +3,8 @@ import type { TopicView } from '../monitor/views.ts'
 import type { Page, TopicDetailView } from './api-views.ts'
 import { maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
-import { required } from './destination-routes.ts'
 import { fhirResource } from './fhir-calls.ts'
-import { idOf, pageOf, pageQuery, parametersBody } from './route-input.ts'
+import { idOf, isFound, pageOf, pageQuery, parametersBody, searchOf } from './route-input.ts'
 import type { ConsoleRoute, RouteParts, RouteRequest } from './routes.ts'
 
 export const topicRoutes: readonly ConsoleRoute[] = [
@@ -16,18 +15,14 @@ export const topicRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A page of topics by url, with their triggers and how many events their destinations have got.',
-    handle: (request, { module: { monitor } }, overview): Page<TopicView> => {
-      const search = (request.query.get('search') ?? '').toLowerCase()
+    handle: async (request, { module: { monitor } }): Promise<Page<TopicView>> => {
+      const search = searchOf(request)
       const found = monitor
         .topicNames()
-        .filter(
-          (name) =>
-            [name.url, name.id].some((text) => text.toLowerCase().includes(search)) &&
-            maySee(request.caller, name),
-        )
+        .filter((name) => isFound(search, name.url, name.id) && maySee(request.caller, name))
       const page = pageOf(found, request)
-      const looked = required(overview)
-      return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, looked) ?? []) }
+      const overview = await request.overview()
+      return { ...page, rows: page.rows.flatMap(({ url }) => monitor.topic(url, overview) ?? []) }
     },
   },
   {
@@ -36,14 +31,14 @@ export const topicRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     isLive: true,
     doc: 'A topic with its destinations.',
-    handle: (request, { module: { monitor } }, overview): TopicDetailView => {
+    handle: async (request, { module: { monitor } }): Promise<TopicDetailView> => {
       const id = idOf(request)
-      const looked = required(overview)
+      const overview = await request.overview()
       const name = monitor.topicNames().find((each) => each.id === id)
       const topic =
-        name && maySee(request.caller, name) ? monitor.topic(name.url, looked) : undefined
+        name && maySee(request.caller, name) ? monitor.topic(name.url, overview) : undefined
       if (!topic) throw new ConsoleError(404, `There is no topic ${id}.`)
-      const destinations = looked.destinations.filter(({ topicUrl }) => topicUrl === topic.url)
+      const destinations = overview.destinations.filter(({ topicUrl }) => topicUrl === topic.url)
       return { topic, destinations }
     },
   },

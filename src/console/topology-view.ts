@@ -2,7 +2,7 @@ import type { Overview } from '../monitor/delivery-monitor.ts'
 import { formatRetention } from '../topology/duration.ts'
 import type { ResolvedTopic, ResolvedTopology } from '../topology/resolved-topology.ts'
 import type { KafkaTopicView, RetryPolicyView, TopicWriterView, TopologyView } from './api-views.ts'
-import { pageOf } from './route-input.ts'
+import { isFound, pageOf, searchOf } from './route-input.ts'
 import type { RouteRequest } from './routes.ts'
 
 /** What a topology file says, beside the destinations as they are stored.
@@ -12,8 +12,8 @@ export function topologyView(
   { destinations }: Overview,
   request: Pick<RouteRequest, 'query'>,
 ): TopologyView {
-  const search = (request.query.get('search') ?? '').toLowerCase()
-  const found = topology.topics.filter(({ name }) => name.toLowerCase().includes(search))
+  const search = searchOf(request)
+  const found = topology.topics.filter(({ name }) => isFound(search, name))
   const page = pageOf(found, request)
   const { name, environment } = topology
   return {

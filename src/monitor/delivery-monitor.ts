@@ -7,17 +7,14 @@ import { ClusterFigures } from '../observability/cluster-figures.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
 import type { Logger } from '../observability/logger.ts'
 import { listDeadLetters } from '../outbox/dead-letter-list.ts'
-import {
-  readDestinationOverviews,
-  type DestinationOverview,
-} from '../outbox/destination-overview.ts'
+import { readDestinationOverviews } from '../outbox/destination-overview.ts'
 import { listNodes, type NodePresence } from '../outbox/node-presence.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { LiveRates } from './live-rates.ts'
 import { NotificationTail, type TailListener } from './notification-tail.ts'
 import { Samples, sampleIntervalMs } from './samples.ts'
-import { destinationView, summaryOf, worstFirst } from './to-view.ts'
+import { changeView, destinationView, summaryOf, worstFirst } from './to-view.ts'
 import { TopicViews } from './topic-views.ts'
 import type {
   DeadLetterView,
@@ -82,15 +79,11 @@ export interface DeliveryMonitorParts {
   readonly logger: Logger
 }
 
-interface Looked extends Overview {
-  readonly overviews: readonly DestinationOverview[]
-}
-
 const watchIntervalMs = 1000
 
 export class ModuleMonitor implements DeliveryMonitor {
   readonly #parts: DeliveryMonitorParts
-  readonly #figures: ClusterFigures<Looked>
+  readonly #figures: ClusterFigures<Overview>
   readonly operations: string[] = []
   readonly #samples = new Samples()
   readonly #rates = new LiveRates()
@@ -123,7 +116,9 @@ export class ModuleMonitor implements DeliveryMonitor {
   }
 
   async overview(): Promise<Overview> {
-    return this.#current()
+    const looked = await this.#figures.current()
+    if (looked) return looked
+    throw new Error('The database does not answer.')
   }
 
   watch(listener: (overview: Overview) => void): () => void {
@@ -185,12 +180,8 @@ export class ModuleMonitor implements DeliveryMonitor {
     const beforeEvent = after === undefined ? undefined : Number(after)
     const letters = await listDeadLetters(db, schema, reference, { beforeEvent, limit })
     return letters.map((letter) => ({
+      ...changeView(letter),
       eventNumber: letter.eventNumber,
-      topicUrl: letter.topicUrl,
-      interaction: letter.interaction,
-      resource: `${letter.resourceType}/${letter.resourceId}`,
-      ...(letter.versionId === undefined ? {} : { versionId: letter.versionId }),
-      at: letter.at.toISOString(),
       failedAt: letter.failedAt.toISOString(),
       ...(letter.correlationId === undefined ? {} : { correlationId: letter.correlationId }),
       error: letter.error,
@@ -209,13 +200,9 @@ export class ModuleMonitor implements DeliveryMonitor {
       limit,
     })
     return events.map((event) => ({
+      ...changeView(event),
       id: event.id,
-      topicUrl: event.topicUrl,
       ...(event.organization === '' ? {} : { organization: event.organization }),
-      interaction: event.interaction,
-      resource: `${event.resourceType}/${event.resourceId}`,
-      ...(event.versionId === undefined ? {} : { versionId: event.versionId }),
-      at: event.at.toISOString(),
       attempts: event.attempts,
       ...(event.nextAttemptAt ? { nextAttemptAt: event.nextAttemptAt.toISOString() } : {}),
       ...(event.correlationId === undefined ? {} : { correlationId: event.correlationId }),
@@ -260,13 +247,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     this.#isWatching = false
   }
 
-  async #current(): Promise<Looked> {
-    const looked = await this.#figures.current()
-    if (looked) return looked
-    throw new Error('The database does not answer.')
-  }
-
-  async #look(): Promise<Looked> {
+  async #look(): Promise<Overview> {
     const { db, schema, registry, presence } = this.#parts
     const overviews = await readDestinationOverviews(db, schema)
     const nowMs = Date.now()
@@ -286,6 +267,6 @@ export class ModuleMonitor implements DeliveryMonitor {
         }),
       )
       .toSorted(worstFirst)
-    return { overviews, destinations, summary: summaryOf(destinations, nowMs) }
+    return { destinations, summary: summaryOf(destinations, nowMs) }
   }
 }

@@ -1,4 +1,5 @@
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
 import type { DestinationState } from '../status/status-parameters.ts'
 import type { Health } from './views.ts'
 
@@ -26,7 +27,7 @@ export function diagnose(
   if (state.status === 'error') {
     return { health: 'error', why: state.reason ?? 'It cannot be used.' }
   }
-  const waiting = overview.queued + overview.inProcess
+  const waiting = waitingOf(overview)
   if (state.status === 'off') {
     return { health: 'off', why: waiting > 0 ? `Paused; ${events(waiting)} waiting.` : 'Paused.' }
   }

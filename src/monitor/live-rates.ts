@@ -1,4 +1,5 @@
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import { perSecond } from './rate.ts'
 
 const windowMs = 10_000
 
@@ -23,6 +24,6 @@ export class LiveRates {
     const first = this.#looks.find(({ delivered }) => delivered.has(reference))
     if (!last || !first || last === first) return undefined
     const count = (last.delivered.get(reference) ?? 0) - (first.delivered.get(reference) ?? 0)
-    return Math.max(0, Number(((count * 1000) / (last.atMs - first.atMs)).toPrecision(3)))
+    return perSecond(count, last.atMs - first.atMs)
   }
 }

@@ -3,7 +3,8 @@ import type { Registry } from '../delivery/registry.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { DestinationOverview, SettledState } from '../outbox/destination-overview.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
-import { readSettledSince, type SettledEvent } from '../outbox/settled-events.ts'
+import { readSettledSince } from '../outbox/settled-events.ts'
+import { changeView } from './to-view.ts'
 import type { TailEntry } from './views.ts'
 
 /** Of one destination at one look; what is more is told by its counters. */
@@ -56,13 +57,9 @@ export class NotificationTail {
     )
     this.#tell(
       told.map(({ destinationId, topicUrl, event, at }) => ({
+        ...changeView({ ...event, topicUrl, at }),
         state: 'handed-over',
         destination: references.get(destinationId) ?? '',
-        topicUrl,
-        interaction: event.interaction,
-        resource: `${event.resourceType}/${event.resourceId}`,
-        ...(event.versionId === undefined ? {} : { versionId: event.versionId }),
-        at: at.toISOString(),
       })),
     )
   }
@@ -84,26 +81,14 @@ export class NotificationTail {
     })
     const references = new Map(overviews.map((each) => [each.destinationId, each.reference]))
     const since = moved.slice(0, maxDestinationsPerLook)
+    const settled = await readSettledSince(this.#db, this.#schema, since, maxEventsPerLook)
     this.#tell(
-      (await readSettledSince(this.#db, this.#schema, since, maxEventsPerLook)).map((event) =>
-        this.#entryOf(event, references),
-      ),
+      settled.map((event) => ({
+        ...changeView(event),
+        state: 'delivered',
+        destination: references.get(event.destinationId) ?? '',
+      })),
     )
-  }
-
-  #entryOf(
-    event: SettledEvent,
-    references: ReadonlyMap<number, string>,
-  ): Omit<TailEntry, 'number'> {
-    return {
-      state: 'delivered',
-      destination: references.get(event.destinationId) ?? '',
-      topicUrl: event.topicUrl,
-      interaction: event.interaction,
-      resource: `${event.resourceType}/${event.resourceId}`,
-      ...(event.versionId === undefined ? {} : { versionId: event.versionId }),
-      at: event.at.toISOString(),
-    }
   }
 
   #tell(entries: readonly Omit<TailEntry, 'number'>[]): void {

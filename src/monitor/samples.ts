@@ -1,4 +1,6 @@
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
+import { perSecond } from './rate.ts'
 import type { Series } from './views.ts'
 
 /** Time between two samples that are kept. */
@@ -58,7 +60,7 @@ export class Samples {
     const rates = (count: (sample: Sample) => number): (number | null)[] =>
       samples.map((sample, index) => {
         const before = samples[index - 1]
-        return before ? rounded(perSecond(before, sample, count)) : null
+        return before ? perSecond(count(sample) - count(before), sample.atMs - before.atMs) : null
       })
     return {
       at: samples.map(({ atMs }) => new Date(atMs).toISOString()),
@@ -82,7 +84,7 @@ export class Samples {
     }
     return counts.map((count, minute) => {
       const timeMs = times[minute] ?? 0
-      return timeMs === 0 ? null : rounded((count * 1000) / timeMs)
+      return timeMs === 0 ? null : perSecond(count, timeMs)
     })
   }
 
@@ -90,22 +92,12 @@ export class Samples {
   deliveredPerSecond(reference: string): number | undefined {
     const [before, last] = this.#byReference.get(reference)?.slice(-2) ?? []
     return before && last
-      ? rounded(perSecond(before, last, ({ delivered }) => delivered))
+      ? perSecond(last.delivered - before.delivered, last.atMs - before.atMs)
       : undefined
   }
 }
 
 function sampleOf(atMs: number, counted: DestinationOverview): Sample {
-  const { delivered, failedAttempts, lost, queued, inProcess } = counted
-  return { atMs, delivered, failed: failedAttempts + lost, waiting: queued + inProcess }
-}
-
-function perSecond(before: Sample, after: Sample, count: (sample: Sample) => number): number {
-  const seconds = (after.atMs - before.atMs) / 1000
-  return seconds <= 0 ? 0 : Math.max(0, (count(after) - count(before)) / seconds)
-}
-
-/** Three digits are enough for a chart, and short in JSON. */
-function rounded(value: number): number {
-  return Number(value.toPrecision(3))
+  const { delivered, failedAttempts, lost } = counted
+  return { atMs, delivered, failed: failedAttempts + lost, waiting: waitingOf(counted) }
 }

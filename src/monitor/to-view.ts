@@ -2,10 +2,18 @@ import { longestBackoffMs } from '../backoff.ts'
 import type { Registry } from '../delivery/registry.ts'
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
 import { diagnose } from './health.ts'
-import { healths, type DestinationView, type Health, type Summary } from './views.ts'
+import { rounded } from './rate.ts'
+import {
+  healths,
+  type ChangeView,
+  type DestinationView,
+  type Health,
+  type Summary,
+} from './views.ts'
 
 export interface ViewContext {
   readonly nowMs: number
@@ -21,12 +29,12 @@ export function destinationView(
   registry: Registry,
   { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
 ): DestinationView {
-  const { reference, leader } = overview
+  const { reference, leader, oldestEventAt, touchedAt } = overview
   const { row, destination } = registry.destinations.get(reference) ?? {}
   const state = destinationState(registry, reference)
   return {
     reference,
-    id: reference.slice(reference.indexOf('/') + 1),
+    id: idOf(reference),
     kind: overview.kind,
     topicUrl: row?.topicUrl ?? '',
     ...(row && row.organization !== '' ? { organization: row.organization } : {}),
@@ -46,7 +54,7 @@ export function destinationView(
       lost: overview.lost,
     },
     ...(deliveredPerSecond === undefined ? {} : { deliveredPerSecond }),
-    ...optionalTime('oldestQueuedAt', overview.oldestEventAt),
+    ...(oldestEventAt ? { oldestQueuedAt: oldestEventAt.toISOString() } : {}),
     errors: overview.lastErrors.map(({ message, timestamp }) => ({
       message,
       at: timestamp.toISOString(),
@@ -62,7 +70,7 @@ export function destinationView(
         }
       : {}),
     startedAt: overview.startedAt.toISOString(),
-    ...optionalTime('lastActivityAt', overview.touchedAt),
+    ...(touchedAt ? { lastActivityAt: touchedAt.toISOString() } : {}),
     lastEventNumber: overview.lastEventNumber,
     ...(overview.exactlyOnce === undefined ? {} : { exactlyOnce: overview.exactlyOnce }),
     ...(overview.exactlyOnceFault === undefined
@@ -74,16 +82,29 @@ export function destinationView(
   }
 }
 
-function optionalTime<Name extends string>(
-  name: Name,
-  time: Date | undefined,
-): { readonly [Key in Name]?: string } {
-  // One key, which the type of the answer cannot say.
-  return time ? ({ [name]: time.toISOString() } as { readonly [Key in Name]?: string }) : {}
+/** `a` of `AidboxTopicDestination/a`. */
+export function idOf(reference: string): string {
+  return reference.slice(reference.indexOf('/') + 1)
 }
 
-export function waitingOf({ counts }: Pick<DestinationView, 'counts'>): number {
-  return counts.queued + counts.inProcess
+interface Change {
+  readonly topicUrl: string
+  readonly interaction: string
+  readonly resourceType: string
+  readonly resourceId: string
+  readonly versionId?: string | undefined
+  readonly at: Date
+}
+
+export function changeView(change: Change): ChangeView {
+  const { topicUrl, interaction, resourceType, resourceId, versionId, at } = change
+  return {
+    topicUrl,
+    interaction,
+    resource: `${resourceType}/${resourceId}`,
+    ...(versionId === undefined ? {} : { versionId }),
+    at: at.toISOString(),
+  }
 }
 
 /** What is wrong first, of that what waits longest. What is well keeps its place. */
@@ -109,10 +130,8 @@ export function summaryOf(destinations: readonly DestinationView[], nowMs: numbe
     byHealth: Object.fromEntries(
       healths.map((health) => [health, total((view) => (view.health === health ? 1 : 0))]),
     ) as Record<Health, number>,
-    deliveredPerSecond: Number(
-      total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0).toPrecision(3),
-    ),
-    waiting: total(waitingOf),
+    deliveredPerSecond: rounded(total(({ deliveredPerSecond }) => deliveredPerSecond ?? 0)),
+    waiting: total(({ counts }) => waitingOf(counts)),
     dead: total(({ counts }) => counts.dead),
     undecided: total(({ counts }) => counts.undecided),
     lost: total(({ counts }) => counts.lost),

@@ -1,6 +1,7 @@
 import type { Registry } from '../delivery/registry.ts'
+import { waitingOf } from '../outbox/event-counts.ts'
 import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
-import { waitingOf } from './to-view.ts'
+import { idOf } from './to-view.ts'
 import type { DestinationView, TopicName, TopicView } from './views.ts'
 
 type RegistryView = Pick<Registry, 'topics' | 'topicFault'>
@@ -43,9 +44,9 @@ export class TopicViews {
       triggers,
       ...(fault === undefined ? {} : { fault }),
       destinations: served.map(({ reference }) => reference),
-      events: sum(served, (each) => {
-        const { delivered, dead, lost } = each.counts
-        return delivered + dead + lost + waitingOf(each)
+      events: sum(served, ({ counts }) => {
+        const { delivered, dead, lost } = counts
+        return delivered + dead + lost + waitingOf(counts)
       }),
       ...(served.some(({ deliveredPerSecond }) => deliveredPerSecond !== undefined)
         ? { deliveredPerSecond: sum(served, (each) => each.deliveredPerSecond ?? 0) }
@@ -72,7 +73,7 @@ export class TopicViews {
 function nameOf({ reference, url, organization }: SubscriptionTopic): TopicName {
   return {
     reference,
-    id: reference.slice(reference.indexOf('/') + 1),
+    id: idOf(reference),
     url,
     ...(organization === undefined ? {} : { organization }),
   }

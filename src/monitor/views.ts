@@ -1,3 +1,6 @@
+import type { DestinationKind } from '../outbox/destination-row.ts'
+import type { EventCounts } from '../outbox/event-counts.ts'
+
 /** What the monitor tells and the console's JSON API answers. Times are ISO 8601 in UTC; what is absent is not known or does not apply. Nothing
  *  here holds resource content or a secret. */
 
@@ -12,20 +15,6 @@
 export const healths = ['error', 'stuck', 'losing', 'behind', 'attention', 'off', 'ok'] as const
 export type Health = (typeof healths)[number]
 
-/** The counts of $status, by the same rules. */
-export interface Counts {
-  readonly delivered: number
-  readonly failedAttempts: number
-  readonly inProcess: number
-  readonly queued: number
-  readonly dead: number
-  readonly undecided: number
-  readonly notKept: number
-  readonly notFired: number
-  readonly discarded: number
-  readonly lost: number
-}
-
 export interface ErrorView {
   readonly message: string
   readonly at: string
@@ -34,7 +23,7 @@ export interface ErrorView {
 export interface DestinationView {
   readonly reference: string
   readonly id: string
-  readonly kind: 'kafka-at-least-once' | 'kafka-best-effort'
+  readonly kind: DestinationKind
   readonly topicUrl: string
   /** Reference of the organization whose events are wanted; absent: all. */
   readonly organization?: string
@@ -45,7 +34,8 @@ export interface DestinationView {
   readonly health: Health
   /** Why `health` is not `ok`, in words. */
   readonly why?: string
-  readonly counts: Counts
+  /** Those of $status, by the same rules. */
+  readonly counts: EventCounts
   /** Events delivered a second, over the last ten seconds or since the last sample. */
   readonly deliveredPerSecond?: number
   /** When the oldest event that is not delivered was written. */
@@ -144,27 +134,27 @@ export interface TopicView extends TopicName {
   readonly deliveredPerSecond?: number
 }
 
-export interface DeadLetterView {
-  readonly eventNumber: number
+/** A change of a resource, without its content. */
+export interface ChangeView {
   readonly topicUrl: string
   readonly interaction: string
   /** `Patient/1` */
   readonly resource: string
   readonly versionId?: string
+  /** Time of the change. */
   readonly at: string
+}
+
+export interface DeadLetterView extends ChangeView {
+  readonly eventNumber: number
   readonly failedAt: string
   readonly correlationId?: string
   readonly error: string
 }
 
-export interface UndecidedView {
+export interface UndecidedView extends ChangeView {
   readonly id: string
-  readonly topicUrl: string
   readonly organization?: string
-  readonly interaction: string
-  readonly resource: string
-  readonly versionId?: string
-  readonly at: string
   readonly attempts: number
   readonly nextAttemptAt?: string
   readonly correlationId?: string
@@ -172,16 +162,11 @@ export interface UndecidedView {
 }
 
 /** One notification of the live tail. */
-export interface TailEntry {
+export interface TailEntry extends ChangeView {
   /** Rises by one. */
   readonly number: number
   /** `delivered`: Kafka has it. `handed-over`: best effort, on this node. */
   readonly state: 'delivered' | 'handed-over'
+  /** Its reference. */
   readonly destination: string
-  readonly topicUrl: string
-  readonly interaction: string
-  readonly resource: string
-  readonly versionId?: string
-  /** Time of the change. */
-  readonly at: string
 }

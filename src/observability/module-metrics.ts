@@ -1,4 +1,5 @@
 import type { DeliveryCounts } from '../outbox/delivery-counts.ts'
+import { hasCount, type EventCounts } from '../outbox/event-counts.ts'
 import { ClusterFigures } from './cluster-figures.ts'
 import { othersName, RisingSum, type NamedDestination } from './destination-series.ts'
 import type { Logger } from './logger.ts'
@@ -50,20 +51,7 @@ export interface MetricSources {
   readonly logger: Logger
 }
 
-type CountKey =
-  | 'delivered'
-  | 'failedAttempts'
-  | 'lost'
-  | 'dead'
-  | 'undecided'
-  | 'notKept'
-  | 'notFired'
-  | 'discarded'
-  | 'inProcess'
-  | 'queued'
-  | 'oldestEventAge'
-
-const ofBoth: readonly CountKey[] = ['delivered', 'undecided', 'inProcess']
+type CountKey = keyof EventCounts | 'oldestEventAge'
 
 /** The metrics of one module in a registry: what each series is worth at a scrape. */
 export class ModuleMetrics {
@@ -202,12 +190,6 @@ export class ModuleMetrics {
       { labels: { kind: 'kafka-best-effort' }, value: this.#sources.sharedProducers() },
     ]
   }
-}
-
-/** Whether $status has it for a destination of this kind. */
-function hasCount(kind: DeliveryCounts['kind'], key: CountKey): boolean {
-  if (ofBoth.includes(key)) return true
-  return (key === 'lost') === (kind === 'kafka-best-effort')
 }
 
 function add(a: number, b: number): number {

@@ -1,6 +1,7 @@
 import { uncountedEvents } from './backlog-count.ts'
 import { newestErrors } from './error-list.ts'
 import type { DestinationKind } from './destination-row.ts'
+import type { EventCounts } from './event-counts.ts'
 import { literal, type OutboxSchema, type Queryable } from './schema.ts'
 import { heldDestinations } from './destination-locks.ts'
 import { concerns, countedQueues } from './undecided-counts.ts'
@@ -11,32 +12,12 @@ export interface DeliveryError {
 }
 
 /** How delivery of one destination goes, over all nodes and restarts. */
-export interface DeliveryStatus {
+export interface DeliveryStatus extends EventCounts {
   readonly kind: DestinationKind
-  readonly delivered: number
-  /** At least once: failed attempts to send. */
-  readonly failedAttempts: number
-  /** Handed to Kafka and not settled. */
-  readonly inProcess: number
-  /** At least once: committed, not delivered, not in process. */
-  readonly queued: number
-  /** At least once: set aside because Kafka can never take them, and still there. */
-  readonly dead: number
-  /** Events whose criteria could not be decided. At least once: those that are kept and would be delivered to this destination if they fired now, also
-   *  from before it was created; best effort: of those lost. */
-  readonly undecided: number
-  /** At least once: undecided events that were counted only, because there were too many. */
-  readonly notKept: number
-  /** At least once: events that were undecided and turned out not to be selected. */
-  readonly notFired: number
-  /** At least once: undecided events and dead letters that an operator has discarded. */
-  readonly discarded: number
   /** At least once: whether Kafka keeps checkpoints, so that a crash sends nothing twice; undefined before the first delivery. */
   readonly exactlyOnce: boolean | undefined
   /** Why not. */
   readonly exactlyOnceFault: string | undefined
-  /** Best effort: dropped, or in the memory of a process that died. */
-  readonly lost: number
   readonly startedAt: Date
   /** Newest first, at most five. */
   readonly lastErrors: readonly DeliveryError[]
@@ -59,7 +40,8 @@ export interface BestEffortCounts {
   readonly lastErrors?: readonly DeliveryError[]
 }
 
-export interface StatusRow {
+/** What {@link countColumns} selects. */
+export interface CountsRow {
   readonly kind: DestinationKind
   readonly delivered: string
   readonly failed_attempts: string
@@ -70,9 +52,12 @@ export interface StatusRow {
   readonly not_kept: string
   readonly not_fired: string
   readonly discarded: string
+  readonly lost: string
+}
+
+export interface StatusRow extends CountsRow {
   readonly exactly_once: boolean | null
   readonly note: string | null
-  readonly lost: string
   readonly started_at: Date
   readonly errors: readonly { message: string; timestamp: string }[]
 }
@@ -183,9 +168,8 @@ export function undecidedErrors(schema: OutboxSchema): string {
             from (${newest} union all ${notKept}) e`
 }
 
-export function toStatus(row: StatusRow): DeliveryStatus {
+export function toCounts(row: CountsRow): EventCounts {
   return {
-    kind: row.kind,
     delivered: Number(row.delivered),
     failedAttempts: Number(row.failed_attempts),
     inProcess: Number(row.in_process),
@@ -195,9 +179,16 @@ export function toStatus(row: StatusRow): DeliveryStatus {
     notKept: Number(row.not_kept),
     notFired: Number(row.not_fired),
     discarded: Number(row.discarded),
+    lost: Number(row.lost),
+  }
+}
+
+export function toStatus(row: StatusRow): DeliveryStatus {
+  return {
+    ...toCounts(row),
+    kind: row.kind,
     exactlyOnce: row.exactly_once ?? undefined,
     exactlyOnceFault: row.note ?? undefined,
-    lost: Number(row.lost),
     startedAt: row.started_at,
     lastErrors: row.errors.map(({ message, timestamp }) => ({
       message,

@@ -1,52 +1,44 @@
-import { countColumns, countSources, type DeliveryStatus } from './counters.ts'
+import { countColumns, countSources, toCounts, type CountsRow } from './counters.ts'
 import { isSettled } from './cursor-row.ts'
-import { readInPages } from './destination-pages.ts'
 import type { DestinationKind } from './destination-row.ts'
+import type { EventCounts } from './event-counts.ts'
+import { inPages } from './in-pages.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { isInStretch } from './sources.ts'
 
 /** The counts of $status of one destination, and the age of its queue. */
-export interface DeliveryCounts extends Pick<
-  DeliveryStatus,
-  | 'delivered'
-  | 'failedAttempts'
-  | 'inProcess'
-  | 'queued'
-  | 'dead'
-  | 'undecided'
-  | 'notKept'
-  | 'notFired'
-  | 'discarded'
-  | 'lost'
-> {
+export interface DeliveryCounts extends EventCounts {
   readonly destinationId: number
   readonly kind: DestinationKind
   /** Seconds since the first unsettled event was written; 0 when there is none. */
   readonly oldestEventAge: number
 }
 
-/** As PostgreSQL gives it: a bigint is a text. */
-type CountsRow = { readonly [Key in keyof DeliveryCounts]: string | number } & {
-  readonly kind: DestinationKind
+interface Row extends CountsRow {
+  readonly id: number
+  readonly oldest_age: number
 }
 
 const pageRows = 500
 
-/** Reads the counts of all destinations, in pages. */
-export async function readDeliveryCounts(
+/** Reads the counts of all destinations. */
+export function readDeliveryCounts(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DeliveryCounts[]> {
-  return readInPages(pageRows, async (afterId) => {
-    const { rows } = await db.query<CountsRow>(
-      `select x.id as "destinationId", x.kind, x.delivered, x.failed_attempts as "failedAttempts", x.in_process as "inProcess", x.queued,
-              x.dead, x.undecided, x.not_kept as "notKept", x.not_fired as "notFired", x.discarded, x.lost, x.oldest_age as "oldestEventAge"
-         from (select d.id, ${countColumns(schema)}, ${oldestAge(schema)} as oldest_age
-                 from (select * from ${schema.destination} where id > $1 order by id limit ${pageRows}) d ${countSources(schema)}) x
-        order by x.id`,
+  return inPages(pageRows, async (afterId) => {
+    const { rows } = await db.query<Row>(
+      `select d.id, ${countColumns(schema)}, ${oldestAge(schema)} as oldest_age
+         from (select * from ${schema.destination} where id > $1 order by id limit ${pageRows}) d ${countSources(schema)}
+        order by d.id`,
       [afterId],
     )
-    return rows.map(toCounts)
+    return rows.map((row) => ({
+      ...toCounts(row),
+      destinationId: row.id,
+      kind: row.kind,
+      oldestEventAge: row.oldest_age,
+    }))
   })
 }
 
@@ -64,9 +56,4 @@ export function oldestEventAt(schema: OutboxSchema): string {
          where e.topic_id = s.topic_id and e.id > d.low and ${isInStretch} and not ${isSettled}
          order by e.id limit 1) f
      where s.destination_id = d.id and d.kind = 'kafka-at-least-once')`
-}
-
-function toCounts({ kind, ...counts }: CountsRow): DeliveryCounts {
-  const numbers = Object.entries(counts).map(([name, value]) => [name, Number(value)])
-  return { ...(Object.fromEntries(numbers) as Omit<DeliveryCounts, 'kind'>), kind }
 }

@@ -8,8 +8,8 @@ import {
   type StatusRow,
 } from './counters.ts'
 import { oldestEventAt } from './delivery-counts.ts'
-import { readInPages } from './destination-pages.ts'
 import { newestErrors } from './error-list.ts'
+import { inPages } from './in-pages.ts'
 import { presentNodes } from './node-presence.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 
@@ -61,12 +61,12 @@ interface OverviewRow extends StatusRow {
 
 const pageRows = 500
 
-/** All destinations with their counts, in pages. */
-export async function readDestinationOverviews(
+/** All destinations with their counts. */
+export function readDestinationOverviews(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DestinationOverview[]> {
-  return readInPages(pageRows, async (afterId) => {
+  return inPages(pageRows, async (afterId) => {
     const { rows } = await db.query<OverviewRow>(
       `with present as materialized (select id, name from ${schema.node} where id in (${presentNodes(schema)}))
        select d.id, d.reference, p.id as leader_id, p.name as leader_name, ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,

@@ -1,6 +1,6 @@
 import type { SqlTx } from '../host/types.ts'
-import { readInPages } from './destination-pages.ts'
 import type { DestinationRow, NewDestination } from './destination-row.ts'
+import { inPages } from './in-pages.ts'
 import type { OutboxSchema, Queryable } from './schema.ts'
 import { changeSource, movesOfTopics } from './sources.ts'
 
@@ -51,11 +51,11 @@ export async function removeDestination(
 }
 
 /** Each as new as the call, in pages: ten thousand rows at once would hold up the event loop for 30 ms. */
-export async function listDestinationRows(
+export function listDestinationRows(
   db: Queryable,
   schema: OutboxSchema,
 ): Promise<readonly DestinationRow[]> {
-  return readInPages(pageRows, (afterId) => destinationPage(db, schema, afterId))
+  return inPages(pageRows, (afterId) => destinationPage(db, schema, afterId))
 }
 
 const pageRows = 1000

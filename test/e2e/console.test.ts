@@ -35,10 +35,7 @@ class Scene {
     this.kafka = parts.kafka
     this.server = parts.server
     this.browser = parts.browser
-    this.fhir = new FhirClient(parts.server.url)
-    const request = this.fhir.request.bind(this.fhir)
-    this.fhir.request = (method, path, body, headers) =>
-      request(method, path, body, { authorization: `Bearer ${token}`, ...headers })
+    this.fhir = new FhirClient(parts.server.url, { authorization: `Bearer ${token}` })
   }
 
   static async start(name: string): Promise<Scene> {
@@ -313,12 +310,18 @@ describe('the console in a browser', () => {
     await goTo(page, '#/destinations/flowing', /flowing/)
     const shown = async (name: string): Promise<number> =>
       Number((await page.locator(`[data-count=${name}]`).innerText()).replaceAll(',', ''))
-    const until = async (what: string, wanted: () => Promise<boolean>): Promise<void> => {
-      for (const endsAt = Date.now() + 60_000; !(await wanted());) {
-        if (Date.now() > endsAt) assert.fail(`${what}: ${await page.locator('main').innerText()}`)
-        await new Promise((resolve) => setTimeout(resolve, 100))
-      }
-    }
+    /** Resolves when the page shows counts that add up to `sum`. Its policy lets Playwright wait for no condition of ours. */
+    const untilShown = (sum: number, ...names: readonly string[]): Promise<void> =>
+      page.evaluate(`new Promise((resolve, reject) => {
+        const main = document.querySelector('main')
+        const shown = (name) => document.querySelector('[data-count=' + name + ']')?.textContent.replaceAll(',', '')
+        const look = () => {
+          if (${JSON.stringify(names)}.reduce((sum, name) => sum + Number(shown(name)), 0) === ${sum}) resolve()
+        }
+        new MutationObserver(look).observe(main, { subtree: true, childList: true, characterData: true })
+        setTimeout(() => reject(new Error('${names.join(' + ')} is not ${sum}: ' + main.innerText)), 60_000)
+        look()
+      })`)
     const stored = async (): Promise<{ delivered: number; waiting: number }> => {
       const { rows } = await database.pool.query<{ delivered: string; events: string }>(
         `select d.delivered, (select count(*) from topic_destination.event e where e.topic_id = d.topic_id and e.id > d.pos) as events
@@ -329,7 +332,7 @@ describe('the console in a browser', () => {
     for (let index = 0; index < 20; index++) await fhir.put(patient(`up-${index}`))
     await fhir.untilStatus('flowing', ({ count }) => count('messagesQueued') === 0)
     const first = await stored()
-    await until('delivered', async () => (await shown('delivered')) === first.delivered)
+    await untilShown(first.delivered, 'delivered')
     assert.equal(
       (await consumeRecords(kafka.bootstrapServers, 'flowing', first.delivered)).length,
       first.delivered,
@@ -338,7 +341,7 @@ describe('the console in a browser', () => {
     await kafka.kill()
     for (let index = 0; index < 30; index++) await fhir.put(patient(`down-${index}`))
     assert.equal((await stored()).waiting, 30)
-    await until('waiting', async () => (await shown('queued')) + (await shown('inProcess')) === 30)
+    await untilShown(30, 'queued', 'inProcess')
     await page.locator('h1 .mark-stuck').waitFor()
     assert.equal(await shown('delivered'), first.delivered)
     await page
@@ -347,11 +350,8 @@ describe('the console in a browser', () => {
       .waitFor()
 
     await kafka.restart()
-    await until('all', async () => (await shown('delivered')) === first.delivered + 30)
-    await until(
-      'none waits',
-      async () => (await shown('queued')) + (await shown('inProcess')) === 0,
-    )
+    await untilShown(first.delivered + 30, 'delivered')
+    await untilShown(0, 'queued', 'inProcess')
     const records = await consumeRecords(kafka.bootstrapServers, 'flowing', first.delivered + 30)
     assert.deepEqual(records.length, (await stored()).delivered)
     await page.locator('h1 .mark-ok').waitFor()

@@ -26,9 +26,12 @@ export interface Status {
 /** Speaks FHIR REST to a server as any client would. */
 export class FhirClient {
   readonly #base: string
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(base: string) {
+  /** @param headers of every request, such as `authorization` */
+  constructor(base: string, headers: Readonly<Record<string, string>> = {}) {
     this.#base = base
+    this.#headers = headers
   }
 
   async request(
@@ -41,6 +44,7 @@ export class FhirClient {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
+        ...this.#headers,
         ...headers,
       },
       ...(body === undefined

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect } from 'preact/hooks'
 import type { SessionView } from '../api-views.ts'
-import { ApiError, get, request } from './api.ts'
+import { get, request } from './api.ts'
 import { usePlace, type Place } from './location.ts'
 import { NodesPage } from './pages/nodes.tsx'
 import { DestinationPage } from './pages/destination.tsx'
@@ -12,24 +12,14 @@ import { TopicsPage } from './pages/topics.tsx'
 import { Session } from './session.ts'
 import { Shell } from './parts/shell.tsx'
 import { SignIn } from './parts/sign-in.tsx'
+import { useTask } from './task.ts'
 
 /** The console: a sign-in, or the page that the address names. */
 export function App(): JSX.Element {
-  const [session, setSession] = useState<SessionView>()
-  const [refusal, setRefusal] = useState<ApiError>()
+  const { answer: session, error: refusal, run } = useTask<SessionView>()
   const place = usePlace()
   const load = (): void => {
-    void refresh()
-  }
-  const refresh = async (): Promise<void> => {
-    try {
-      const view = await get<SessionView>('/session')
-      setRefusal(undefined)
-      setSession(view)
-    } catch (error) {
-      setSession(undefined)
-      setRefusal(error instanceof ApiError ? error : new ApiError(0, { error: String(error) }))
-    }
+    run(() => get('/session'))
   }
   useEffect(load, [])
   if (refusal) return <SignIn refusal={refusal} onSignedIn={load} />

@@ -9,6 +9,7 @@ import type {
 import type { ConsoleOptions } from '../../../src/console/console-options.ts'
 import { consoleRoutes } from '../../../src/console/routes.ts'
 import { kafkaTopicDestination } from '../../../src/module.ts'
+import type { DeliveryMonitor } from '../../../src/monitor/delivery-monitor.ts'
 import type { DeadLetterView, UndecidedView } from '../../../src/monitor/views.ts'
 import { createServer, type ServerOptions } from '../../../src/server/create-server.ts'
 import { FhirClient } from '../../helpers/fhir-client.ts'
@@ -17,6 +18,7 @@ import { callRaw } from '../server/http-server.ts'
 import { testDatabase, type TestDatabase } from '../../helpers/postgres.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { untilOverview } from '../../helpers/until-overview.ts'
 
 const token = 'a-token-of-this-test'
 const bearer = { authorization: `Bearer ${token}` }
@@ -25,6 +27,7 @@ const action = { 'x-fhir-console': '1', 'content-type': 'application/json' }
 interface Console {
   readonly database: TestDatabase
   readonly fhir: FhirClient
+  readonly monitor: DeliveryMonitor
   /** `http://127.0.0.1:1234/console` */
   readonly url: string
   /** With the token; the JSON of the answer, which must be 2xx. */
@@ -49,12 +52,10 @@ async function started(
   server.serveConsole(module, consoleOptions)
   await server.listen()
   const url = server.url.replace(/\/fhir$/, '/console')
-  const fhir = new FhirClient(server.url)
-  const put = fhir.request.bind(fhir)
-  fhir.request = (method, path, body, headers) => put(method, path, body, { ...bearer, ...headers })
   return {
     database,
-    fhir,
+    fhir: new FhirClient(server.url, bearer),
+    monitor: module.monitor,
     url,
     get: async <View>(path: string) => {
       const response = await fetch(`${url}/api${path}`, { headers: bearer })
@@ -215,7 +216,7 @@ describe('the API of the console', () => {
   })
 
   it('says what $status says, and shows neither secrets nor content', async (t) => {
-    const { fhir, get, url, database } = await started(t)
+    const { fhir, get, url, database, monitor } = await started(t)
     const { bootstrapServers } = await testKafka()
     const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '3000' } })
     await fhir.put(topicResource('mixed', { resource: 'Patient' }))
@@ -291,10 +292,9 @@ describe('the API of the console', () => {
       return view
     }
     // What is shared by all who ask is up to a second old.
-    const list = await untilView(
-      () => noted<DestinationsView>('/destinations'),
-      ({ summary }) => summary.dead === 1 && summary.undecided === 2,
-    )
+    await untilOverview(monitor, ({ summary }) => summary.dead === 1 && summary.undecided === 2)
+    const list = await noted<DestinationsView>('/destinations')
+    assert.deepEqual([list.summary.dead, list.summary.undecided], [1, 2])
     for (const row of list.rows) {
       const status = await fhir.status(row.id)
       const { counts } = row
@@ -370,16 +370,3 @@ describe('the API of the console', () => {
     assert.match(stack, /api\.test/)
   })
 })
-
-async function untilView<View>(
-  read: () => Promise<View>,
-  wanted: (view: View) => boolean,
-  deadlineMs = 30_000,
-): Promise<View> {
-  for (const endsAt = Date.now() + deadlineMs; ;) {
-    const view = await read()
-    if (wanted(view)) return view
-    if (Date.now() > endsAt) assert.fail(`after ${deadlineMs} ms: ${JSON.stringify(view)}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}

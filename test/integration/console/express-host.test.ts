@@ -8,17 +8,22 @@ import type { DestinationsView, SessionView } from '../../../src/console/api-vie
 import { consoleRouter, type ConsoleRouter, type SeenResource } from '../../../src/console/index.ts'
 import { expressHost } from '../../../src/http/express.ts'
 import { kafkaTopicDestination } from '../../../src/module.ts'
+import type { DeliveryMonitor } from '../../../src/monitor/delivery-monitor.ts'
 import { FhirClient } from '../../helpers/fhir-client.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { untilOverview } from '../../helpers/until-overview.ts'
 
 const north = 'Organization/north'
 const isOfNorth = ({ organization }: SeenResource) => organization === north
 
 /** A service whose proxy names the reader in a header. Who is called `reader` may not change anything, and nobody but `admin` may read destinations. */
-async function service(
-  t: TestContext,
-): Promise<{ url: string; fhir: FhirClient; router: ConsoleRouter }> {
+async function service(t: TestContext): Promise<{
+  url: string
+  fhir: FhirClient
+  router: ConsoleRouter
+  monitor: DeliveryMonitor
+}> {
   const { pool, connectionString } = await testDatabase(t)
   const app = express()
   const listener = app.listen(0, '127.0.0.1')
@@ -60,14 +65,8 @@ async function service(
   await fhir.put(topicResource('a', { resource: 'Patient' }))
   await fhir.put(destinationResource('a', 'kafka-at-least-once', 'a', 'a', '127.0.0.1:1'))
   // What is shared by all who ask is up to a second old.
-  await new Promise<void>((resolve) => {
-    const end = module.monitor.watch(({ destinations }) => {
-      if (destinations.length === 0) return
-      end()
-      resolve()
-    })
-  })
-  return { url: `${origin}/ops/delivery`, fhir, router }
+  await untilOverview(module.monitor, ({ destinations }) => destinations.length > 0)
+  return { url: `${origin}/ops/delivery`, fhir, router, monitor: module.monitor }
 }
 
 const as = (user: string) => ({
@@ -184,7 +183,7 @@ describe('the console in an Express service', () => {
   })
 
   it('leaves out what a caller may not see, also from sums, streams and the pages of all', async (t) => {
-    const { url, fhir, router } = await service(t)
+    const { url, fhir, router, monitor } = await service(t)
     const extension = [
       {
         url: 'https://aidbox.app/tenant-organization-id',
@@ -203,10 +202,7 @@ describe('the console in an Express service', () => {
       ).json()) as DestinationsView
       return [rows.map(({ id }) => id).toSorted(), summary.destinations]
     }
-    for (const endsAt = Date.now() + 30_000; (await list('admin'))[1] !== 2;) {
-      if (Date.now() > endsAt) assert.fail('the second destination is not shown')
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+    await untilOverview(monitor, ({ destinations }) => destinations.length === 2)
     assert.deepEqual(await list('admin'), [['a', 'n'], 2])
     assert.deepEqual(await list('north'), [['n'], 1])
     const topics = (await (await get('/topics', 'north')).json()) as { rows: { id: string }[] }

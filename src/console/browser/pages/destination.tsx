@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { DestinationView } from '../../../monitor/views.ts'
+import { hasCount, type EventCounts } from '../../../outbox/event-counts.ts'
 import type { DestinationDetailView } from '../../api-views.ts'
 import { post } from '../api.ts'
 import { count, dateTime, duration } from '../format.ts'
@@ -208,7 +209,7 @@ function retryFacts({ lane, leader }: DestinationView): readonly (readonly [stri
   ]
 }
 
-const countLabels = {
+const countLabels: Readonly<Record<keyof EventCounts, string>> = {
   delivered: 'Delivered',
   inProcess: 'In process',
   queued: 'Queued',
@@ -219,15 +220,12 @@ const countLabels = {
   notFired: 'Decided: not selected',
   discarded: 'Discarded',
   lost: 'Lost',
-} as const
-
-const bestEffortCounts: readonly string[] = ['delivered', 'inProcess', 'lost', 'undecided']
+}
 
 function Counts({ destination }: { readonly destination: DestinationView }): JSX.Element {
   const { counts, kind, oldestQueuedAt } = destination
-  const isBestEffort = kind === 'kafka-best-effort'
-  const names = (Object.keys(countLabels) as (keyof typeof countLabels)[]).filter((name) =>
-    isBestEffort ? bestEffortCounts.includes(name) : name !== 'lost',
+  const names = (Object.keys(countLabels) as (keyof EventCounts)[]).filter((name) =>
+    hasCount(kind, name),
   )
   return (
     <section>

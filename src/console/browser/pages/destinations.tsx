@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { healths, type DestinationRowView, type Summary } from '../../../monitor/views.ts'
+import { waitingOf } from '../../../outbox/event-counts.ts'
 import type { DestinationsView } from '../../api-views.ts'
 import { withQuery } from '../api.ts'
 import { age, count, dateTime, rate } from '../format.ts'
@@ -157,7 +158,6 @@ function DestinationRow({
   const { counts, errors } = row
   const [newest] = errors
   const kind = row.kind === 'kafka-at-least-once' ? 'at least once' : 'best effort'
-  const isWhyNeeded = row.why !== undefined && row.health !== 'ok'
   return (
     <tr class={`row-${row.health}`}>
       <th scope="row">
@@ -166,13 +166,13 @@ function DestinationRow({
           {kind}
           {row.kafkaTopic === undefined ? '' : ` → ${row.kafkaTopic}`}
         </span>
-        {isWhyNeeded && <span class="why">{row.why}</span>}
+        {row.why !== undefined && <span class="why">{row.why}</span>}
       </th>
       <td>
         <HealthMark health={row.health} />
       </td>
       <td class="number middle">{rate(row.deliveredPerSecond)}</td>
-      <td class="number">{count(counts.queued + counts.inProcess)}</td>
+      <td class="number">{count(waitingOf(counts))}</td>
       <td class="number">{age(row.oldestQueuedAt, now)}</td>
       <td class="wide">
         <SparkLine values={row.lastHour} label="Delivered" />

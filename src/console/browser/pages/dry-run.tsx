@@ -2,14 +2,15 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { post } from '../api.ts'
 import { count } from '../format.ts'
-import { ParametersView, parametersOf, valueOf } from '../parts/parameters-view.tsx'
+import { OperationAnswer } from '../parts/operation-answer.tsx'
+import { parametersOf, valueOf } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
 
 /** Asks on how many past changes the topic would have fired. */
 export function DryRun({ id }: { readonly id: string }): JSX.Element {
   const [from, setFrom] = useState('')
   const [last, setLast] = useState('1000')
-  const { answer, error, isBusy, run } = useTask<unknown>()
+  const task = useTask<unknown>()
   const submit = (event: Event): void => {
     event.preventDefault()
     const body = {
@@ -19,11 +20,10 @@ export function DryRun({ id }: { readonly id: string }): JSX.Element {
         ...(from === '' ? [] : [{ name: 'from', valueDateTime: new Date(from).toISOString() }]),
       ],
     }
-    run(() => post(`/topics/${encodeURIComponent(id)}/dry-run`, body))
+    task.run(() => post(`/topics/${encodeURIComponent(id)}/dry-run`, body))
   }
-  const parameters = parametersOf(answer)
   const number = (name: string): string => {
-    const value = valueOf(parameters, name)
+    const value = valueOf(parametersOf(task.answer), name)
     return typeof value === 'number' ? count(value) : '–'
   }
   return (
@@ -49,22 +49,16 @@ export function DryRun({ id }: { readonly id: string }): JSX.Element {
             setFrom(event.currentTarget.value)
           }}
         />
-        <button type="submit" disabled={isBusy}>
+        <button type="submit" disabled={task.isBusy}>
           Run
         </button>
       </form>
-      <div role="status" class="answer">
-        {error && <p class="notice error">{error.message}</p>}
-        {!error && answer !== undefined && (
-          <>
-            <p class="verdict">
-              It would have fired on {number('fires')} of {number('examined')} changes;{' '}
-              {number('undecided')} undecided.
-            </p>
-            <ParametersView parameters={parameters} />
-          </>
-        )}
-      </div>
+      <OperationAnswer task={task}>
+        <p class="verdict">
+          It would have fired on {number('fires')} of {number('examined')} changes;{' '}
+          {number('undecided')} undecided.
+        </p>
+      </OperationAnswer>
     </section>
   )
 }

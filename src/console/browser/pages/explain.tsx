@@ -1,24 +1,24 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { post } from '../api.ts'
-import { ParametersView, parametersOf, valueOf } from '../parts/parameters-view.tsx'
+import { OperationAnswer } from '../parts/operation-answer.tsx'
+import { parametersOf, valueOf } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
 
 /** Asks whether the topic fires on a change, and why. */
 export function Explain({ id }: { readonly id: string }): JSX.Element {
   const [current, setCurrent] = useState('')
   const [previous, setPrevious] = useState('')
-  const { answer, error, isBusy, run } = useTask<unknown>()
+  const task = useTask<unknown>()
   const submit = (event: Event): void => {
     event.preventDefault()
     const body = {
       resourceType: 'Parameters',
       parameter: [...stateParameter('current', current), ...stateParameter('previous', previous)],
     }
-    run(() => post(`/topics/${encodeURIComponent(id)}/explain`, body))
+    task.run(() => post(`/topics/${encodeURIComponent(id)}/explain`, body))
   }
-  const parameters = parametersOf(answer)
-  const fires = valueOf(parameters, 'fires')
+  const fires = valueOf(parametersOf(task.answer), 'fires')
   return (
     <section>
       <h2 id="explain">Explain</h2>
@@ -43,19 +43,13 @@ export function Explain({ id }: { readonly id: string }): JSX.Element {
             setPrevious(event.currentTarget.value)
           }}
         />
-        <button type="submit" disabled={isBusy}>
+        <button type="submit" disabled={task.isBusy}>
           Explain
         </button>
       </form>
-      <div role="status" class="answer">
-        {error && <p class="notice error">{error.message}</p>}
-        {!error && answer !== undefined && (
-          <>
-            <p class={`verdict ${fires === true ? 'is-well' : ''}`}>{verdict(fires)}</p>
-            <ParametersView parameters={parameters} />
-          </>
-        )}
-      </div>
+      <OperationAnswer task={task}>
+        <p class={`verdict ${fires === true ? 'is-well' : ''}`}>{verdict(fires)}</p>
+      </OperationAnswer>
     </section>
   )
 }

@@ -3,7 +3,8 @@ import { useState } from 'preact/hooks'
 import { post } from '../api.ts'
 import { formParameters, type OperationField, type OperationForm } from '../operations.ts'
 import { Dialog } from '../parts/dialog.tsx'
-import { ParametersView, parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
+import { OperationAnswer } from '../parts/operation-answer.tsx'
+import { parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
 
 interface OperationDialogProps {
@@ -16,14 +17,14 @@ interface OperationDialogProps {
 /** Asks what an operation is to be about, calls it, and shows what it answers. */
 export function OperationDialog({ form, id, onClose }: OperationDialogProps): JSX.Element {
   const [values, setValues] = useState<Readonly<Record<string, string>>>({})
-  const { answer, error, isBusy, run } = useTask<unknown>()
+  const task = useTask<unknown>()
   const put = (name: string, value: string): void => {
     setValues((before) => ({ ...before, [name]: value }))
   }
   const submit = (event: Event): void => {
     event.preventDefault()
     const path = `/destinations/${encodeURIComponent(id)}/operations/${form.code}`
-    run(() => post(path, formParameters(form, values)))
+    task.run(() => post(path, formParameters(form, values)))
   }
   return (
     <Dialog title={`${form.title}: ${id}`} onClose={onClose}>
@@ -46,21 +47,15 @@ export function OperationDialog({ form, id, onClose }: OperationDialogProps): JS
             Everything that the fields above allow
           </label>
         )}
-        {answer === undefined && (
-          <button type="submit" class={form.isFinal ? 'danger' : 'primary'} disabled={isBusy}>
+        {task.answer === undefined && (
+          <button type="submit" class={form.isFinal ? 'danger' : 'primary'} disabled={task.isBusy}>
             {form.title}
           </button>
         )}
       </form>
-      <div role="status" class="answer">
-        {error && <p class="notice error">{error.message}</p>}
-        {!error && answer !== undefined && (
-          <>
-            <p class="verdict is-well">{doneText(parametersOf(answer))}</p>
-            <ParametersView parameters={parametersOf(answer)} />
-          </>
-        )}
-      </div>
+      <OperationAnswer task={task}>
+        <p class="verdict is-well">{doneText(parametersOf(task.answer))}</p>
+      </OperationAnswer>
     </Dialog>
   )
 }

@@ -1,0 +1,27 @@
+import type { ComponentChildren, JSX } from 'preact'
+import type { Task } from '../task.ts'
+import { ParametersView, parametersOf } from './parameters-view.tsx'
+
+export interface OperationAnswerProps {
+  readonly task: Pick<Task<unknown>, 'answer' | 'error'>
+  /** The answer in a sentence. */
+  readonly children: ComponentChildren
+}
+
+/** What an operation of the FHIR server has answered, or why it has not. */
+export function OperationAnswer({
+  task: { answer, error },
+  children,
+}: OperationAnswerProps): JSX.Element {
+  return (
+    <div role="status" class="answer">
+      {error && <p class="notice error">{error.message}</p>}
+      {!error && answer !== undefined && (
+        <>
+          {children}
+          <ParametersView parameters={parametersOf(answer)} />
+        </>
+      )}
+    </div>
+  )
+}
