@@ -12,21 +12,27 @@ import { trustedContext } from './trusted-context.ts'
 const probeTimeoutMs = 2000
 
 /** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out.
- *  @throws {@link Error} of the look-up of its host */
+ *  Never rejects. */
 export async function exactTlsCause(
   cause: KafkaCause,
   config: ProducerConfig,
 ): Promise<KafkaCause> {
-  const { name, broker } = cause
-  if (broker === undefined) return cause
-  if (name === 'client-certificate-refused') return expiredClient(broker, config) ?? cause
-  if (name !== 'broker-certificate-refused') return cause
+  const found = await moreExact(cause, config).catch(() => undefined)
+  return found ?? cause
+}
+
+async function moreExact(
+  { name, broker }: KafkaCause,
+  config: ProducerConfig,
+): Promise<KafkaCause | undefined> {
+  if (broker === undefined) return undefined
+  if (name === 'client-certificate-refused') return expiredClient(broker, config)
+  if (name !== 'broker-certificate-refused') return undefined
   const { host = '' } = brokerAddress(broker) ?? {}
   // What is known already need not wait for long.
   const [ip] = await addressesOf(host, AbortSignal.timeout(probeTimeoutMs))
-  if (ip === undefined) return cause
-  const code = await certificateFault(broker, ip, config)
-  return (code === undefined ? undefined : causeOfTlsCode(code, broker)) ?? cause
+  const code = ip === undefined ? undefined : await certificateFault(broker, ip, config)
+  return code === undefined ? undefined : causeOfTlsCode(code, broker)
 }
 
 /** Node's code of what is wrong with the certificate of a broker; undefined when nothing is, no handshake came about, or Node does not know whom librdkafka

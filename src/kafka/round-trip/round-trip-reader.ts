@@ -2,17 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { KafkaConsumer, Message, Metadata } from 'node-rdkafka'
 import { unlessAborted } from '../../deadline.ts'
 import { CauseReporter } from '../cause-reporter.ts'
-import { causeOfLogLine, type RdkafkaLog } from '../connection-cause.ts'
+import { reportLogLine } from '../client-log.ts'
+import type { RdkafkaLog } from '../connection-cause.ts'
 import { connectionSettingsOf } from '../connection-key.ts'
 import { KafkaFailure } from '../kafka-error.ts'
-import type { KafkaCause } from '../kafka-causes.ts'
 import { NativeCalls } from '../native-calls.ts'
 import { nativeFailure } from '../native-failure.ts'
 import type { ProducerConfig } from '../producer-config.ts'
 import { rdkafka } from '../rdkafka-binding.ts'
 import type { RecordPlace } from '../rdkafka-client.ts'
-import { exactTlsCause } from '../tls-probe.ts'
-import { withoutSecrets } from '../without-secrets.ts'
 import { readRefusal, roundTripFailure, unreadable } from './round-trip-failure.ts'
 
 const disconnectTimeoutMs = 3000
@@ -29,7 +27,6 @@ export interface RoundTripReaderOptions {
 
 /** The side of a round trip that reads. Every call rejects with a KafkaFailure that says why, at the latest when the signal is aborted. */
 export class RoundTripReader {
-  readonly #config: ProducerConfig
   readonly #group: string | undefined
   readonly #causes = new CauseReporter(() => undefined)
   readonly #consumer: KafkaConsumer
@@ -39,7 +36,6 @@ export class RoundTripReader {
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, { group, isGroupUsed }: RoundTripReaderOptions) {
-    this.#config = config
     this.#group = isGroupUsed ? group : undefined
     this.#consumer = new rdkafka.KafkaConsumer(
       {
@@ -57,15 +53,9 @@ export class RoundTripReader {
     this.#consumer.setDefaultConsumeTimeout(consumeSliceMs)
     this.#consumer.on('event.error', () => undefined)
     this.#consumer.on('event.log', (log: RdkafkaLog) => {
-      const line = { ...log, message: withoutSecrets(log.message, config) }
-      const cause = causeOfLogLine(line, this.#isConnected)
-      if (cause) void this.#report(cause)
+      reportLogLine(log, this.#isConnected, config, this.#causes)
     })
     this.#calls = new NativeCalls(this.#consumer, config, () => undefined)
-  }
-
-  async #report(cause: KafkaCause): Promise<void> {
-    this.#causes.report(await exactTlsCause(cause, this.#config).catch(() => cause))
   }
 
   async connect(timeoutMs: number, over: AbortSignal): Promise<void> {
