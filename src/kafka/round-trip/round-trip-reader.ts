@@ -3,6 +3,7 @@ import type { KafkaConsumer, Message, Metadata } from 'node-rdkafka'
 import { unlessAborted } from '../../deadline.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { reportLogLine } from '../client-log.ts'
+import { committedOffset } from '../committed-offset.ts'
 import type { RdkafkaLog } from '../connection-cause.ts'
 import { connectionSettingsOf } from '../connection-key.ts'
 import { KafkaFailure } from '../kafka-error.ts'
@@ -127,29 +128,18 @@ export class RoundTripReader {
   }
 
   /** Resolves when the coordinator has answered. It keeps silent to a principal without the right, and the refusal comes where records do. */
-  async #askGroup({ topic, partition }: RecordPlace, over: AbortSignal): Promise<void> {
+  async #askGroup(place: RecordPlace, over: AbortSignal): Promise<void> {
     for (;;) {
       over.throwIfAborted()
       try {
-        const asked = this.#calls.run(
-          'request',
-          (done) => {
-            this.#consumer.committed([{ topic, partition }], committedSliceMs, (error, found) => {
-              // The types promise an error to every callback. That of a partition stands in the list.
-              const [fault] = (found as readonly unknown[] | undefined) ?? []
-              const refused = fault instanceof Error ? fault : undefined
-              done((error as unknown) ? error : refused)
-            })
-          },
-          over,
-        )
+        const asked = committedOffset(this.#consumer, this.#calls, place, committedSliceMs, over)
         await unlessAborted(asked, over)
         return
       } catch (error) {
         over.throwIfAborted()
-        const refusal = readRefusal(nativeFailure(error).code, topic, this.#group)
+        const refusal = readRefusal(nativeFailure(error).code, place.topic, this.#group)
         if (refusal) throw refusal
-        await this.#next(topic, over)
+        await this.#next(place.topic, over)
       }
     }
   }
