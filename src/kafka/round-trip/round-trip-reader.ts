@@ -12,6 +12,7 @@ import { nativeFailure } from '../native-failure.ts'
 import type { ProducerConfig } from '../producer-config.ts'
 import { rdkafka } from '../rdkafka-binding.ts'
 import type { RecordPlace } from '../rdkafka-client.ts'
+import { partitionsOf } from '../topic-state.ts'
 import { readRefusal, roundTripFailure, unreadable } from './round-trip-failure.ts'
 
 const disconnectTimeoutMs = 3000
@@ -99,8 +100,7 @@ export class RoundTripReader {
         },
         over,
       )
-      const { topics } = await unlessAborted(asked, over)
-      if (topics.some(({ name, partitions }) => name === topic && partitions.length > 0)) return
+      if (partitionsOf(await unlessAborted(asked, over), topic).length > 0) return
       await delay(consumeSliceMs)
       if (over.aborted) throw unreadable(topic)
     }
