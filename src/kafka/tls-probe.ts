@@ -6,6 +6,7 @@ import { brokerAddress } from './broker-address.ts'
 import { addressesOf } from './host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from './kafka-causes.ts'
 import type { ProducerConfig } from './producer-config.ts'
+import { probeSocket } from './socket-probe.ts'
 import { systemAuthorities } from './system-authorities.ts'
 import { trustedContext } from './trusted-context.ts'
 
@@ -49,32 +50,19 @@ export async function certificateFault(
   const address = brokerAddress(broker)
   const secureContext = await trustedContext(config)
   if (!address || !secureContext || calledOff?.aborted === true) return undefined
-  return new Promise((resolve) => {
-    const socket = connect({
-      host: ip,
-      port: address.port,
-      ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-      secureContext,
-      // It is asked what is wrong, not sent anything.
-      rejectUnauthorized: false,
-    })
-    const end = (code?: string): void => {
-      calledOff?.removeEventListener('abort', leave)
-      socket.destroy()
-      resolve(code)
-    }
-    const leave = (): void => {
-      end()
-    }
-    calledOff?.addEventListener('abort', leave)
-    socket.setTimeout(probeTimeoutMs, leave)
-    socket.once('error', leave)
-    socket.once('secureConnect', () => {
-      // The types promise an Error; it is its code.
-      const fault: unknown = socket.authorizationError
-      end(socket.authorized ? undefined : String(fault))
-    })
+  const socket = connect({
+    host: ip,
+    port: address.port,
+    ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
+    secureContext,
+    // It is asked what is wrong, not sent anything.
+    rejectUnauthorized: false,
   })
+  const outcome = await probeSocket(socket, 'secureConnect', probeTimeoutMs, calledOff)
+  if (outcome !== 'reached' || socket.authorized) return undefined
+  // The types promise an Error; it is its code.
+  const fault: unknown = socket.authorizationError
+  return String(fault)
 }
 
 /** Whom a client trusts, as Node's TLS takes it; undefined when that cannot be known. */
