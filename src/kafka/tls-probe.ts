@@ -7,7 +7,6 @@ import { addressesOf } from './host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from './kafka-causes.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { probeSocket } from './socket-probe.ts'
-import { systemAuthorities } from './system-authorities.ts'
 import { trustedContext } from './trusted-context.ts'
 
 const probeTimeoutMs = 2000
@@ -63,13 +62,6 @@ export async function certificateFault(
   // The types promise an Error; it is its code.
   const fault: unknown = socket.authorizationError
   return String(fault)
-}
-
-/** Whom a client trusts, as Node's TLS takes it; undefined when that cannot be known. */
-export async function trustOf({ global }: ProducerConfig): Promise<ConnectionOptions | undefined> {
-  const pem = global['ssl.ca.pem']
-  const ca = typeof pem === 'string' ? [pem] : await systemAuthorities()
-  return ca === undefined ? undefined : { ca: [...ca] }
 }
 
 /** What a client shows, as Node's TLS takes it. */
