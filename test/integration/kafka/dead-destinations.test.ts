@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { testKafka } from '../../helpers/kafka.ts'
 import { silentServer } from '../../helpers/silent-server.ts'
+import {
+  certificateFile,
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  trusting,
+} from './logins.ts'
 import { Causes, idempotentProducer, transactionalProducer } from './producers.ts'
 
 const kafkaTopic = 'any'
@@ -22,16 +27,14 @@ interface Dead {
 async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
   const kafka = await testKafka()
   const silent = await silentServer(t)
-  const authorities = (name: string): string => readFileSync(join(kafka.certificates, name), 'utf8')
   const kinds: readonly (readonly [Partial<KafkaParameterValues>, says: RegExp])[] = [
     [{ bootstrapServers: '127.0.0.1:9' }, /cannot be reached: Connection refused/],
     [{ bootstrapServers: 'nosuch.invalid:9092' }, /cannot be resolved/],
     [{ bootstrapServers: silent.address }, /No Kafka broker can be reached/],
     [
       {
-        bootstrapServers: kafka.mtlsBootstrapServers,
-        securityProtocol: 'SSL',
-        sslTruststoreCertificates: authorities('rogue-ca.crt'),
+        ...mutualTlsListener(kafka),
+        sslTruststoreCertificates: certificateFile(kafka, 'rogue-ca.crt'),
       },
       /was not signed by a trusted authority/,
     ],
@@ -39,20 +42,11 @@ async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
       {
         bootstrapServers: kafka.bootstrapServers,
         securityProtocol: 'SSL',
-        sslTruststoreCertificates: authorities('test-ca.crt'),
+        ...trusting(kafka),
       },
       /does not speak TLS on this port/,
     ],
-    [
-      {
-        bootstrapServers: kafka.saslBootstrapServers,
-        securityProtocol: 'SASL_PLAINTEXT',
-        saslMechanism: 'PLAIN',
-        saslJaasConfig:
-          'org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="wrong";',
-      },
-      /refused the login/,
-    ],
+    [{ ...saslListener(kafka), ...passwordLogin('PLAIN', 'alice', 'wrong') }, /refused the login/],
   ]
   return kinds.flatMap(([values, says], kind) =>
     Array.from({ length: ofEachKind }, (_, n) => ({
