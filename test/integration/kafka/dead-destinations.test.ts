@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
-import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { testKafka } from '../../helpers/kafka.ts'
 import { silentServer } from '../../helpers/silent-server.ts'
 import {
@@ -12,11 +11,10 @@ import {
   trusting,
 } from './logins.ts'
 import { Causes, idempotentProducer, transactionalProducer } from './producers.ts'
+import { withholdCalls } from './withheld-calls.ts'
 
 const kafkaTopic = 'any'
 const ofEachKind = 5
-
-type Method = (this: object, ...values: unknown[]) => void
 
 interface Dead {
   readonly values: KafkaParameterValues
@@ -63,18 +61,7 @@ async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
 
 describe('destinations that cannot connect', () => {
   it('are told why without waiting for each other, before a connect of one of them has ended', async (t) => {
-    // The types would bind it to a client.
-    const prototype = rdkafka.Producer.prototype as unknown as Record<'getMetadata', Method>
-    const original = prototype.getMetadata
-    const withheld: (() => void)[] = []
-    let isWithholding = true
-    prototype.getMetadata = function withholding(...values) {
-      const ask = (): void => {
-        original.apply(this, values)
-      }
-      if (isWithholding) withheld.push(ask)
-      else ask()
-    }
+    const withheld = withholdCalls(t, 'getMetadata')
     const all = (await deadDestinations(t)).map(({ values, says }, n) => {
       const causes = new Causes()
       if (n % 2 === 0) idempotentProducer(t, values, causes)
@@ -84,14 +71,8 @@ describe('destinations that cannot connect', () => {
       }
       return { causes, says }
     })
-    try {
-      assert.equal(all.length, 30)
-      await Promise.all(all.map(({ causes, says }) => causes.until(says)))
-      assert.ok(withheld.length > 0)
-    } finally {
-      isWithholding = false
-      for (const ask of withheld) ask()
-      prototype.getMetadata = original
-    }
+    assert.equal(all.length, 30)
+    await Promise.all(all.map(({ causes, says }) => causes.until(says)))
+    assert.ok(withheld.count > 0)
   })
 })
