@@ -13,7 +13,7 @@ import { FhirClient } from '../../helpers/fhir-client.ts'
 import { newTopic, testKafka, uniqueName } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { silentServer } from '../../helpers/silent-server.ts'
-import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
+import { recordingLogger, untilLogged, type LogLine } from '../../helpers/recording-logger.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 import { jaas, saslTlsListener } from '../kafka/logins.ts'
 import { ask } from '../own-types/ask.ts'
@@ -232,9 +232,9 @@ for (const [name, start] of Object.entries(servers)) {
       await request('PUT', '/AidboxSubscriptionTopic/patients', topic)
       const dead = destination('d', 'any', deadServers)
       assert.equal((await request('PUT', '/AidboxTopicDestination/d', dead)).status, 201)
-      const isTold = (): boolean =>
-        log.some(({ message }) => message.includes('preflight of a destination found a problem'))
-      while (!isTold()) await new Promise((resolve) => setTimeout(resolve, 20))
+      await untilLogged(log, ({ message }) =>
+        message.includes('preflight of a destination found a problem'),
+      )
     })
   })
 }
