@@ -4,6 +4,12 @@ import type { KeyStore } from './key-store.ts'
 import type { KafkaParameterValues } from './parameter-table.ts'
 import { parameterFaults } from './parameter-faults.ts'
 import { pemCertificates, pemPrivateKey } from './pem.ts'
+import {
+  pagePaceProperties,
+  topicProperties,
+  transactionalProperties,
+  transactionPropagationMs,
+} from './producer-properties.ts'
 import { saslLogin } from './sasl/sasl-login.ts'
 import { systemAuthorityProperties } from './system-authorities.ts'
 import type { TokenRequest } from './tokens/token-request.ts'
@@ -41,8 +47,6 @@ const bestEffortLingerMs = 20
 const maxSocketTimeoutMs = 300_000
 const maxAckTimeoutMs = 900_000
 const maxPropagationMs = 3_600_000
-/** A missing topic aborts a transaction after this; the next attempt looks again. */
-const transactionPropagationMs = 2000
 
 /** Maps the parameters of a destination to librdkafka. Defaults are Java's where librdkafka has others.
  *  @param transactionalId of at least once; absent: pages are sent without transactions
@@ -76,13 +80,7 @@ export function toProducerConfig(
         ? bestEffortProperties(maxBufferedBytes, timeouts.deliveryMs)
         : pageProperties(transactionalId, maxBlockMs, maxRequestSizeBytes)),
     },
-    topic: {
-      acks: 'all',
-      // Java's partitioner for keys: events of a resource stay on the partition they have under Aidbox.
-      partitioner: 'murmur2_random',
-      'message.timeout.ms': timeouts.deliveryMs,
-      'request.timeout.ms': timeouts.ackMs,
-    },
+    topic: topicProperties(timeouts.deliveryMs, timeouts.ackMs),
     ...(login?.tokens ? { tokens: login.tokens } : {}),
     maxBlockMs,
     deliveryTimeoutMs: timeouts.deliveryMs,
@@ -163,18 +161,15 @@ function pageProperties(
   maxRequestSizeBytes: number,
 ): Properties {
   return {
-    // Kafka answers "concurrent transactions" while it still writes the markers of the last commit; 100 ms would be the pace of every page.
-    'retry.backoff.ms': 5,
-    'retry.backoff.max.ms': 200,
+    ...pagePaceProperties,
     'queue.buffering.max.kbytes': Math.ceil(
       Math.max(leastTransactionQueueBytes, maxRequestSizeBytes) / 1024,
     ),
     'queue.buffering.max.messages': 100_000,
     'topic.metadata.propagation.max.ms': Math.min(maxBlockMs, transactionPropagationMs),
-    dr_cb: true,
     ...(transactionalId === undefined
       ? plainPageProperties
-      : transactionalProperties(transactionalId)),
+      : transactionalProperties(transactionalId, transactionTimeoutMs)),
   }
 }
 
@@ -183,16 +178,7 @@ const plainPageProperties: Properties = {
   'linger.ms': 0,
   // No record overtakes one before it that failed; the client is given up instead.
   'enable.gapless.guarantee': true,
-}
-
-function transactionalProperties(transactionalId: string): Properties {
-  return {
-    'transactional.id': transactionalId,
-    'transaction.timeout.ms': transactionTimeoutMs,
-    // What is sent while the checkpoint is under way need not be waited for by the commit.
-    'linger.ms': 0,
-    // No delivery.report.only.error: the commit's wait for the records is woken by reports, and else looks every 10 ms.
-  }
+  dr_cb: true,
 }
 
 function securityProperties(values: KafkaParameterValues): Properties {

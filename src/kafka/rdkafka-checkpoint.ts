@@ -1,5 +1,6 @@
 import type { KafkaConsumer } from 'node-rdkafka'
 import type { CheckpointPlace } from './checkpoint-place.ts'
+import { committedOffset } from './committed-offset.ts'
 import { connectionSettingsOf } from './connection-key.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import { NativeCalls } from './native-calls.ts'
@@ -51,22 +52,9 @@ export class CheckpointConsumer {
     }
   }
 
-  /** The offset that is committed on the topic; undefined when there is none. Without Describe on the group it times out.
-   *  @throws {@link NativeFailure} */
+  /** As {@link committedOffset}. */
   async committed(kafkaTopic: string, timeoutMs: number): Promise<number | undefined> {
-    const answer = await this.#calls.run('request', (done) => {
-      this.#consumer.committed([partitionOf(kafkaTopic)], timeoutMs, (error, partitions) => {
-        if (error as unknown) done(error)
-        else {
-          const [partition] = partitions as readonly unknown[]
-          // An error of the partition stands in the list, and its missing offset would read as "none".
-          done(partition instanceof Error ? partition : undefined, partition)
-        }
-      })
-    })
-    if (typeof answer !== 'object' || answer === null) throw nativeFailure('no answer')
-    const { offset } = answer as { offset?: unknown }
-    return typeof offset === 'number' ? offset : undefined
+    return committedOffset(this.#consumer, this.#calls, partitionOf(kafkaTopic), timeoutMs)
   }
 
   /** Never rejects. */

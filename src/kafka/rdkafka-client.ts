@@ -8,21 +8,15 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka'
 import type { CauseReporter } from './cause-reporter.ts'
-import {
-  causeOfLogLine,
-  causeOfThrottle,
-  type RdkafkaLog,
-  type RdkafkaThrottle,
-} from './connection-cause.ts'
+import { reportLogLine } from './client-log.ts'
+import { causeOfThrottle, type RdkafkaLog, type RdkafkaThrottle } from './connection-cause.ts'
 import { NativeCalls } from './native-calls.ts'
-import { causeNamed, type KafkaCause } from './kafka-causes.ts'
+import { causeNamed } from './kafka-causes.ts'
 import { nativeError, nativeFailure, type NativeError } from './native-failure.ts'
 import { rdkafka } from './rdkafka-binding.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaHeader } from './producer.ts'
-import { exactTlsCause } from './tls-probe.ts'
 import { TokenFailure } from './tokens/token-failure.ts'
-import { withoutSecrets } from './without-secrets.ts'
 
 /** A record as librdkafka takes it. */
 export interface NativeRecord {
@@ -81,10 +75,7 @@ export class RdkafkaClient {
       causes.report({ name: 'token-not-issued', message })
     })
     this.#producer.on('event.log', (log: RdkafkaLog) => {
-      const { transactionalId } = config
-      const line = { ...log, message: withoutSecrets(log.message, config) }
-      const cause = causeOfLogLine(line, this.#isReady, { transactionalId })
-      if (cause) void this.#report(cause, config)
+      if (reportLogLine(log, this.#isReady, config, causes)) this.#isTroubled = true
     })
     this.#producer.on('event.throttle', (throttle: RdkafkaThrottle) => {
       const cause = causeOfThrottle(throttle)
@@ -93,11 +84,6 @@ export class RdkafkaClient {
     this.#producer.on('delivery-report', (error: LibrdKafkaError | null, report) => {
       onDelivery(report.opaque, error ? deliveryFailure(error, report) : undefined, report)
     })
-  }
-
-  async #report(cause: KafkaCause, config: ProducerConfig): Promise<void> {
-    this.#isTroubled = true
-    this.#causes.report(await exactTlsCause(cause, config).catch(() => cause))
   }
 
   /** Resolves when the cluster has answered; rejects with {@link NativeFailure} or {@link TokenFailure}, then this client is dead.

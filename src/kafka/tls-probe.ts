@@ -6,27 +6,33 @@ import { brokerAddress } from './broker-address.ts'
 import { addressesOf } from './host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from './kafka-causes.ts'
 import type { ProducerConfig } from './producer-config.ts'
-import { systemAuthorities } from './system-authorities.ts'
+import { probeSocket } from './socket-probe.ts'
 import { trustedContext } from './trusted-context.ts'
 
 const probeTimeoutMs = 2000
 
 /** What exactly is wrong with a certificate: librdkafka says only that one was refused. The cause as it is when nothing more can be found out.
- *  @throws {@link Error} of the look-up of its host */
+ *  Never rejects. */
 export async function exactTlsCause(
   cause: KafkaCause,
   config: ProducerConfig,
 ): Promise<KafkaCause> {
-  const { name, broker } = cause
-  if (broker === undefined) return cause
-  if (name === 'client-certificate-refused') return expiredClient(broker, config) ?? cause
-  if (name !== 'broker-certificate-refused') return cause
+  const found = await moreExact(cause, config).catch(() => undefined)
+  return found ?? cause
+}
+
+async function moreExact(
+  { name, broker }: KafkaCause,
+  config: ProducerConfig,
+): Promise<KafkaCause | undefined> {
+  if (broker === undefined) return undefined
+  if (name === 'client-certificate-refused') return expiredClient(broker, config)
+  if (name !== 'broker-certificate-refused') return undefined
   const { host = '' } = brokerAddress(broker) ?? {}
   // What is known already need not wait for long.
   const [ip] = await addressesOf(host, AbortSignal.timeout(probeTimeoutMs))
-  if (ip === undefined) return cause
-  const code = await certificateFault(broker, ip, config)
-  return (code === undefined ? undefined : causeOfTlsCode(code, broker)) ?? cause
+  const code = ip === undefined ? undefined : await certificateFault(broker, ip, config)
+  return code === undefined ? undefined : causeOfTlsCode(code, broker)
 }
 
 /** Node's code of what is wrong with the certificate of a broker; undefined when nothing is, no handshake came about, or Node does not know whom librdkafka
@@ -43,39 +49,19 @@ export async function certificateFault(
   const address = brokerAddress(broker)
   const secureContext = await trustedContext(config)
   if (!address || !secureContext || calledOff?.aborted === true) return undefined
-  return new Promise((resolve) => {
-    const socket = connect({
-      host: ip,
-      port: address.port,
-      ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
-      secureContext,
-      // It is asked what is wrong, not sent anything.
-      rejectUnauthorized: false,
-    })
-    const end = (code?: string): void => {
-      calledOff?.removeEventListener('abort', leave)
-      socket.destroy()
-      resolve(code)
-    }
-    const leave = (): void => {
-      end()
-    }
-    calledOff?.addEventListener('abort', leave)
-    socket.setTimeout(probeTimeoutMs, leave)
-    socket.once('error', leave)
-    socket.once('secureConnect', () => {
-      // The types promise an Error; it is its code.
-      const fault: unknown = socket.authorizationError
-      end(socket.authorized ? undefined : String(fault))
-    })
+  const socket = connect({
+    host: ip,
+    port: address.port,
+    ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
+    secureContext,
+    // It is asked what is wrong, not sent anything.
+    rejectUnauthorized: false,
   })
-}
-
-/** Whom a client trusts, as Node's TLS takes it; undefined when that cannot be known. */
-export async function trustOf({ global }: ProducerConfig): Promise<ConnectionOptions | undefined> {
-  const pem = global['ssl.ca.pem']
-  const ca = typeof pem === 'string' ? [pem] : await systemAuthorities()
-  return ca === undefined ? undefined : { ca: [...ca] }
+  const outcome = await probeSocket(socket, 'secureConnect', probeTimeoutMs, calledOff)
+  if (outcome !== 'reached' || socket.authorized) return undefined
+  // The types promise an Error; it is its code.
+  const fault: unknown = socket.authorizationError
+  return String(fault)
 }
 
 /** What a client shows, as Node's TLS takes it. */

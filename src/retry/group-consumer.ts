@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { KafkaConsumer, LibrdKafkaError, Message, TopicPartition } from 'node-rdkafka'
 import { endsWithin } from '../deadline.ts'
+import { committedOffset } from '../kafka/committed-offset.ts'
 import { kafkaCodes } from '../kafka/kafka-error.ts'
 import { NativeCalls } from '../kafka/native-calls.ts'
 import { nativeFailure } from '../kafka/native-failure.ts'
@@ -91,7 +92,7 @@ export class GroupConsumer {
   /** The group's offset, once no transaction is open that could change it; undefined when there is none.
    *  @throws {@link NativeFailure} */
   async committed(partition: Partition): Promise<number | undefined> {
-    return committedOffset(this.handle, this.#calls, partition)
+    return committedOffset(this.handle, this.#calls, partition, committedTimeoutMs)
   }
 
   /** Reads nothing more; the group still gives its partitions to nobody else. */
@@ -158,25 +159,4 @@ export class GroupConsumer {
       // The partition has been given away meanwhile.
     }
   }
-}
-
-/** The offset of a consumer's group on a partition; undefined when there is none. Waits for open transactions with it.
- *  @throws {@link NativeFailure} */
-export async function committedOffset(
-  consumer: KafkaConsumer,
-  calls: NativeCalls,
-  { topic, partition }: Partition,
-): Promise<number | undefined> {
-  const answer = await calls.run('request', (done) => {
-    consumer.committed([{ topic, partition }], committedTimeoutMs, (error, partitions) => {
-      if (error as unknown) done(error)
-      else {
-        // An error of the partition stands in the list, and its missing offset would read as "none".
-        const [first] = partitions as readonly unknown[]
-        done(first instanceof Error ? first : undefined, first)
-      }
-    })
-  })
-  const { offset } = Object(answer) as { offset?: unknown }
-  return typeof offset === 'number' && offset >= 0 ? offset : undefined
 }

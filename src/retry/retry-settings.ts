@@ -1,4 +1,10 @@
 import type { ProducerConfig } from '../kafka/producer-config.ts'
+import {
+  pagePaceProperties,
+  topicProperties,
+  transactionalProperties,
+  transactionPropagationMs,
+} from '../kafka/producer-properties.ts'
 
 /** Properties of librdkafka, by its names: `bootstrap.servers`, `security.protocol`, `sasl.*`, `ssl.*`. Holds secrets in clear: never log it. */
 export type KafkaConnection = Readonly<Record<string, string | number | boolean>>
@@ -21,6 +27,7 @@ export function stepProducerConfig(
   timeoutMs: number,
 ): ProducerConfig {
   const socketMs = Math.min(longestSocketTimeoutMs, timeoutMs - 1000)
+  const deliveryMs = timeoutMs - 500
   return {
     global: {
       'client.id': 'fhir-kafka',
@@ -28,24 +35,14 @@ export function stepProducerConfig(
       ...connection,
       'socket.timeout.ms': socketMs,
       'enable.idempotence': true,
-      'transactional.id': transactionalId,
-      'transaction.timeout.ms': timeoutMs,
       'message.max.bytes': maxMessageBytes,
-      'linger.ms': 0,
-      // Kafka answers "concurrent transactions" while it still writes the markers of the last commit.
-      'retry.backoff.ms': 5,
-      'retry.backoff.max.ms': 200,
-      'topic.metadata.propagation.max.ms': 2000,
-      dr_cb: true,
+      'topic.metadata.propagation.max.ms': transactionPropagationMs,
+      ...pagePaceProperties,
+      ...transactionalProperties(transactionalId, timeoutMs),
     },
-    topic: {
-      acks: 'all',
-      partitioner: 'murmur2_random',
-      'message.timeout.ms': timeoutMs - 500,
-      'request.timeout.ms': socketMs,
-    },
+    topic: topicProperties(deliveryMs, socketMs),
     maxBlockMs: timeoutMs,
-    deliveryTimeoutMs: timeoutMs - 500,
+    deliveryTimeoutMs: deliveryMs,
     maxRequestSizeBytes: maxMessageBytes,
     maxBufferedBytes: maxMessageBytes,
     transactionalId,

@@ -6,7 +6,7 @@ export interface FhirAnswer<Body = Record<string, unknown>> {
   readonly body: Body
 }
 
-interface StatusBody {
+type StatusBody = {
   readonly parameter: readonly {
     readonly name: string
     readonly valueDecimal?: number
@@ -82,10 +82,7 @@ export class FhirClient {
   }
 
   async status(id: string): Promise<Status> {
-    const body = (await this.ok(
-      'GET',
-      `/AidboxTopicDestination/${id}/$status`,
-    )) as unknown as StatusBody
+    const body = (await this.ok('GET', `/AidboxTopicDestination/${id}/$status`)) as StatusBody
     const find = (name: string) => body.parameter.find((parameter) => parameter.name === name)
     return {
       count: (name) => find(name)?.valueDecimal ?? Number.NaN,
@@ -108,6 +105,7 @@ export class FhirClient {
       if (wanted(status)) return status
       if (Date.now() > deadlineMs)
         assert.fail(`$status of ${id} after ${timeoutMs} ms: ${JSON.stringify(status)}`)
+      // A server tells it only to whoever asks.
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

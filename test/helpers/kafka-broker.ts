@@ -152,6 +152,7 @@ class Broker implements KafkaBroker {
         const what = isGone ? 'ended at once' : `was not ready in ${startDeadlineMs} ms`
         throw new Error(`Apache Kafka ${what}:\n${log.slice(-3000)}`)
       }
+      // Another process: that it listens is known to whoever connects.
       await delay(20)
     }
   }

@@ -175,6 +175,7 @@ async function assignAll(
       return
     }
     if (Date.now() > endsAt) throw new Error(`Topic ${topic} does not exist.`)
+    // A topic that was just created reaches the brokers one by one, and they tell nobody.
     await delay(50)
   }
 }

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { onFrames } from './kafka-frames.ts'
 import type { CleanUp } from './postgres.ts'
+import { tcpServer } from './tcp-server.ts'
 
 const apiVersions = 18
 const saslHandshake = 17
@@ -38,7 +38,6 @@ export async function refusingBroker(
   t: CleanUp,
   wordsFor: (password: string) => string,
 ): Promise<string> {
-  const sockets = new Set<Socket>()
   const answer = (key: number, version: number, body: Buffer): Buffer => {
     if (key === apiVersions) {
       const error = version === 0 ? 0 : unsupportedVersion
@@ -49,28 +48,15 @@ export async function refusingBroker(
     const password = body.toString('utf8').split('\0').at(-1) ?? ''
     return Buffer.concat([int16(saslAuthenticationFailed), text(wordsFor(password)), int32(0)])
   }
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    let unread = Buffer.alloc(0)
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
-    socket.on('data', (chunk) => {
-      unread = Buffer.concat([unread, chunk])
-      while (unread.length >= 4 && unread.length >= 4 + unread.readInt32BE(0)) {
-        const request = unread.subarray(4, 4 + unread.readInt32BE(0))
-        unread = unread.subarray(4 + request.length)
-        const response = Buffer.concat([
-          request.subarray(4, 8),
-          answer(request.readInt16BE(0), request.readInt16BE(2), request.subarray(8)),
-        ])
-        socket.write(Buffer.concat([int32(response.length), response]))
-      }
+  // A request is length, api key, version, correlation id and the rest; an answer is length, correlation id and the rest.
+  const { address } = await tcpServer(t, (socket) => {
+    onFrames(socket, (frame) => {
+      const response = Buffer.concat([
+        frame.subarray(8, 12),
+        answer(frame.readInt16BE(4), frame.readInt16BE(6), frame.subarray(12)),
+      ])
+      socket.write(Buffer.concat([int32(response.length), response]))
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after?.(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return address
 }

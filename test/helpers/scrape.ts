@@ -40,6 +40,7 @@ export async function untilScrape(
     if (Date.now() > deadlineMs) {
       assert.fail(`scrape after ${timeoutMs} ms: ${JSON.stringify([...series], undefined, 1)}`)
     }
+    // A server tells its metrics only to whoever asks.
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

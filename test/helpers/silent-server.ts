@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { CleanUp } from './postgres.ts'
+import { tcpServer } from './tcp-server.ts'
 
 export interface SilentServer {
   /** `host:port` */
@@ -13,22 +13,10 @@ export interface SilentServer {
 
 /** Takes connections and never answers; closed after the test. */
 export async function silentServer(t: CleanUp): Promise<SilentServer> {
-  const sockets = new Set<Socket>()
   let connections = 0
-  const server: Server = createServer((socket) => {
-    connections++
-    sockets.add(socket)
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after?.(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  const { port } = server.address() as AddressInfo
+  const { server, address } = await tcpServer(t, () => connections++)
   return {
-    address: `127.0.0.1:${port}`,
+    address,
     get connections() {
       return connections
     },

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { onFrames } from './kafka-frames.ts'
 import type { CleanUp } from './postgres.ts'
 
 const produceKey = 0
@@ -59,16 +60,4 @@ export async function withholdingProxy(t: CleanUp): Promise<WithholdingProxy> {
     server.close()
   })
   return proxy
-}
-
-function onFrames(socket: Socket, handle: (frame: Buffer) => void): void {
-  let rest = Buffer.alloc(0)
-  socket.on('data', (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk])
-    while (rest.byteLength >= 4 && rest.byteLength >= 4 + rest.readInt32BE(0)) {
-      const end = 4 + rest.readInt32BE(0)
-      handle(rest.subarray(0, end))
-      rest = rest.subarray(end)
-    }
-  })
 }

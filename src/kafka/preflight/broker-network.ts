@@ -3,6 +3,7 @@ import { brokerAddress } from '../broker-address.ts'
 import { addressesOf } from '../host-addresses.ts'
 import { causeNamed, causeOfTlsCode, type KafkaCause } from '../kafka-causes.ts'
 import type { ProducerConfig } from '../producer-config.ts'
+import { probeSocket } from '../socket-probe.ts'
 import { certificateFault } from '../tls-probe.ts'
 
 const connectWithinMs = 3000
@@ -64,25 +65,10 @@ async function connectionFault(
   port: number,
   calledOff: AbortSignal,
 ): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: ip, port })
-    const end = (fault?: string): void => {
-      calledOff.removeEventListener('abort', leave)
-      socket.destroy()
-      resolve(fault)
-    }
-    const leave = (): void => {
-      end(timedOut)
-    }
-    calledOff.addEventListener('abort', leave)
-    socket.setTimeout(connectWithinMs, leave)
-    socket.once('connect', () => {
-      end()
-    })
-    socket.once('error', (error) => {
-      end(textOf(error))
-    })
-  })
+  const socket = connect({ host: ip, port })
+  const outcome = await probeSocket(socket, 'connect', connectWithinMs, calledOff)
+  if (outcome === 'reached') return undefined
+  return outcome ? textOf(outcome) : timedOut
 }
 
 function textOf(error: unknown): string {

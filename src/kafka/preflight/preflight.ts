@@ -6,7 +6,7 @@ import { serverTexts } from '../bootstrap-servers.ts'
 import { CauseReporter } from '../cause-reporter.ts'
 import { causeNamed, causeOfCode, type KafkaCause, type KafkaCauseName } from '../kafka-causes.ts'
 import { checkpointPlace } from '../checkpoint-place.ts'
-import { isKafkaError, kafkaCodes } from '../kafka-error.ts'
+import { isKafkaError } from '../kafka-error.ts'
 import { nativeFailure } from '../native-failure.ts'
 import type { KafkaParameterValues } from '../parameter-table.ts'
 import { toProducerConfig, type ProducerConfig } from '../producer-config.ts'
@@ -15,8 +15,9 @@ import { RdkafkaClient } from '../rdkafka-client.ts'
 import { createTransactionalProducer } from '../rdkafka-transactional-producer.ts'
 import { partitionsOf } from '../topic-state.ts'
 import { causeOnTheWay } from './broker-network.ts'
-import { Findings, type FindingSeverity, type PreflightFinding } from './findings.ts'
-import { readTopicLimits, type TopicLimits } from './topic-limits.ts'
+import { Findings, type PreflightFinding } from './findings.ts'
+import { judgeAbsence, judgeLimits } from './limit-findings.ts'
+import { readTopicLimits } from './topic-limits.ts'
 
 /** A destination as it would connect. */
 export interface PreflightSubject extends Pick<AllowedPlaces, 'isServerAllowed'> {
@@ -188,42 +189,11 @@ class Preflight {
     const [broker] = this.#reachable
     if (this.#isOver() || broker === undefined || !this.#isConnected) return
     const limits = await readTopicLimits(broker, kafkaTopic, this.#config, answerWithinMs)
-    if (!this.#isVisible) {
-      this.#noteAbsence(limits, kafkaTopic)
-      return
-    }
-    if (!limits) {
-      this.#findings.remark(
-        'Not checked: the right to write to the topic, max.message.bytes and min.insync.replicas. That needs the package @platformatic/kafka and a login with PLAIN, SCRAM or TLS.',
-      )
-      return
-    }
-    const { mayWrite, maxMessageBytes, minInSyncReplicas = 0 } = limits
-    if (minInSyncReplicas > this.#inSync) {
-      this.#findings.add('error', causeNamed('too-few-replicas', { kafkaTopic }))
-    }
-    if (mayWrite === false) {
-      this.#findings.add('error', causeNamed('topic-forbidden', { kafkaTopic }))
-    }
-    const { maxRequestSizeBytes } = this.#config
-    if (maxMessageBytes === undefined) {
-      this.#findings.remark(
-        'Not checked: max.message.bytes of the topic. The Kafka principal may not read it (DescribeConfigs on the topic).',
-      )
-    } else if (maxMessageBytes < maxRequestSizeBytes) {
-      const detail = `${maxRequestSizeBytes} and ${maxMessageBytes} bytes`
-      this.#findings.add('warning', causeNamed('topic-limit-smaller', { kafkaTopic, detail }))
-    }
-  }
-
-  #noteAbsence(limits: TopicLimits | undefined, kafkaTopic: string): void {
-    const add = (severity: FindingSeverity, name: KafkaCauseName): void => {
-      this.#findings.add(severity, causeNamed(name, { kafkaTopic }))
-    }
-    if (!limits) add('error', 'topic-invisible')
-    else if (limits.errorCode === kafkaCodes.topicAuthorization) add('error', 'topic-forbidden')
-    else if (limits.isCreatedByUse) add('warning', 'topic-created-by-use')
-    else add('error', 'topic-unknown')
+    if (this.#isVisible) {
+      const { maxRequestSizeBytes } = this.#config
+      const needs = { kafkaTopic, inSync: this.#inSync, maxRequestSizeBytes }
+      judgeLimits(limits, needs, this.#findings)
+    } else judgeAbsence(limits, kafkaTopic, this.#findings)
   }
 
   async #lookAtTransactions(): Promise<void> {

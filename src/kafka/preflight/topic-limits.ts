@@ -1,7 +1,8 @@
 import type * as Platformatic from '@platformatic/kafka'
 import { brokerAddress } from '../broker-address.ts'
 import type { ProducerConfig } from '../producer-config.ts'
-import { identityOf, trustOf } from '../tls-probe.ts'
+import { identityOf } from '../tls-probe.ts'
+import { trustOf } from '../trusted-context.ts'
 
 /** What librdkafka cannot ask for. Members are undefined where the principal may not know, or the broker is too old. */
 export interface TopicLimits {

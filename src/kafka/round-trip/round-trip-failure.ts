@@ -1,7 +1,7 @@
 import type { CauseReporter } from '../cause-reporter.ts'
 import { describeKafkaCode, isUnanswered, kafkaCodes, KafkaFailure } from '../kafka-error.ts'
 import { causeNamed, type CauseContext } from '../kafka-causes.ts'
-import { nativeFailure, NativeFailure } from '../native-failure.ts'
+import { nativeFailure } from '../native-failure.ts'
 
 /** What becomes of an error of one side of a round trip: silence is explained by what is known about the connection.
  *  @param error of node-rdkafka, or the reason of the signal that ended the wait */
@@ -18,13 +18,7 @@ export function roundTripFailure(
   return new KafkaFailure('retriable', message, { kafkaCode: code, cause: error })
 }
 
-const timedOut = new NativeFailure({
-  code: kafkaCodes.timedOut,
-  text: 'timed out',
-  isFatal: false,
-  isRetriable: false,
-  requiresAbort: false,
-})
+const timedOut = nativeFailure({ code: kafkaCodes.timedOut, message: 'timed out' })
 
 /** The principal may not read a topic that exists. */
 export function unreadable(kafkaTopic: string): KafkaFailure {

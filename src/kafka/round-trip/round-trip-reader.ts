@@ -2,17 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { KafkaConsumer, Message, Metadata } from 'node-rdkafka'
 import { unlessAborted } from '../../deadline.ts'
 import { CauseReporter } from '../cause-reporter.ts'
-import { causeOfLogLine, type RdkafkaLog } from '../connection-cause.ts'
+import { reportLogLine } from '../client-log.ts'
+import { committedOffset } from '../committed-offset.ts'
+import type { RdkafkaLog } from '../connection-cause.ts'
 import { connectionSettingsOf } from '../connection-key.ts'
 import { KafkaFailure } from '../kafka-error.ts'
-import type { KafkaCause } from '../kafka-causes.ts'
 import { NativeCalls } from '../native-calls.ts'
 import { nativeFailure } from '../native-failure.ts'
 import type { ProducerConfig } from '../producer-config.ts'
 import { rdkafka } from '../rdkafka-binding.ts'
 import type { RecordPlace } from '../rdkafka-client.ts'
-import { exactTlsCause } from '../tls-probe.ts'
-import { withoutSecrets } from '../without-secrets.ts'
+import { partitionsOf } from '../topic-state.ts'
 import { readRefusal, roundTripFailure, unreadable } from './round-trip-failure.ts'
 
 const disconnectTimeoutMs = 3000
@@ -29,7 +29,6 @@ export interface RoundTripReaderOptions {
 
 /** The side of a round trip that reads. Every call rejects with a KafkaFailure that says why, at the latest when the signal is aborted. */
 export class RoundTripReader {
-  readonly #config: ProducerConfig
   readonly #group: string | undefined
   readonly #causes = new CauseReporter(() => undefined)
   readonly #consumer: KafkaConsumer
@@ -39,7 +38,6 @@ export class RoundTripReader {
 
   /** @throws {@link Error} when librdkafka refuses the configuration */
   constructor(config: ProducerConfig, { group, isGroupUsed }: RoundTripReaderOptions) {
-    this.#config = config
     this.#group = isGroupUsed ? group : undefined
     this.#consumer = new rdkafka.KafkaConsumer(
       {
@@ -57,15 +55,9 @@ export class RoundTripReader {
     this.#consumer.setDefaultConsumeTimeout(consumeSliceMs)
     this.#consumer.on('event.error', () => undefined)
     this.#consumer.on('event.log', (log: RdkafkaLog) => {
-      const line = { ...log, message: withoutSecrets(log.message, config) }
-      const cause = causeOfLogLine(line, this.#isConnected)
-      if (cause) void this.#report(cause)
+      reportLogLine(log, this.#isConnected, config, this.#causes)
     })
     this.#calls = new NativeCalls(this.#consumer, config, () => undefined)
-  }
-
-  async #report(cause: KafkaCause): Promise<void> {
-    this.#causes.report(await exactTlsCause(cause, this.#config).catch(() => cause))
   }
 
   async connect(timeoutMs: number, over: AbortSignal): Promise<void> {
@@ -108,8 +100,7 @@ export class RoundTripReader {
         },
         over,
       )
-      const { topics } = await unlessAborted(asked, over)
-      if (topics.some(({ name, partitions }) => name === topic && partitions.length > 0)) return
+      if (partitionsOf(await unlessAborted(asked, over), topic).length > 0) return
       await delay(consumeSliceMs)
       if (over.aborted) throw unreadable(topic)
     }
@@ -137,29 +128,18 @@ export class RoundTripReader {
   }
 
   /** Resolves when the coordinator has answered. It keeps silent to a principal without the right, and the refusal comes where records do. */
-  async #askGroup({ topic, partition }: RecordPlace, over: AbortSignal): Promise<void> {
+  async #askGroup(place: RecordPlace, over: AbortSignal): Promise<void> {
     for (;;) {
       over.throwIfAborted()
       try {
-        const asked = this.#calls.run(
-          'request',
-          (done) => {
-            this.#consumer.committed([{ topic, partition }], committedSliceMs, (error, found) => {
-              // The types promise an error to every callback. That of a partition stands in the list.
-              const [fault] = (found as readonly unknown[] | undefined) ?? []
-              const refused = fault instanceof Error ? fault : undefined
-              done((error as unknown) ? error : refused)
-            })
-          },
-          over,
-        )
+        const asked = committedOffset(this.#consumer, this.#calls, place, committedSliceMs, over)
         await unlessAborted(asked, over)
         return
       } catch (error) {
         over.throwIfAborted()
-        const refusal = readRefusal(nativeFailure(error).code, topic, this.#group)
+        const refusal = readRefusal(nativeFailure(error).code, place.topic, this.#group)
         if (refusal) throw refusal
-        await this.#next(topic, over)
+        await this.#next(place.topic, over)
       }
     }
   }

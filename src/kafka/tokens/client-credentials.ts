@@ -41,7 +41,7 @@ async function fetchToken(
       scope === undefined ? {} : { scope },
       {
         signal: until.signal,
-        // The operator has allowed the URL as it is.
+        // The operator has allowed the URL as it is; the library calls the option deprecated only to make it stand out.
         // oxlint-disable-next-line typescript/no-deprecated
         [oauth.allowInsecureRequests]: endpointUrl.startsWith('http:'),
       },

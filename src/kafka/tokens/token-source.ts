@@ -1,5 +1,5 @@
 import { jitteredMs } from '../../backoff.ts'
-import { deadline } from '../../deadline.ts'
+import { deadline, unlessAborted } from '../../deadline.ts'
 import type { FetchToken, LoginToken } from './login-token.ts'
 import { TokenFailure } from './token-failure.ts'
 
@@ -134,17 +134,13 @@ export class TokenSource {
 
   async #fetchInTime(stopped: AbortSignal): Promise<LoginToken> {
     const until = deadline(fetchTimeoutMs, stopped)
-    const over = new Promise<never>((_resolve, reject) => {
-      until.signal.addEventListener('abort', () => {
-        reject(
-          new TokenFailure(
-            `There was no login token within ${fetchTimeoutMs} ms: whoever issues it does not answer.`,
-          ),
-        )
-      })
-    })
     try {
-      return await Promise.race([this.#parts.fetchToken(until.signal), over])
+      return await unlessAborted(this.#parts.fetchToken(until.signal), until.signal)
+    } catch (error) {
+      if (!until.signal.aborted) throw error
+      throw new TokenFailure(
+        `There was no login token within ${fetchTimeoutMs} ms: whoever issues it does not answer.`,
+      )
     } finally {
       until.dispose()
     }

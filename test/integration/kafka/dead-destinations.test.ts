@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
-import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { testKafka } from '../../helpers/kafka.ts'
 import { silentServer } from '../../helpers/silent-server.ts'
+import {
+  certificateFile,
+  mutualTlsListener,
+  passwordLogin,
+  saslListener,
+  trusting,
+} from './logins.ts'
 import { Causes, idempotentProducer, transactionalProducer } from './producers.ts'
+import { withholdCalls } from './withheld-calls.ts'
 
 const kafkaTopic = 'any'
 const ofEachKind = 5
-
-type Method = (this: object, ...values: unknown[]) => void
 
 interface Dead {
   readonly values: KafkaParameterValues
@@ -22,16 +25,14 @@ interface Dead {
 async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
   const kafka = await testKafka()
   const silent = await silentServer(t)
-  const authorities = (name: string): string => readFileSync(join(kafka.certificates, name), 'utf8')
   const kinds: readonly (readonly [Partial<KafkaParameterValues>, says: RegExp])[] = [
     [{ bootstrapServers: '127.0.0.1:9' }, /cannot be reached: Connection refused/],
     [{ bootstrapServers: 'nosuch.invalid:9092' }, /cannot be resolved/],
     [{ bootstrapServers: silent.address }, /No Kafka broker can be reached/],
     [
       {
-        bootstrapServers: kafka.mtlsBootstrapServers,
-        securityProtocol: 'SSL',
-        sslTruststoreCertificates: authorities('rogue-ca.crt'),
+        ...mutualTlsListener(kafka),
+        sslTruststoreCertificates: certificateFile(kafka, 'rogue-ca.crt'),
       },
       /was not signed by a trusted authority/,
     ],
@@ -39,20 +40,11 @@ async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
       {
         bootstrapServers: kafka.bootstrapServers,
         securityProtocol: 'SSL',
-        sslTruststoreCertificates: authorities('test-ca.crt'),
+        ...trusting(kafka),
       },
       /does not speak TLS on this port/,
     ],
-    [
-      {
-        bootstrapServers: kafka.saslBootstrapServers,
-        securityProtocol: 'SASL_PLAINTEXT',
-        saslMechanism: 'PLAIN',
-        saslJaasConfig:
-          'org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="wrong";',
-      },
-      /refused the login/,
-    ],
+    [{ ...saslListener(kafka), ...passwordLogin('PLAIN', 'alice', 'wrong') }, /refused the login/],
   ]
   return kinds.flatMap(([values, says], kind) =>
     Array.from({ length: ofEachKind }, (_, n) => ({
@@ -69,18 +61,7 @@ async function deadDestinations(t: TestContext): Promise<readonly Dead[]> {
 
 describe('destinations that cannot connect', () => {
   it('are told why without waiting for each other, before a connect of one of them has ended', async (t) => {
-    // The types would bind it to a client.
-    const prototype = rdkafka.Producer.prototype as unknown as Record<'getMetadata', Method>
-    const original = prototype.getMetadata
-    const withheld: (() => void)[] = []
-    let isWithholding = true
-    prototype.getMetadata = function withholding(...values) {
-      const ask = (): void => {
-        original.apply(this, values)
-      }
-      if (isWithholding) withheld.push(ask)
-      else ask()
-    }
+    const withheld = withholdCalls(t, 'getMetadata')
     const all = (await deadDestinations(t)).map(({ values, says }, n) => {
       const causes = new Causes()
       if (n % 2 === 0) idempotentProducer(t, values, causes)
@@ -90,14 +71,8 @@ describe('destinations that cannot connect', () => {
       }
       return { causes, says }
     })
-    try {
-      assert.equal(all.length, 30)
-      await Promise.all(all.map(({ causes, says }) => causes.until(says)))
-      assert.ok(withheld.length > 0)
-    } finally {
-      isWithholding = false
-      for (const ask of withheld) ask()
-      prototype.getMetadata = original
-    }
+    assert.equal(all.length, 30)
+    await Promise.all(all.map(({ causes, says }) => causes.until(says)))
+    assert.ok(withheld.count > 0)
   })
 })

@@ -4,6 +4,7 @@ import { rdkafka } from '../../../src/kafka/rdkafka-binding.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { Causes, idempotentProducer, sent, transactionalProducer } from './producers.ts'
 import { record } from './records.ts'
+import { withholdCalls } from './withheld-calls.ts'
 
 type Callback = (...values: unknown[]) => void
 type Method = (this: object, ...values: unknown[]) => unknown
@@ -20,6 +21,7 @@ const transactional = [
 const blocking = [
   [rdkafka.Producer.prototype, ['connect', 'getMetadata', 'disconnect', ...transactional]],
   [rdkafka.KafkaConsumer.prototype, ['connect', 'getMetadata', 'disconnect', 'committed']],
+  // The types would bind each method to a client.
 ] as unknown as readonly (readonly [Prototype, readonly string[]])[]
 
 describe('blocking native calls', () => {
@@ -118,27 +120,7 @@ describe('checkpoints of three logins that hang', () => {
   it('leave the transactions of others a place', async (t) => {
     const { bootstrapServers } = await testKafka()
     const kafkaTopic = await newTopic(bootstrapServers)
-    // The types would bind it to a client.
-    const prototype = rdkafka.Producer.prototype as unknown as Record<string, Method>
-    const original = prototype['sendOffsetsToTransaction']
-    assert.ok(original)
-    const withheld: (() => void)[] = []
-    let isWithholding = true
-    let both: () => void = () => undefined
-    const twoHang = new Promise<void>((resolve) => {
-      both = resolve
-    })
-    prototype['sendOffsetsToTransaction'] = function withholding(...values) {
-      const send = (): void => {
-        original.apply(this, values)
-      }
-      if (!isWithholding) return send()
-      if (withheld.push(send) === 2) both()
-      return undefined
-    }
-    t.after(() => {
-      prototype['sendOffsetsToTransaction'] = original
-    })
+    const withheld = withholdCalls(t, 'sendOffsetsToTransaction')
     // Another setting of the connection makes another login of it.
     const producers = [1, 2, 3].map((n) => {
       const values = { kafkaTopic, bootstrapServers, requestTimeoutMs: 20_000 + n }
@@ -148,13 +130,12 @@ describe('checkpoints of three logins that hang', () => {
     const pages = producers.map((producer, n) =>
       producer.sendPage([record(kafkaTopic, `hanging ${n}`)], () => Promise.resolve(n)),
     )
-    await twoHang
+    await withheld.until(2)
     const other = transactionalProducer(t, { kafkaTopic, bootstrapServers }, `${kafkaTopic}-other`)
     await other.start()
     await other.sendPage([record(kafkaTopic, 'other')])
-    assert.equal(withheld.length, 2)
-    isWithholding = false
-    for (const send of withheld) send()
+    assert.equal(withheld.count, 2)
+    withheld.release()
     await Promise.all(pages)
   })
 })

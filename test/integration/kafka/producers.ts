@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { checkpointPlace } from '../../../src/kafka/checkpoint-place.ts'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 import type { IdempotentProducer, KafkaRecord, PageProducer } from '../../../src/kafka/producer.ts'
@@ -44,11 +45,7 @@ export function transactionalProducer(
   checkpointTopic?: string,
 ): PageProducer {
   const config = toProducerConfig(values, 'at-least-once', transactionalId)
-  const checkpoint = {
-    group: transactionalId,
-    kafkaTopic: checkpointTopic ?? values.kafkaTopic,
-    isOwnTopic: checkpointTopic !== undefined,
-  }
+  const checkpoint = checkpointPlace(transactionalId, values.kafkaTopic, checkpointTopic)
   const producer = createTransactionalProducer(config, silentLogger, {
     onError: causes.onError,
     checkpoint,

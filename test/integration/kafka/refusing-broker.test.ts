@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { refusingBroker } from '../../helpers/refusing-broker.ts'
+import { passwordLogin } from './logins.ts'
 import { Causes, idempotentProducer } from './producers.ts'
 
 describe('a broker that repeats the password', () => {
@@ -13,9 +14,7 @@ describe('a broker that repeats the password', () => {
         kafkaTopic: 'any',
         bootstrapServers,
         securityProtocol: 'SASL_PLAINTEXT',
-        saslMechanism: 'PLAIN',
-        saslJaasConfig:
-          'org.apache.kafka.common.security.plain.PlainLoginModule required username="alice" password="open sesame";',
+        ...passwordLogin('PLAIN', 'alice', 'open sesame'),
       },
       causes,
     )

@@ -30,6 +30,12 @@ class Calls {
     await nextTurn()
   }
 
+  /** One after the other; then nothing must be left of `all`. */
+  async finishAll(all: readonly Promise<void>[], ...names: readonly string[]): Promise<void> {
+    for (const name of names) await this.finish(name)
+    await Promise.all(all)
+  }
+
   /** A call that nothing is in the way of, and that is answered. */
   async answer(kind: BlockingCallKind, cluster: string): Promise<void> {
     const answered = this.run(kind, 'answered', cluster)
@@ -69,8 +75,7 @@ describe('BlockingCalls', () => {
     assert.deepEqual(calls.started, ['a', 'b', 'x', 'c'])
     await calls.finish('x')
     assert.deepEqual(calls.started, ['a', 'b', 'x', 'c', 'y'])
-    for (const name of ['a', 'c', 'd', 'y']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'a', 'c', 'd', 'y')
   })
 
   it('lets a client disconnect while two requests of its cluster hang', async () => {
@@ -79,8 +84,7 @@ describe('BlockingCalls', () => {
     all.push(calls.run('end', 'disconnect'))
     await nextTurn()
     assert.deepEqual(calls.started, ['a', 'b', 'disconnect'])
-    for (const name of ['disconnect', 'a', 'b', 'c']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'disconnect', 'a', 'b', 'c')
   })
 
   it('ends clients of clusters that do not answer one by one, beside one that does', async () => {
@@ -98,8 +102,7 @@ describe('BlockingCalls', () => {
     assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page'])
     await calls.finish('dead 1')
     assert.deepEqual(calls.started, ['dead 1', 'healthy', 'page', 'dead 2'])
-    for (const name of ['healthy', 'page', 'dead 2', 'unknown']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'healthy', 'page', 'dead 2', 'unknown')
   })
 
   it('lets transactions pass first connects that wait', async () => {
@@ -151,8 +154,7 @@ describe('BlockingCalls', () => {
     // An answer: the cluster is back.
     await calls.finish('dead 1')
     assert.deepEqual(calls.started, ['dead 1', 'dead begin', 'healthy', 'dead 2', 'hung 1'])
-    for (const name of ['dead 2', 'hung 1']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'dead 2', 'hung 1')
   })
 
   it('forgets the cluster that was called longest ago when there are too many', () => {
@@ -184,8 +186,7 @@ describe('BlockingCalls', () => {
     ]
     await nextTurn()
     assert.deepEqual(calls.started, ['known', 'dead 1', 'new', 'again'])
-    for (const name of ['again', 'new', 'newer', 'dead 1', 'dead 2']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'again', 'new', 'newer', 'dead 1', 'dead 2')
   })
 
   it('takes refusals for answers: a cluster that refuses does not stand in line with dead ones', async () => {
@@ -202,8 +203,7 @@ describe('BlockingCalls', () => {
     ]
     await nextTurn()
     assert.deepEqual(calls.started, ['dead 1', 'abort'])
-    for (const name of ['abort', 'dead 1', 'dead 2']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'abort', 'dead 1', 'dead 2')
   })
 
   it('does not take a connect for an answer to requests', async () => {
@@ -220,8 +220,7 @@ describe('BlockingCalls', () => {
     ]
     await nextTurn()
     assert.deepEqual(calls.started, ['connect', 'a', 'healthy'])
-    for (const name of ['healthy', 'a', 'b']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'healthy', 'a', 'b')
   })
 
   it('lets a call go that is called off before its turn, and does not end one that has begun', async () => {
@@ -256,8 +255,7 @@ describe('BlockingCalls', () => {
     assert.deepEqual(calls.started, ['a', 'b', 'commit'])
     await calls.finish('b')
     assert.deepEqual(calls.started, ['a', 'b', 'commit', 'c'])
-    for (const name of ['a', 'a too', 'c']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'a', 'a too', 'c')
   })
 
   /** Moves the clock and the timers. */
@@ -309,8 +307,7 @@ describe('BlockingCalls', () => {
     await calls.finish('abort')
     assert.deepEqual(calls.started, ['hangs', 'abort', 'connect'])
     await calls.finish('hangs')
-    for (const name of ['connect', 'checkpoint']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'connect', 'checkpoint')
   })
 
   it('makes one look-up at a time, and no connect wait for it', async () => {
@@ -323,8 +320,7 @@ describe('BlockingCalls', () => {
     ]
     await nextTurn()
     assert.deepEqual(calls.started, ['name 1', 'first', 'commit'])
-    for (const name of ['name 1', 'first', 'commit', 'name 2']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'name 1', 'first', 'commit', 'name 2')
   })
 
   it('takes a slice of a connect for silence of a cluster that never answered only', async () => {
@@ -340,7 +336,6 @@ describe('BlockingCalls', () => {
     all.push(calls.run('connect', 'unreachable', 'slow'))
     await nextTurn()
     assert.deepEqual(calls.started, ['silent', 'slow'])
-    for (const name of ['silent', 'unreachable']) await calls.finish(name)
-    await Promise.all(all)
+    await calls.finishAll(all, 'silent', 'unreachable')
   })
 })
