@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
 import { CauseReporter } from './cause-reporter.ts'
-import { describeKafkaCode, kafkaCodes, KafkaFailure } from './kafka-error.ts'
+import { kafkaCodes, KafkaFailure } from './kafka-error.ts'
 import { nativeFailure, type NativeError, type NativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { KafkaRecord, PageProducer, ProducerOptions } from './producer.ts'
@@ -36,7 +36,8 @@ interface SentPage {
 /** Sends pages without transactions: faster, and whoever reads sees records at once, also those of a page that failed in the middle and comes again.
  *
  *  Within a page the order holds whatever fails: librdkafka gives the client up rather than let a record overtake one that failed before
- *  it (`enable.gapless.guarantee`). So after any failure there is a new client. */
+ *  it (`enable.gapless.guarantee`). So after any failure there is a new client. Of a client's very first batches Kafka knows no sequence yet:
+ *  those in flight behind a refused one may be written, and come again with the page. */
 class RdkafkaPageProducer implements PageProducer {
   readonly checkpointTopic = undefined
   readonly #config: ProducerConfig
@@ -139,14 +140,7 @@ class RdkafkaPageProducer implements PageProducer {
 
   async #send(client: RdkafkaClient, records: readonly KafkaRecord[]): Promise<void> {
     const page: SentPage = { unsettled: 0, failed: [] }
-    for (const [index, record] of records.entries()) {
-      try {
-        await this.#produce(client, record, page)
-        page.unsettled++
-      } catch (error) {
-        throw this.#refused(nativeFailure(error), records, index)
-      }
-    }
+    const fatal = await this.#handOver(client, records, page)
     const slowFromMs = performance.now() + polledBusilyMs
     while (page.unsettled > 0) {
       if (this.#isGivenUp()) throw closedFailure()
@@ -154,8 +148,27 @@ class RdkafkaPageProducer implements PageProducer {
       await delay(performance.now() < slowFromMs ? busyPollMs : slowPollMs)
     }
     const cause = page.failed.find(({ error }) => error.code !== kafkaCodes.purgedInQueue)
-    const failure = cause ?? page.failed[0]
-    if (failure) throw this.#failed(failure.error, records, page)
+    const failure = cause?.error ?? fatal ?? page.failed[0]?.error
+    if (failure) throw this.#failed(failure, records, page)
+  }
+
+  /** @returns why no more than the first records were taken: one of them has failed meanwhile, and its report says how */
+  async #handOver(
+    client: RdkafkaClient,
+    records: readonly KafkaRecord[],
+    page: SentPage,
+  ): Promise<NativeFailure | undefined> {
+    for (const [index, record] of records.entries()) {
+      try {
+        await this.#produce(client, record, page)
+        page.unsettled++
+      } catch (error) {
+        const failure = nativeFailure(error)
+        if (failure.code === kafkaCodes.fatal) return failure
+        throw refusedFailure(failure, records, index)
+      }
+    }
+    return undefined
   }
 
   async #produce(client: RdkafkaClient, record: KafkaRecord, page: SentPage): Promise<void> {
@@ -178,13 +191,6 @@ class RdkafkaPageProducer implements PageProducer {
     this.#logger.debug({ code: error.code }, 'records of a page were not acknowledged')
     return new KafkaFailure('retriable', `${failure.message} ${last}`, {
       kafkaCode: failure.kafkaCode,
-    })
-  }
-
-  #refused(error: NativeFailure, records: readonly KafkaRecord[], index: number): KafkaFailure {
-    if (error.code !== kafkaCodes.fatal) return refusedFailure(error, records, index)
-    return new KafkaFailure('retriable', describeKafkaCode(error.code, error.text), {
-      kafkaCode: error.code,
     })
   }
 

@@ -251,7 +251,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     records: readonly KafkaRecord[],
   ): Promise<boolean> {
     if (code !== kafkaCodes.topicAuthorization || records.length === 0) return false
-    await this.#awaitReports()
+    await this.#awaitReports(() => this.#failed.length > 0)
     return this.#failed.some(({ error }) => error.code === code)
   }
 
@@ -304,8 +304,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
     records: readonly KafkaRecord[],
     refusedIndex?: number,
   ): Promise<KafkaFailure> {
-    if (isPoisonSuspected(failure)) await this.#awaitReports()
+    if (isPoisonSuspected(failure)) await this.#awaitReports(() => this.#failed.length > 0)
     const refusal = await this.#abort()
+    // The abort has made every record report, and those of a loaded machine reach JavaScript after its own end.
+    await this.#awaitReports(() => this.#unreported <= 0)
     const aborted =
       refusedIndex === undefined
         ? abortedFailure(failure, records, this.#failed, this.#config.transactionalId)
@@ -343,9 +345,9 @@ class RdkafkaTransactionalProducer implements PageProducer {
   }
 
   /** Reports reach JavaScript a little after the call they belong to. */
-  async #awaitReports(): Promise<void> {
+  async #awaitReports(haveCome: () => boolean): Promise<void> {
     const deadlineMs = performance.now() + reportWaitMs
-    while (this.#failed.length === 0 && !this.#calls.isPast(deadlineMs)) {
+    while (!haveCome() && !this.#calls.isPast(deadlineMs)) {
       this.#client?.poll()
       await delay(reportPollMs)
     }

@@ -106,6 +106,23 @@ describe('page producer without transactions', () => {
     )
   })
 
+  it('says the same when the topic refuses it before the page is handed over', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
+    // librdkafka's queue takes some of the page at a time.
+    const values = { kafkaTopic, bootstrapServers, batchSize: 0, bufferMemory: 20_000 }
+    const producer = plainPageProducer(t, values)
+    await producer.start()
+    const large = record(kafkaTopic, 'large', Buffer.alloc(9000, 'x'))
+    const behind = Array.from({ length: 200 }, (_, index) =>
+      record(kafkaTopic, `behind-${index}`, Buffer.alloc(1000, 'x')),
+    )
+    await assert.rejects(producer.sendPage([large, ...behind]), {
+      kind: 'poison',
+      message: /^Message too large/,
+    })
+    await producer.sendPage(page(kafkaTopic, 'after'))
+  })
+
   it('says that the topic is missing, and goes on when it is there', async (t) => {
     const broker = await privateKafka(t)
     const kafkaTopic = 'comes-later'
