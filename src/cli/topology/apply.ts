@@ -1,7 +1,7 @@
 import { applyTopology } from '../../topology/apply-topology.ts'
 import { formatPlanLine } from '../../topology/plan-line.ts'
 import { exitCodes, type Command } from '../command.ts'
-import { progress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import { checkedTopology, environmentOption, json, topologyFile } from './topology-file.ts'
 import {
   clusterOptions,
@@ -23,16 +23,16 @@ export const applyCommand: Command = {
     const { options, io } = call
     const source = topologyFile(call)
     const topology = checkedTopology(source, call)
-    const { applied, left } = await withCluster(source, call, (admin) =>
-      applyTopology(topology, admin, {
-        ...planOptionsOf(options),
-        onLine: (line, index, count) => {
-          progress(io, `${index + 1}/${count} ${formatPlanLine(line)}`)
-        },
-      }),
-    ).finally(() => {
-      progress(io, '')
-    })
+    const { applied, left } = await withProgress(io, (tell) =>
+      withCluster(source, call, (admin) =>
+        applyTopology(topology, admin, {
+          ...planOptionsOf(options),
+          onLine: (line, index, count) => {
+            tell(index + 1, count, formatPlanLine(line))
+          },
+        }),
+      ),
+    )
     if (options.flag('json')) {
       const { environment } = topology
       io.out(json({ environment, applied: withChecks(applied), left: withChecks(left) }))

@@ -1,5 +1,5 @@
 import { exitCodes, type Command } from '../command.ts'
-import { progress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import { deadLetterCall, deadLetterOptions, printable } from './dead-letter-call.ts'
 import { json } from './topology-file.ts'
 
@@ -12,16 +12,14 @@ export const dlqLsCommand: Command = {
   run: async (call) => {
     const { io, options } = call
     const { retry, topology, topic, connection } = await deadLetterCall(call)
-    const listing = await retry
-      .listDeadLetters(topology, topic, {
+    const listing = await withProgress(io, (tell) =>
+      retry.listDeadLetters(topology, topic, {
         connection,
-        onProgress: (records, total) => {
-          progress(io, `${records}/${total} records`)
+        onProgress: (done, total) => {
+          tell(done, total, 'records')
         },
-      })
-      .finally(() => {
-        progress(io, '')
-      })
+      }),
+    )
     if (options.flag('json')) io.out(json(listing))
     else {
       const { deadLetterTopic, records, partitions, errorClasses } = listing

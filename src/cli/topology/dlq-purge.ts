@@ -1,7 +1,7 @@
 import type { DeadLetterListing } from '../../retry/index.ts'
 import { TopologyError } from '../../topology/finding.ts'
 import { exitCodes, type Command } from '../command.ts'
-import { progress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import { deadLetterCall, deadLetterOptions } from './dead-letter-call.ts'
 import { json } from './topology-file.ts'
 import { withCluster } from './with-cluster.ts'
@@ -23,16 +23,14 @@ export const dlqPurgeCommand: Command = {
     const { io, options } = call
     const { retry, source, topology, topic, connection } = await deadLetterCall(call)
     const before = beforeOf(options.text('before'))
-    const listing = await retry
-      .listDeadLetters(topology, topic, {
+    const listing = await withProgress(io, (tell) =>
+      retry.listDeadLetters(topology, topic, {
         connection,
-        onProgress: (records, total) => {
-          progress(io, `${records}/${total} records`)
+        onProgress: (done, total) => {
+          tell(done, total, 'records')
         },
-      })
-      .finally(() => {
-        progress(io, '')
-      })
+      }),
+    )
     if (!options.flag('yes')) {
       throw new TopologyError(
         `${listing.deadLetterTopic} has ${listing.records} dead letters; --yes deletes them for good.`,

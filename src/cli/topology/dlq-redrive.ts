@@ -1,5 +1,5 @@
 import { exitCodes, type Command } from '../command.ts'
-import { progress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import {
   deadLetterCall,
   deadLetterOptions,
@@ -17,17 +17,15 @@ export const dlqRedriveCommand: Command = {
   run: async (call) => {
     const { io, options } = call
     const { retry, topology, topic, connection } = await deadLetterCall(call)
-    const redrive = await retry
-      .redriveDeadLetters(topology, topic, {
+    const redrive = await withProgress(io, (tell) =>
+      retry.redriveDeadLetters(topology, topic, {
         connection,
         ...selectionOf(options),
-        onProgress: (sent, total) => {
-          progress(io, `${sent}/${total} sent`)
+        onProgress: (done, total) => {
+          tell(done, total, 'sent')
         },
-      })
-      .finally(() => {
-        progress(io, '')
-      })
+      }),
+    )
     if (options.flag('json')) io.out(json(redrive))
     else {
       for (const [reason, count] of Object.entries(redrive.obstacles)) {

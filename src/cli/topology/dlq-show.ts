@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { DeadLetter } from '../../retry/index.ts'
 import { exitCodes, type Command } from '../command.ts'
-import { progress } from '../progress.ts'
+import { withProgress } from '../progress.ts'
 import {
   deadLetterCall,
   deadLetterOptions,
@@ -43,18 +43,16 @@ export const dlqShowCommand: Command = {
   run: async (call) => {
     const { io, options } = call
     const { retry, topology, topic, connection } = await deadLetterCall(call)
-    const letters = await retry
-      .readDeadLetters(topology, topic, {
+    const letters = await withProgress(io, (tell) =>
+      retry.readDeadLetters(topology, topic, {
         connection,
         limit: defaultLimit,
         ...selectionOf(options),
-        onProgress: (records, total) => {
-          progress(io, `${records}/${total} records`)
+        onProgress: (done, total) => {
+          tell(done, total, 'records')
         },
-      })
-      .finally(() => {
-        progress(io, '')
-      })
+      }),
+    )
     const isOfRetry = (name: string): boolean => Object.hasOwn(retry.retryHeaders, name)
     const shown = letters.map((letter) => shownLetter(letter, options.flag('payload'), isOfRetry))
     if (options.flag('json')) io.out(json(shown))
