@@ -2,7 +2,7 @@ import { checkHealth } from '../../topology/health/check-health.ts'
 import type { ServiceHealth } from '../../topology/health/topology-health.ts'
 import { exitCodes, type Command } from '../command.ts'
 import { environmentOf, environmentOption, json, topologyFile } from './topology-file.ts'
-import { clusterOptions } from './with-cluster.ts'
+import { clusterOptions, clusterOptionsOf } from './with-cluster.ts'
 
 export const healthCommand: Command = {
   name: 'topology health',
@@ -29,10 +29,8 @@ export const healthCommand: Command = {
     const source = topologyFile(call)
     const deadline = options.text('deadline-ms')
     const health = await checkHealth(source, {
+      ...clusterOptionsOf(call),
       environment: environmentOf(source, call),
-      variables: io.env,
-      bootstrapServers: options.text('bootstrap-servers'),
-      vaultConfigPath: options.text('vault-config') ?? io.env['VAULT_CONFIG'],
       services: options
         .text('service')
         ?.split(',')

@@ -1,5 +1,5 @@
 import type { ClusterAdmin } from '../../topology/cluster-admin.ts'
-import type { ConnectOptions } from '../../topology/cluster-connection.ts'
+import type { ClusterOptions, ConnectOptions } from '../../topology/cluster-connection.ts'
 import { connectClusterAdmin } from '../../topology/connect-cluster-admin.ts'
 import type { TopologySource } from '../../topology/parse-topology.ts'
 import { checkOf, formatPlanLine, type PlanLine } from '../../topology/plan-line.ts'
@@ -55,14 +55,17 @@ export function planOptionsOf(options: CommandOptions): PlanOptions {
   }
 }
 
-export function connectOptionsOf({ options, io }: CommandCall): ConnectOptions {
+export function clusterOptionsOf({ options, io }: CommandCall): ClusterOptions {
   return {
     environment: options.text('env'),
     variables: io.env,
-    principal: options.text('principal'),
     bootstrapServers: options.text('bootstrap-servers'),
     vaultConfigPath: options.text('vault-config') ?? io.env['VAULT_CONFIG'],
   }
+}
+
+export function connectOptionsOf(call: CommandCall): ConnectOptions {
+  return { ...clusterOptionsOf(call), principal: call.options.text('principal') }
 }
 
 /** Connects as the options say, and closes whatever comes of it. */
