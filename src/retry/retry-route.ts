@@ -1,5 +1,5 @@
 import { TopologyError } from '../topology/finding.ts'
-import { groupName } from '../topology/resolve-topology.ts'
+import { groupOf } from '../topology/resolve-topology.ts'
 import type { ResolvedTopic, ResolvedTopology } from '../topology/resolved-topology.ts'
 import type { RetryState } from './retry-headers.ts'
 import { retryPolicyOf, type RetryPolicy } from './retry-policy.ts'
@@ -35,9 +35,10 @@ export function retryRoute(
   }
   const policy = retryPolicyOf(policyName, entry)
   const component = consumerOf(topic, [...source.consumers, ...retryTopic.consumers], consumer)
-  const group = groupOf(topology, component)
+  const { services } = topology
+  const group = groupOf(component, services)
   const groupsOf = ({ consumers }: ResolvedTopic): string[] =>
-    consumers.map((one) => groupOf(topology, one))
+    consumers.map((one) => groupOf(one, services))
   const [first, again] = [groupsOf(source), groupsOf(retryTopic)]
   return {
     group,
@@ -101,9 +102,4 @@ function consumerOf(topic: string, consumers: readonly string[], wanted?: string
     )
   }
   return only
-}
-
-function groupOf({ services }: ResolvedTopology, consumer: string): string {
-  const [service = '', component = ''] = consumer.split('/')
-  return groupName(services[service]?.groupPrefix ?? '', component)
 }

@@ -131,7 +131,7 @@ function principalNamed(
   return undefined
 }
 
-/** Groups are named by {@link groupName}. */
+/** Groups are named by {@link groupOf}. */
 function consumerGroups(
   { services = {} }: TopologyDocument,
   topics: readonly ResolvedTopic[],
@@ -139,10 +139,10 @@ function consumerGroups(
   const groups = new Map<string, ConsumerGroup>()
   for (const { name: topic, consumers } of topics) {
     for (const consumer of consumers) {
-      const [service = '', component = ''] = consumer.split('/')
+      const [service = ''] = consumer.split('/')
       const entry = services[service]
       if (!entry) continue
-      const name = groupName(entry.groupPrefix, component)
+      const name = groupOf(consumer, services)
       const others = groups.get(name)?.topics ?? []
       groups.set(name, {
         name,
@@ -155,9 +155,10 @@ function consumerGroups(
   return [...groups.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** `<prefix of the service><component in lower case>`. */
-export function groupName(prefix: string, component: string): string {
-  return prefix + component.toLowerCase()
+/** The group of a consumer `service/Component`: `<prefix of the service><component in lower case>`. */
+export function groupOf(consumer: string, services: ResolvedTopology['services']): string {
+  const [service = '', component = ''] = consumer.split('/')
+  return `${services[service]?.groupPrefix ?? ''}${component.toLowerCase()}`
 }
 
 function resolveDestinations(

@@ -1,6 +1,6 @@
 import { formatRetention } from '../duration.ts'
 import type { Finding } from '../finding.ts'
-import { groupName } from '../resolve-topology.ts'
+import { groupOf } from '../resolve-topology.ts'
 import type { ResolvedTopic, ResolvedTopology } from '../resolved-topology.ts'
 
 /** Checks L1, L2, L5 and L9: what comes to a topic goes somewhere, fast enough, and stays long enough. */
@@ -76,8 +76,8 @@ function idleInstances({ groups, topics }: ResolvedTopology): Finding[] {
 function sharedGroups({ services, topics }: ResolvedTopology): Finding[] {
   const owners = new Map<string, string>()
   return [...new Set(topics.flatMap(({ consumers }) => consumers))].flatMap((consumer) => {
-    const [service = '', component = ''] = consumer.split('/')
-    const group = groupName(services[service]?.groupPrefix ?? '', component)
+    const [service = ''] = consumer.split('/')
+    const group = groupOf(consumer, services)
     const other = owners.get(group)
     if (other === undefined) {
       owners.set(group, consumer)
