@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import type { Acl } from '../acl.ts'
 import type { SaslMechanism } from '../document.ts'
 import { byResource, pascalCase } from './acl-groups.ts'
+import { shortDigest } from './short-digest.ts'
 
 const resourceTypes: Readonly<Record<Acl['resourceType'], string>> = {
   TOPIC: 'topic',
@@ -65,7 +65,7 @@ function kubernetesName(user: string): {
     return { name: user }
   }
   const readable = user.toLowerCase().match(/[a-z0-9]+/g) ?? []
-  const suffix = createHash('sha256').update(user).digest('hex').slice(0, 8)
+  const suffix = shortDigest(user)
   return {
     name: [...readable, suffix].join('-').slice(-253).replace(/^-/, ''),
     userName: { userName: user },

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { aclKey, type Acl } from '../acl.ts'
+import { shortDigest } from './short-digest.ts'
 
 /** Resources of Terraform's provider confluentinc/confluent, whose configuration names the cluster (kafka_id, kafka_rest_endpoint, kafka_api_key).
  *  https://registry.terraform.io/providers/confluentinc/confluent/latest/docs/resources/confluent_kafka_acl */
@@ -33,11 +33,7 @@ function labelOf(acl: Acl): string {
     .map((part) => part.replaceAll(/[^A-Za-z0-9-]/g, '_'))
     .join('__')
   const isPlain = [user, resourceName, from].every((part) => /^[A-Za-z0-9.-]*$/.test(part))
-  return isPlain ? text : `${text}__${digest(aclKey(acl))}`
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return isPlain ? text : `${text}__${shortDigest(aclKey(acl))}`
 }
 
 function literal(text: string): string {
