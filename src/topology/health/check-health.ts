@@ -3,7 +3,6 @@ import { TopologyError } from '../finding.ts'
 import type { TopologySource } from '../parse-topology.ts'
 import { resolveTopology } from '../resolve-topology.ts'
 import { healthSubjects } from './health-subjects.ts'
-import type { Look } from './round-trips.ts'
 import type { TopologyHealth } from './topology-health.ts'
 
 export interface HealthOptions extends ClusterOptions {
@@ -46,7 +45,10 @@ export async function look(source: TopologySource, options: HealthOptions): Prom
   const topology = resolveTopology(source, environment, variables)
   const connection = clusterConnection(source, options)
   const subjects = healthSubjects(topology, wanted, connection.usesLogin)
-  const { services, ended } = await roundTripsOf(subjects, connection, deadlineMs)
+  // Loaded here, because it needs the native part of node-rdkafka, which nothing else of a topology does.
+  const { roundTrips } = await import('./round-trips.ts')
+  const userOf = (principal: string): string | undefined => topology.principals[principal]
+  const { services, ended } = await roundTrips(subjects, connection, deadlineMs, userOf)
   return {
     health: {
       name: topology.name,
@@ -55,13 +57,5 @@ export async function look(source: TopologySource, options: HealthOptions): Prom
       services,
     },
     ended,
-  }
-
-  /** Loaded here, because it needs the native part of node-rdkafka, which nothing else of a topology does. */
-  async function roundTripsOf(
-    ...parameters: [typeof subjects, typeof connection, number]
-  ): Promise<Look> {
-    const { roundTrips } = await import('./round-trips.ts')
-    return roundTrips(...parameters, (principal) => topology.principals[principal])
   }
 }
