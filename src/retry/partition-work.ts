@@ -1,5 +1,5 @@
 import { nextOf, type QueuedRecord } from './next-record.ts'
-import { bytesIn, type OutgoingRecord } from './record.ts'
+import { bytesIn, maxStepBytes, type OutgoingRecord } from './record.ts'
 import { WakeUp } from './wake-up.ts'
 
 /** What came of a record, to be settled: in one Kafka transaction its offset and what is written for it. */
@@ -28,7 +28,6 @@ export interface PartitionParts {
 }
 
 const maxUnsettledRecords = 500
-const maxStepBytes = 4 * 1024 * 1024
 
 /** The records of one partition, one after the other in the order of their offsets; what came of them is settled beside that, as many at
  *  a time as have come meanwhile.

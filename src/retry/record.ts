@@ -86,6 +86,9 @@ export function bytesOf(value: Buffer | string | number): Buffer {
   return Buffer.isBuffer(value) ? value : Buffer.from(String(value))
 }
 
+/** Most bytes of the records of one Kafka transaction, unless it is one record that has more. */
+export const maxStepBytes: number = 4 * 1024 * 1024
+
 /** Of key, value and headers. */
 export function bytesIn({ key, value, headers = [] }: OutgoingRecord | SourceRecord): number {
   return headers.reduce(

@@ -3,7 +3,7 @@ import { backoffMs } from '../../backoff.ts'
 import { isKafkaError } from '../../kafka/kafka-error.ts'
 import type { ResolvedTopology } from '../../topology/resolved-topology.ts'
 import { writableHeader } from '../retry-headers.ts'
-import { bytesIn, type OutgoingRecord, type SourceRecord } from '../record.ts'
+import { bytesIn, maxStepBytes, type OutgoingRecord, type SourceRecord } from '../record.ts'
 import { stepProducerConfig } from '../retry-settings.ts'
 import { StepProducer } from '../step-producer.ts'
 import {
@@ -30,7 +30,6 @@ export interface Redrive {
 const transactionTimeoutMs = 60_000
 const maxAttempts = 5
 const maxStepRecords = 500
-const maxStepBytes = 4 * 1024 * 1024
 
 /** Sends dead letters to the topic they come from: with key, value and headers of their producer, to their partition, with `x-redrive-count`
  *  and the group they are for. Their attempts begin anew.
