@@ -1,3 +1,4 @@
+import { unlessAborted } from '../deadline.ts'
 import { nextOf, type QueuedRecord } from './next-record.ts'
 import { bytesIn, maxStepBytes, type OutgoingRecord } from './record.ts'
 import { WakeUp } from './wake-up.ts'
@@ -115,18 +116,12 @@ export class PartitionWork {
     const { begin, postpone } = this.#parts
     if (what === 'postpone') return postpone(queued)
     const calledOff = this.#handlersCalledOff.signal
-    let leave = (): void => undefined
-    const left = new Promise<undefined>((resolve) => {
-      leave = () => {
-        resolve(undefined)
-      }
-    })
-    calledOff.addEventListener('abort', leave, { once: true })
     try {
       // A handler that does not listen to its signal is not waited for.
-      return await Promise.race([begin(queued, calledOff), left])
-    } finally {
-      calledOff.removeEventListener('abort', leave)
+      return await unlessAborted(begin(queued, calledOff), calledOff)
+    } catch (error) {
+      if (calledOff.aborted) return undefined
+      throw error
     }
   }
 
