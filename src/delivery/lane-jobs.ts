@@ -6,12 +6,12 @@ import type { EventCursor } from '../outbox/event-cursor.ts'
 import type { JobPage } from '../outbox/job-page.ts'
 import { failJob, noteJobError, readJob, type Job } from '../outbox/jobs.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
+import type { Signal } from '../signal.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { logDelivery } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { JobCannotGoOn, type JobBatch, type JobEvent, type PreparedBatch } from './jobs/job-work.ts'
 import { PageLimit } from './page-limit.ts'
-import type { Signal } from './signal.ts'
 
 /** A page has the events of this time at the job's rate, and of the time that the job is behind: live events wait for it. */
 const pageMs = 50

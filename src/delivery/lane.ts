@@ -8,6 +8,7 @@ import type { RestingPlace } from '../outbox/topics-with-events.ts'
 import type { TopicDestination } from '../resources/topic-destination.ts'
 import type { LaneView } from '../observability/module-metrics.ts'
 import { backoffMs } from '../backoff.ts'
+import { Signal } from '../signal.ts'
 import { Checkpoint, isRefusal } from './checkpoint.ts'
 import { LaneJobs } from './lane-jobs.ts'
 import type { LaneParts } from './lane-parts.ts'
@@ -17,7 +18,6 @@ import { PageAttempts } from './page-attempts.ts'
 import { PagePace } from './page-pace.ts'
 import { PageRecords } from './page-records.ts'
 import { PoisonEvents } from './poison-events.ts'
-import { Signal } from './signal.ts'
 
 /** After this time without events the cursor is written down, so that slots of the outbox can be emptied. */
 const restAfterMs = 1000

@@ -1,4 +1,4 @@
-import type { Signal } from './signal.ts'
+import type { Signal } from '../signal.ts'
 
 /** When the next Kafka transaction of a lane may begin: at most one small one per linger, so that under load pages grow. An event that
  *  finds the lane idle goes at once. */

@@ -1,4 +1,4 @@
-import { Signal } from './signal.ts'
+import { Signal } from '../signal.ts'
 
 export interface PollLoopParts {
   /** Longest time between two rounds, in ms, a fifth more or less. */

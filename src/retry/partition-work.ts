@@ -1,7 +1,7 @@
 import { unlessAborted } from '../deadline.ts'
+import { Signal } from '../signal.ts'
 import { nextOf, type QueuedRecord } from './next-record.ts'
 import { bytesIn, maxStepBytes, type OutgoingRecord } from './record.ts'
-import { WakeUp } from './wake-up.ts'
 
 /** What came of a record, to be settled: in one Kafka transaction its offset and what is written for it. */
 export interface Outcome {
@@ -29,6 +29,8 @@ export interface PartitionParts {
 }
 
 const maxUnsettledRecords = 500
+/** Timers take no more than 24 days, and delays may be longer: then it is looked again meanwhile. */
+const longestWaitMs = 86_400_000
 
 /** The records of one partition, one after the other in the order of their offsets; what came of them is settled beside that, as many at
  *  a time as have come meanwhile.
@@ -40,8 +42,8 @@ export class PartitionWork {
   #queuedBytes = 0
   #isPaused = false
   readonly #unsettled: Outcome[] = []
-  readonly #toBegin = new WakeUp()
-  readonly #toSettle = new WakeUp()
+  readonly #toBegin = new Signal()
+  readonly #toSettle = new Signal()
   readonly #handlersCalledOff = new AbortController()
   readonly #ended = new AbortController()
   #isClosed = false
@@ -64,14 +66,14 @@ export class PartitionWork {
       this.#isPaused = true
       pause()
     }
-    this.#toBegin.call()
+    this.#toBegin.raise()
   }
 
   /** Begins nothing more. Resolves when what has begun is done. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#queue.length = 0
-    this.#toBegin.call()
+    this.#toBegin.raise()
     await this.#begun
   }
 
@@ -90,8 +92,8 @@ export class PartitionWork {
     this.#isClosed = true
     this.callOff()
     this.#ended.abort(new Error('The partition is given away.'))
-    this.#toBegin.call()
-    this.#toSettle.call()
+    this.#toBegin.raise()
+    this.#toSettle.raise()
     await this.#settled
   }
 
@@ -100,16 +102,18 @@ export class PartitionWork {
       const { nowMs } = this.#parts
       const next = nextOf(this.#queue, nowMs())
       if (this.#unsettled.length >= maxUnsettledRecords) await this.#toBegin.wait()
-      else if (next.do === 'wait') await this.#toBegin.wait(next.untilMs - nowMs())
-      else {
+      else if (next.do === 'wait') {
+        const waitMs = next.untilMs - nowMs()
+        await this.#toBegin.wait(waitMs === Infinity ? undefined : Math.min(waitMs, longestWaitMs))
+      } else {
         const outcome = await this.#outcomeOf(this.#shift(), next.do)
         if (!outcome) break
         this.#unsettled.push(outcome)
-        this.#toSettle.call()
+        this.#toSettle.raise()
       }
     }
     this.#isClosed = true
-    this.#toSettle.call()
+    this.#toSettle.raise()
   }
 
   async #outcomeOf(queued: QueuedRecord, what: 'begin' | 'postpone'): Promise<Outcome | undefined> {
@@ -149,7 +153,7 @@ export class PartitionWork {
       }
       await this.#parts.settle(this.#step(), ended, (count) => {
         for (const { settled } of this.#unsettled.splice(0, count)) settled()
-        this.#toBegin.call()
+        this.#toBegin.raise()
       })
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { LaneSupervisor } from '../../../src/delivery/lane-supervisor.ts'
-import { Signal } from '../../../src/delivery/signal.ts'
+import { Signal } from '../../../src/signal.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import type { TopicDestination } from '../../../src/resources/topic-destination.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Signal } from '../../../src/delivery/signal.ts'
+import { Signal } from '../../src/signal.ts'
 
 const farMs = 60_000
 
