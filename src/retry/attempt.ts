@@ -92,16 +92,15 @@ export async function attemptRecord(
     })
   } catch (error) {
     if (calledOff.aborted) return undefined
-    const errorClass = errorClassOf(error)
     const failed = {
       ...state,
       failedAttempts: number,
       firstSeenMs,
       lastAttemptMs: startedMs,
-      errorClass,
+      errorClass: errorClassOf(error),
       group: state.group ?? route.group,
     }
-    return outcomeOfFailure({ queued, handled, failed, error, errorClass, calledOff }, parts)
+    return outcomeOfFailure({ queued, handled, failed, error, calledOff }, parts)
   }
   const event = { group: route.group, original: placeOf(state), attempt: number }
   return {
@@ -128,9 +127,8 @@ export function postponeRecord({ record, state }: QueuedRecord, route: RetryRout
 interface Failure {
   readonly queued: QueuedRecord
   readonly handled: HandledRecord
-  readonly failed: RetryState
+  readonly failed: RetryState & { readonly firstSeenMs: number; readonly errorClass: string }
   readonly error: unknown
-  readonly errorClass: string
   readonly calledOff: AbortSignal
 }
 
@@ -138,19 +136,17 @@ async function outcomeOfFailure(
   failure: Failure,
   parts: AttemptParts,
 ): Promise<Outcome | undefined> {
-  const { queued, failed, error, errorClass } = failure
+  const { queued, failed, error } = failure
   const { route, onEvent, nowMs, random } = parts
-  const { failedAttempts, firstSeenMs = nowMs() } = failed
   const { offset } = queued.record
   const event = {
     group: route.group,
     original: placeOf(failed),
-    attempt: failedAttempts,
-    errorClass,
+    attempt: failed.failedAttempts,
+    errorClass: failed.errorClass,
     error,
   }
-  const about = { failedAttempts, firstSeenMs, errorClass, nowMs: nowMs() }
-  const notBeforeMs = nextAttemptMs(route.policy, about, random)
+  const notBeforeMs = nextAttemptMs(route.policy, { ...failed, nowMs: nowMs() }, random)
   if (notBeforeMs !== undefined) {
     return {
       offset,
@@ -161,7 +157,7 @@ async function outcomeOfFailure(
     }
   }
   const { then: end } = route.policy
-  if (end === 'external' && !(await isTaken(failure, firstSeenMs, parts))) return undefined
+  if (end === 'external' && !(await isTaken(failure, parts))) return undefined
   return {
     offset,
     records: deadLetters(queued, failed, route),
@@ -200,14 +196,13 @@ function deadLetters(
 
 /** Whoever is outside of Kafka has taken the record. Until then the partition waits: there is nowhere else to keep it. */
 async function isTaken(
-  { handled, failed, error, errorClass, calledOff }: Failure,
-  firstSeenMs: number,
+  { handled, failed, error, calledOff }: Failure,
   { onGivenUp, onTrouble, random }: AttemptParts,
 ): Promise<boolean> {
   const about = {
     attempts: failed.failedAttempts,
-    firstSeen: new Date(firstSeenMs),
-    errorClass,
+    firstSeen: new Date(failed.firstSeenMs),
+    errorClass: failed.errorClass,
     error,
     signal: calledOff,
   }
