@@ -59,8 +59,9 @@ export async function redriveDeadLetters(
     for (const { stretch, offsets } of plan.parts) {
       const step = new RedriveStep(place, stretch.partition, partitions, offsets)
       const commit = async (): Promise<void> => {
-        await commitStep(producer, step.take())
-        sent += step.sent
+        const { records, count } = step.take()
+        await commitStep(producer, records)
+        sent += count
         onProgress?.(sent, plan.count)
       }
       await reader.read([stretch], async (records) => {
@@ -120,9 +121,7 @@ class RedriveStep {
   #records: OutgoingRecord[] = []
   #bytes = 0
   #nextOffset = 0
-  /** Of the step that was taken last. */
-  sent = 0
-  #toSend = 0
+  #count = 0
 
   constructor(
     place: DeadLetterTopic,
@@ -145,22 +144,23 @@ class RedriveStep {
     this.#nextOffset = record.offset + 1
     if (redrivenBefore(record) !== undefined) return
     const isChosen = this.#chosen.has(record.offset)
-    if (isChosen) this.#toSend++
+    if (isChosen) this.#count++
     this.#records.push(isChosen ? this.#again(deadLetter(record)) : this.#kept(record))
     this.#bytes += bytesIn(record)
   }
 
-  /** All that was added, and the mark. */
-  take(): OutgoingRecord[] {
-    const records = this.#records
+  /** All that was added since it was taken before, and the mark.
+   *  @returns also how many of the records are dead letters that are sent again */
+  take(): { readonly records: readonly OutgoingRecord[]; readonly count: number } {
+    const [records, count] = [this.#records, this.#count]
     this.#records = []
     this.#bytes = 0
-    this.sent = this.#toSend
-    this.#toSend = 0
-    if (records.length === 0) return []
+    this.#count = 0
+    if (records.length === 0) return { records, count }
     const { deadLetterTopic: topic } = this.#place
     const headers = [redrivenMark(this.#nextOffset)]
-    return [...records, { topic, partition: this.#partition, value: null, headers }]
+    records.push({ topic, partition: this.#partition, value: null, headers })
+    return { records, count }
   }
 
   #again({ key, value, state }: DeadLetter): OutgoingRecord {
