@@ -4,11 +4,10 @@ import type { KafkaConnection } from '../retry-settings.ts'
 import {
   deadLetter,
   deadLetterTopicOf,
-  redrivenBefore,
   type DeadLetter,
   type DeadLetterTopic,
 } from './dead-letter-topic.ts'
-import { scanDeadLetters, type OnProgress } from './scan.ts'
+import { chosenLetters, isOfClass, scanDeadLetters, type OnProgress } from './scan.ts'
 import { TopicReader } from './topic-reader.ts'
 
 export interface DeadLetterOptions {
@@ -78,16 +77,10 @@ export async function readDeadLetters(
   const place = deadLetterTopicOf(topology, topic)
   return withReader(place, connection, async (reader) => {
     const found: DeadLetter[] = []
-    for (const stretch of await scanDeadLetters(reader, place, onProgress)) {
-      const wanted = stretch.letters.filter(
-        (letter) => errorClass === undefined || letter.errorClass === errorClass,
-      )
-      const last = wanted.slice(0, Math.max(0, limit - found.length)).at(-1)
-      if (!last) continue
-      const offsets = new Set(wanted.map(({ offset }) => offset))
-      await reader.read([{ ...stretch, to: last.offset + 1 }], (records) => {
-        const letters = records.filter((record) => redrivenBefore(record) === undefined)
-        found.push(...letters.filter(({ offset }) => offsets.has(offset)).map(deadLetter))
+    const scanned = await scanDeadLetters(reader, place, onProgress)
+    for (const { stretch, offsets } of chosenLetters(scanned, isOfClass(errorClass), limit)) {
+      await reader.read([stretch], (records) => {
+        found.push(...records.filter(({ offset }) => offsets.has(offset)).map(deadLetter))
       })
     }
     return found

@@ -15,7 +15,7 @@ import {
   type DeadLetterTopic,
 } from './dead-letter-topic.ts'
 import type { ReadOptions } from './dead-letters.ts'
-import { scanDeadLetters, type ScannedLetter, type ScannedPartition } from './scan.ts'
+import { chosenLetters, isOfClass, scanDeadLetters, type ScannedLetter } from './scan.ts'
 import { TopicReader } from './topic-reader.ts'
 
 /** What came of sending dead letters again. */
@@ -53,16 +53,22 @@ export async function redriveDeadLetters(
     await producer.start(new AbortController().signal)
     await reader.connect()
     const scanned = await scanDeadLetters(reader, place)
-    const plan = planOf(scanned, limit, errorClass)
+    const wanted = isOfClass(errorClass)
+    const parts = chosenLetters(
+      scanned,
+      (letter) => wanted(letter) && letter.obstacle === undefined,
+      limit,
+    )
+    const toSend = parts.reduce((sum, { offsets }) => sum + offsets.size, 0)
     const partitions = (await producer.partitionsOf(place.topic)) ?? 0
     let sent = 0
-    for (const { stretch, offsets } of plan.parts) {
+    for (const { stretch, offsets } of parts) {
       const step = new RedriveStep(place, stretch.partition, partitions, offsets)
       const commit = async (): Promise<void> => {
         const { records, count } = step.take()
         await commitStep(producer, records)
         sent += count
-        onProgress?.(sent, plan.count)
+        onProgress?.(sent, toSend)
       }
       await reader.read([stretch], async (records) => {
         for (const record of records) {
@@ -72,44 +78,20 @@ export async function redriveDeadLetters(
       })
       await commit()
     }
-    return { sent, left: plan.total - sent, obstacles: plan.obstacles }
+    const letters = scanned.flatMap((stretch) => stretch.letters)
+    return { sent, left: letters.length - sent, obstacles: obstaclesOf(letters.filter(wanted)) }
   } finally {
     await reader[Symbol.asyncDispose]()
     await producer.close()
   }
 }
 
-interface Part {
-  readonly stretch: ScannedPartition
-  /** Of the dead letters to be sent. */
-  readonly offsets: ReadonlySet<number>
-}
-
-function planOf(
-  scanned: readonly ScannedPartition[],
-  limit: number,
-  errorClass: string | undefined,
-): { parts: Part[]; count: number; total: number; obstacles: Record<string, number> } {
-  const obstacles: Record<string, number> = {}
-  const parts: Part[] = []
-  let [count, total] = [0, 0]
-  const isWanted = (letter: ScannedLetter): boolean =>
-    errorClass === undefined || letter.errorClass === errorClass
-  for (const stretch of scanned) {
-    total += stretch.letters.length
-    const wanted = stretch.letters.filter(isWanted)
-    for (const { obstacle } of wanted) {
-      if (obstacle !== undefined) obstacles[obstacle] = (obstacles[obstacle] ?? 0) + 1
-    }
-    const sendable = wanted.filter(({ obstacle }) => obstacle === undefined)
-    const chosen = sendable.slice(0, Math.max(0, limit - count))
-    const last = chosen.at(-1)
-    if (!last) continue
-    count += chosen.length
-    const offsets = new Set(chosen.map(({ offset }) => offset))
-    parts.push({ stretch: { ...stretch, to: last.offset + 1 }, offsets })
+function obstaclesOf(letters: readonly ScannedLetter[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { obstacle } of letters) {
+    if (obstacle !== undefined) counts[obstacle] = (counts[obstacle] ?? 0) + 1
   }
-  return { parts, count, total, obstacles }
+  return counts
 }
 
 /** What is done in one transaction with dead letters of a partition that follow on each other. */

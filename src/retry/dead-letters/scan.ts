@@ -19,6 +19,35 @@ export interface ScannedPartition extends Stretch {
   readonly letters: readonly ScannedLetter[]
 }
 
+/** Whether a dead letter failed so; undefined: any did. */
+export function isOfClass(errorClass: string | undefined): (letter: ScannedLetter) => boolean {
+  return (letter) => errorClass === undefined || letter.errorClass === errorClass
+}
+
+/** Of the dead letters of a partition those that are wanted. */
+export interface ChosenLetters {
+  /** Ends with the last of them. */
+  readonly stretch: Stretch
+  readonly offsets: ReadonlySet<number>
+}
+
+/** The first dead letters that are wanted, so many at most. Partitions without any are left out. */
+export function chosenLetters(
+  scanned: readonly ScannedPartition[],
+  isWanted: (letter: ScannedLetter) => boolean,
+  limit: number,
+): ChosenLetters[] {
+  let left = Math.max(0, limit)
+  return scanned.flatMap((stretch) => {
+    const chosen = stretch.letters.filter(isWanted).slice(0, left)
+    const last = chosen.at(-1)
+    if (!last) return []
+    left -= chosen.length
+    const offsets = new Set(chosen.map(({ offset }) => offset))
+    return [{ stretch: { ...stretch, to: last.offset + 1 }, offsets }]
+  })
+}
+
 /** Called now and then with the number of records that were looked at. */
 export type OnProgress = (records: number, total: number) => void
 
