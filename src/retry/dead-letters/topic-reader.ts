@@ -1,4 +1,4 @@
-import type { KafkaConsumer, Message, WatermarkOffsets } from 'node-rdkafka'
+import type { KafkaConsumer, Message, Metadata, WatermarkOffsets } from 'node-rdkafka'
 import {
   describeKafkaCode,
   isKafkaError,
@@ -9,6 +9,7 @@ import { NativeCalls } from '../../kafka/native-calls.ts'
 import { nativeFailure } from '../../kafka/native-failure.ts'
 import { rdkafka } from '../../kafka/rdkafka-binding.ts'
 import { unreadable } from '../../kafka/round-trip/round-trip-failure.ts'
+import type { NativeCall } from '../../kafka/sliced-connect.ts'
 import { sourceRecord, type SourceRecord } from '../record.ts'
 import { readerSettings, stepProducerConfig, type KafkaConnection } from '../retry-settings.ts'
 
@@ -53,19 +54,16 @@ export class TopicReader implements AsyncDisposable {
 
   /** @throws {@link KafkaFailure} */
   async connect(): Promise<void> {
-    await this.#try(
-      (done) => this.#consumer.connect({ timeout: requestTimeoutMs }, done),
-      'connect',
-    )
+    await this.#try(() => this.#calls.connect(requestTimeoutMs, new AbortController().signal))
   }
 
   /** All partitions as they are now, what stands in open transactions included.
    *  @throws {@link KafkaFailure} */
   async whole(): Promise<Stretch[]> {
-    const metadata = await this.#try<{ topics: { name: string; partitions: { id: number }[] }[] }>(
-      (done) => this.#consumer.getMetadata({ topic: this.#topic, timeout: requestTimeoutMs }, done),
-    )
-    const partitions = metadata.topics.find(({ name }) => name === this.#topic)?.partitions ?? []
+    const { topics } = await this.#request<Metadata>((done) => {
+      this.#consumer.getMetadata({ topic: this.#topic, timeout: requestTimeoutMs }, done)
+    })
+    const partitions = topics.find(({ name }) => name === this.#topic)?.partitions ?? []
     if (partitions.length === 0) {
       throw new KafkaFailure(
         'retriable',
@@ -74,9 +72,9 @@ export class TopicReader implements AsyncDisposable {
     }
     const stretches: Stretch[] = []
     for (const { id } of partitions.toSorted((a, b) => a.id - b.id)) {
-      const { lowOffset, highOffset } = await this.#try<WatermarkOffsets>((done) =>
-        this.#consumer.queryWatermarkOffsets(this.#topic, id, requestTimeoutMs, done),
-      )
+      const { lowOffset, highOffset } = await this.#request<WatermarkOffsets>((done) => {
+        this.#consumer.queryWatermarkOffsets(this.#topic, id, requestTimeoutMs, done)
+      })
       stretches.push({ partition: id, from: lowOffset, to: highOffset })
     }
     return stretches
@@ -125,7 +123,7 @@ export class TopicReader implements AsyncDisposable {
 
   async #consume(): Promise<Message[]> {
     try {
-      return await this.#try<Message[]>((done) => {
+      return await this.#request<Message[]>((done) => {
         this.#consumer.consume(recordsAtOnce, done)
       })
     } catch (error) {
@@ -141,12 +139,13 @@ export class TopicReader implements AsyncDisposable {
     return new KafkaFailure('retriable', message)
   }
 
-  async #try<Result>(
-    call: (done: (error: unknown, result?: Result) => void) => unknown,
-    kind: 'connect' | 'request' = 'request',
-  ): Promise<Result> {
+  async #request<Result>(call: NativeCall<Result>): Promise<Result> {
+    return this.#try(() => this.#calls.run<Result>('request', call))
+  }
+
+  async #try<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
-      return await this.#calls.run<Result>(kind, (done) => void call(done))
+      return await work()
     } catch (error) {
       const { code, text } = nativeFailure(error)
       if (code === kafkaCodes.topicAuthorization) throw unreadable(this.#topic)
