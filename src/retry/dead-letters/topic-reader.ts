@@ -87,15 +87,12 @@ export class TopicReader implements AsyncDisposable {
     stretches: readonly Stretch[],
     onRecords: (records: readonly SourceRecord[]) => Promise<void> | void,
   ): Promise<void> {
-    const open = new Map(
-      stretches.filter(({ from, to }) => from < to).map(({ partition, to }) => [partition, to]),
-    )
-    if (open.size === 0) return
+    const filled = stretches.filter(({ from, to }) => from < to)
+    if (filled.length === 0) return
+    const open = new Map(filled.map(({ partition, to }) => [partition, to]))
     this.#reachedEnds.clear()
     this.#consumer.assign(
-      stretches
-        .filter(({ partition }) => open.has(partition))
-        .map(({ partition, from }) => ({ topic: this.#topic, partition, offset: from })),
+      filled.map(({ partition, from }) => ({ topic: this.#topic, partition, offset: from })),
     )
     let silentSinceMs = performance.now()
     while (open.size > 0) {
