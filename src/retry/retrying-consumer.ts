@@ -13,7 +13,7 @@ import { retryOptions, type RetryOptions } from './retry-options.ts'
 import { delayAfterMs } from './retry-policy.ts'
 import { retryRoute, type RetryRoute } from './retry-route.ts'
 import { memberSettings, stepProducerConfig } from './retry-settings.ts'
-import { Settler } from './settler.ts'
+import { Settler, type SettlingProducer } from './settler.ts'
 import { StepProducer } from './step-producer.ts'
 
 export interface RetryingConsumer {
@@ -173,7 +173,7 @@ class Consumer implements RetryingConsumer {
   }
 
   /** Partitions may have been added since the last look. */
-  async #lookAtTopics(producer: StepProducer): Promise<void> {
+  async #lookAtTopics(producer: SettlingProducer): Promise<void> {
     const { topic, retryTopic, deadLetterTopic } = this.#route
     for (const name of [topic, retryTopic, deadLetterTopic]) {
       if (name === undefined) continue

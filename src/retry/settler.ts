@@ -8,12 +8,18 @@ import type { OutgoingRecord, RecordPlace } from './record.ts'
 import type { StepProducer } from './step-producer.ts'
 
 export interface SettlerParts {
-  readonly newProducer: () => StepProducer
+  readonly newProducer: () => SettlingProducer
   readonly onTrouble: (message: string) => void
   /** Called with every new producer that has started. */
-  readonly onProducer: (producer: StepProducer) => Promise<void>
+  readonly onProducer: (producer: SettlingProducer) => Promise<void>
   readonly random: () => number
 }
+
+/** What writes the steps. */
+export type SettlingProducer = Pick<
+  StepProducer,
+  'isDead' | 'start' | 'commit' | 'partitionsOf' | 'giveUp' | 'close'
+>
 
 /** The member of the group that has a partition. */
 export type PartitionOwner = Pick<GroupConsumer, 'handle' | 'committed'>
@@ -29,7 +35,7 @@ export class Settler {
   readonly #parts: SettlerParts
   readonly #turns = new Turns()
   readonly #closed = new AbortController()
-  #producer: StepProducer | undefined
+  #producer: SettlingProducer | undefined
 
   constructor(parts: SettlerParts) {
     this.#parts = parts
@@ -113,7 +119,7 @@ export class Settler {
     return false
   }
 
-  async #ready(): Promise<StepProducer> {
+  async #ready(): Promise<SettlingProducer> {
     this.#closed.signal.throwIfAborted()
     if (this.#producer && !this.#producer.isDead) return this.#producer
     await this.#producer?.close()

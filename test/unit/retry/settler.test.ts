@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { KafkaFailure } from '../../../src/kafka/kafka-error.ts'
 import type { Outcome } from '../../../src/retry/partition-work.ts'
-import { Settler, type PartitionOwner } from '../../../src/retry/settler.ts'
-import type { Step, StepProducer } from '../../../src/retry/step-producer.ts'
+import { Settler, type PartitionOwner, type SettlingProducer } from '../../../src/retry/settler.ts'
+import type { Step } from '../../../src/retry/step-producer.ts'
 
 type Answer = 'commits' | 'refuses' | 'commits, and does not say' | 'loses, and does not say'
 
@@ -15,15 +15,18 @@ function cluster(answers: Answer[]) {
     producers: 0,
     commits: new Array<number>(),
   }
-  const owner = {
+  const owner: PartitionOwner = {
     committed: () => Promise.resolve(state.committed),
-    handle: {},
-  } as unknown as PartitionOwner
-  const newProducer = (): StepProducer => {
+    // It is only handed on.
+    handle: {} as PartitionOwner['handle'],
+  }
+  const newProducer = (): SettlingProducer => {
     state.producers++
     const producer = {
       isDead: false,
       start: () => Promise.resolve(),
+      partitionsOf: () => Promise.resolve(1),
+      giveUp: () => undefined,
       close: () => Promise.resolve(),
       commit: ({ records, offset }: Step) => {
         const answer = answers.shift() ?? 'commits'
@@ -38,7 +41,7 @@ function cluster(answers: Answer[]) {
         return Promise.reject(new KafkaFailure('fatal', 'unknown'))
       },
     }
-    return producer as unknown as StepProducer
+    return producer
   }
   return { state, owner, newProducer }
 }
