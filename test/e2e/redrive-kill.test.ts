@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { endWithParent } from '../../src/server/embedded/end-with-parent.ts'
 import { readDeadLetters } from '../../src/retry/dead-letters/dead-letters.ts'
 import { consumeUntil } from '../helpers/kafka.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { RedriveWork } from './redrive-worker.ts'
+import { startWorker } from './worker-process.ts'
 
 const letters = 16_000
 
@@ -67,13 +65,7 @@ async function run(
   work: RedriveWork,
   t: { after: (work: () => void) => void },
 ): Promise<unknown[]> {
-  const path = fileURLToPath(new URL('redrive-worker.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', path], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, WORKER: JSON.stringify(work) },
-  })
-  if (child.pid === undefined) throw new Error('The process could not be started.')
-  child.once('exit', endWithParent({ processId: child.pid, signal: 'KILL' }))
+  const child = startWorker('redrive-worker.ts', work)
   t.after(() => child.kill('SIGKILL'))
   return once(child, 'exit')
 }

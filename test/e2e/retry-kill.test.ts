@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { endWithParent } from '../../src/server/embedded/end-with-parent.ts'
 import { consumeUntil, newTopic, type ConsumedRecord } from '../helpers/kafka.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { Order, Work } from './retry-worker.ts'
+import { startWorker } from './worker-process.ts'
 
 const records = 10_000
 const kills = 9
@@ -121,13 +120,7 @@ class Workers {
 
   start(instanceId: string | undefined): void {
     const work = { ...this.#work, ...(instanceId === undefined ? {} : { instanceId }) }
-    const path = fileURLToPath(new URL('retry-worker.ts', import.meta.url))
-    const child = spawn(process.execPath, ['--import', 'tsx', path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, WORKER: JSON.stringify(work) },
-    })
-    if (child.pid === undefined) throw new Error('A consumer could not be started.')
-    child.once('exit', endWithParent({ processId: child.pid, signal: 'KILL' }))
+    const child = startWorker('retry-worker.ts', work)
     createInterface(child.stdout).on('line', (line) => {
       if (line === 'processed' || line === 'dead') this.#settled++
       if (line === 'assigned') this.#assigned++
