@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { it } from 'node:test'
 import { readDeadLetters } from '../../src/retry/dead-letters/dead-letters.ts'
 import { consumeUntil } from '../helpers/kafka.ts'
+import { topologyText } from '../helpers/topology.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { RedriveWork } from './redrive-worker.ts'
 import { startWorker } from './worker-process.ts'
@@ -32,7 +33,7 @@ it('sends each dead letter again once, and loses none of the others, however oft
     })),
   )
   const work = {
-    file: `apiVersion: fhir-kafka/v1\nkind: KafkaTopology\nmetadata: { name: test }\n${lines}`,
+    file: topologyText(lines),
     topic,
     bootstrapServers,
     errorClass: 'AGAIN',

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { consumeUntil, newTopic, type ConsumedRecord } from '../helpers/kafka.ts'
+import { topologyText } from '../helpers/topology.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { Order, Work } from './retry-worker.ts'
 import { startWorker } from './worker-process.ts'
@@ -42,8 +43,7 @@ it('10,000 records end processed or dead, each once and after the right number o
     ids.map((id) => ({ key: `key-${id % 500}`, value: JSON.stringify(fateOf(id).order) })),
   )
 
-  const file = `apiVersion: fhir-kafka/v1\nkind: KafkaTopology\nmetadata: { name: test }\n${lines}`
-  const workers = new Workers({ file, topic, outTopic, bootstrapServers })
+  const workers = new Workers({ file: topologyText(lines), topic, outTopic, bootstrapServers })
   t.after(() => workers.killAll())
   // Two come back under their names, which ends their open transactions; the partitions of the third wait for its session to end.
   const names = ['one', 'two', undefined]

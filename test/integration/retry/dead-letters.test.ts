@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { runCommand } from '../../../src/cli/run-command.ts'
 import { consumeRecords, consumeUntil } from '../../helpers/kafka.ts'
+import { topologyFile, topologyText } from '../../helpers/topology.ts'
 import { retrySetting, startConsumer, write, type Setting } from './setting.ts'
 
 interface Ended {
@@ -25,13 +23,8 @@ class Coded extends Error {
 type Dlq = (command: string, ...options: string[]) => Promise<Ended>
 
 async function dlqOf(t: TestContext, setting: Setting, topic = setting.topic): Promise<Dlq> {
-  const directory = await mkdtemp(join(tmpdir(), 'dead-letters-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  const file = join(directory, 'topology.yaml')
-  await writeFile(
-    file,
-    `apiVersion: fhir-kafka/v1\nkind: KafkaTopology\nmetadata: { name: test }\ncluster: { bootstrapServers: '${setting.bootstrapServers}' }\n${setting.lines}`,
-  )
+  const cluster = `cluster: { bootstrapServers: '${setting.bootstrapServers}' }`
+  const file = await topologyFile(t, topologyText(`${cluster}\n${setting.lines}`))
   return async (command, ...options) => {
     let [out, err] = ['', '']
     const code = await runCommand(['topology', 'dlq', command, file, topic, ...options], {
