@@ -3,20 +3,12 @@ import { describe, it, type TestContext } from 'node:test'
 import { runCommand } from '../../../src/cli/run-command.ts'
 import { consumeRecords, consumeUntil } from '../../helpers/kafka.ts'
 import { topologyFile, topologyText } from '../../helpers/topology.ts'
-import { retrySetting, startConsumer, write, type Setting } from './setting.ts'
+import { Coded, retrySetting, startConsumer, write, type Setting } from './setting.ts'
 
 interface Ended {
   readonly code: number
   readonly out: string
   readonly err: string
-}
-
-class Coded extends Error {
-  readonly code: string
-  constructor(code: string) {
-    super(code)
-    this.code = code
-  }
 }
 
 /** `fhir-kafka topology dlq … FILE TOPIC …` */

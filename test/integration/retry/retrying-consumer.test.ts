@@ -6,15 +6,7 @@ import { retryChannelName, type RetryEvent } from '../../../src/retry/retry-even
 import { retryingConsumer } from '../../../src/retry/retrying-consumer.ts'
 import { consumeRecords, consumeUntil, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { topologyOf } from '../../helpers/topology.ts'
-import { retrySetting, startConsumer, write } from './setting.ts'
-
-class Coded extends Error {
-  readonly code: string
-  constructor(code: string) {
-    super('text with a name of a person')
-    this.code = code
-  }
-}
+import { Coded, retrySetting, startConsumer, write } from './setting.ts'
 
 const byNumber = (a: number, b: number): number => a - b
 

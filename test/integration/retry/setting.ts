@@ -61,6 +61,15 @@ topics: { ${topic}: { partitions: ${partitions}, by: [web/Checkout], to: [${cons
   }
 }
 
+/** What a handler fails with: its code tells how, its text must be told nowhere. */
+export class Coded extends Error {
+  readonly code: string
+  constructor(code: string) {
+    super('text with a name of a person')
+    this.code = code
+  }
+}
+
 /** A consumer that is stopped after the test, and what it tells. */
 export interface Running {
   readonly consumer: RetryingConsumer
