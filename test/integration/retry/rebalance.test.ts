@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import type { Attempt } from '../../../src/retry/attempt.ts'
 import { consumeRecords, newTopic, privateKafka } from '../../helpers/kafka.ts'
@@ -34,15 +35,9 @@ class Hanging {
 
 async function aborted(signals: readonly AbortSignal[]): Promise<void> {
   await Promise.race(
-    signals.map(
-      (signal) =>
-        new Promise<void>((resolve) => {
-          if (signal.aborted) resolve()
-          signal.addEventListener('abort', () => {
-            resolve()
-          })
-        }),
-    ),
+    signals.map(async (signal) => {
+      if (!signal.aborted) await once(signal, 'abort')
+    }),
   )
 }
 
