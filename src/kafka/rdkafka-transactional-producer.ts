@@ -199,7 +199,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
         // Waiting for nothing a thousand times costs as much as a small page.
         if (!this.#isProduced(record)) await this.#produce(record, deadlineMs)
       } catch (error) {
-        throw await this.#abortAfter(nativeFailure(error), records, index)
+        const failure = nativeFailure(error)
+        // The transaction cannot take it any more: one before it has failed meanwhile, and its report says how.
+        const isRefused = failure.code !== kafkaCodes.state
+        throw await this.#abortAfter(failure, records, isRefused ? index : undefined)
       }
     }
     let checkpoint: number | undefined

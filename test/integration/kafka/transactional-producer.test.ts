@@ -136,6 +136,23 @@ describe('transactional producer', () => {
     assert.deepEqual(keysOf(records), ['a', 'c'])
   })
 
+  it('says the same when the topic refuses it before the page is handed over', async (t) => {
+    const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
+    const values = { kafkaTopic, bootstrapServers, batchSize: 0 }
+    const producer = transactionalProducer(t, values, kafkaTopic)
+    await producer.start()
+    const large = record(kafkaTopic, 'large', Buffer.alloc(9000, 'x'))
+    // Handing over so many takes longer than Kafka's answer.
+    const behind = Array.from({ length: 50_000 }, () => record(kafkaTopic, 'behind'))
+    await assert.rejects(producer.sendPage([large, ...behind]), {
+      kind: 'poison',
+      message: /^Message too large/,
+    })
+    await producer.sendPage([record(kafkaTopic, 'after')])
+    const records = await readCommitted(bootstrapServers, kafkaTopic, ({ length }) => length > 0)
+    assert.deepEqual(keysOf(records), ['after'])
+  })
+
   it('names the record itself when Kafka refused it alone among others', async (t) => {
     const kafkaTopic = await newTopic(bootstrapServers, { config: { 'max.message.bytes': '5000' } })
     // Every record is a batch of its own.
