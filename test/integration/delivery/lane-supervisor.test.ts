@@ -4,30 +4,16 @@ import { LaneSupervisor } from '../../../src/delivery/lane-supervisor.ts'
 import { Signal } from '../../../src/signal.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
-import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
 import { addDestination, newEvents, testOutbox } from '../postgres/outbox-fixture.ts'
+import { laneDestination } from './lane-destination.ts'
 import { noJobs } from './no-jobs.ts'
 
 it('stop leaves a lane to itself whose Kafka cluster hangs', async (t) => {
   const outbox = await testOutbox(t)
   const row = await addDestination(outbox, 'd')
   await enqueueEvents(outbox.db, outbox.schema, newEvents(row.topicId, 1))
-  const destination: TopicDestination = {
-    reference: row.reference,
-    id: 'd',
-    topicUrl: row.topicUrl,
-    kind: 'kafka-at-least-once',
-    status: 'active',
-    content: 'id-only',
-    includeEntryAction: false,
-    includeVersionId: false,
-    includeVersionIdInFocusReference: false,
-    enableLogging: false,
-    logLevel: 'info',
-    kafkaTopic: 't',
-    keyByResourceId: true,
-    parameters: { kafkaTopic: 't', bootstrapServers: 'a:1' },
-  }
+  const { reference, topicUrl } = row
+  const destination = { ...laneDestination, reference, topicUrl }
   const sending = new Signal()
   let revive: () => void = () => undefined
   const hung = new Promise<void>((resolve) => {

@@ -10,7 +10,6 @@ import type { KafkaRecord } from '../../../src/kafka/producer.ts'
 import { silentLogger } from '../../../src/observability/logger.ts'
 import { readDeliveryStatus } from '../../../src/outbox/counters.ts'
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
-import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
 import {
   addDestination,
   eventually,
@@ -18,24 +17,8 @@ import {
   testOutbox,
   type Outbox,
 } from '../postgres/outbox-fixture.ts'
+import { laneDestination as destination } from './lane-destination.ts'
 import { noJobs } from './no-jobs.ts'
-
-const destination: TopicDestination = {
-  reference: 'AidboxTopicDestination/d',
-  id: 'd',
-  topicUrl: 'http://example.org/topic',
-  kind: 'kafka-at-least-once',
-  status: 'active',
-  content: 'id-only',
-  includeEntryAction: false,
-  includeVersionId: false,
-  includeVersionIdInFocusReference: false,
-  enableLogging: false,
-  logLevel: 'info',
-  kafkaTopic: 't',
-  keyByResourceId: true,
-  parameters: { kafkaTopic: 't', bootstrapServers: 'a:1' },
-}
 
 /** What one sendPage does: resolve, reject, or (a promise) wait. */
 type Fate = Promise<void> | KafkaFailure | undefined
