@@ -21,6 +21,7 @@ import {
 import { destinationsCommand } from './fhir/destinations.ts'
 import { statusCommand } from './fhir/status.ts'
 import { dryRunCommand, explainCommand } from './fhir/topics.ts'
+import { migrateCommand } from './migrate/migrate.ts'
 import { serveCommand } from './serve.ts'
 import { tellError } from './tell-error.ts'
 import { aclsCommand } from './topology/acls.ts'
@@ -40,6 +41,7 @@ import { verifyCommand } from './topology/verify.ts'
 export const commands: readonly Command[] = [
   serveCommand,
   demoCommand,
+  migrateCommand,
   destinationsCommand,
   statusCommand,
   redriveCommand,
