@@ -20,6 +20,7 @@ import {
 } from './fhir/deliver-again.ts'
 import { destinationsCommand } from './fhir/destinations.ts'
 import { statusCommand } from './fhir/status.ts'
+import { tailCommand } from './fhir/tail.ts'
 import { dryRunCommand, explainCommand } from './fhir/topics.ts'
 import { migrateCommand } from './migrate/migrate.ts'
 import { serveCommand } from './serve.ts'
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   migrateCommand,
   destinationsCommand,
   statusCommand,
+  tailCommand,
   redriveCommand,
   discardCommand,
   replayCommand,
