@@ -10,6 +10,7 @@ import {
   type CommandIo,
   type CommandOptions,
 } from './command.ts'
+import { completionCommand } from './completion/completion.ts'
 import { demoCommand } from './demo/demo.ts'
 import {
   backfillCommand,
@@ -38,8 +39,7 @@ import { planCommand } from './topology/plan.ts'
 import { validateCommand } from './topology/validate.ts'
 import { verifyCommand } from './topology/verify.ts'
 
-/** Every command, in the order of the usage. */
-export const commands: readonly Command[] = [
+const commandsOfWork: readonly Command[] = [
   serveCommand,
   demoCommand,
   migrateCommand,
@@ -66,6 +66,9 @@ export const commands: readonly Command[] = [
   dlqRedriveCommand,
   dlqPurgeCommand,
 ]
+
+/** Every command, in the order of the usage. */
+export const commands: readonly Command[] = [...commandsOfWork, completionCommand(commandsOfWork)]
 
 /** Runs `fhir-kafka <args>`.
  *  @returns the exit code, one of `exitCodes` */
