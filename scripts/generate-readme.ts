@@ -2,9 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { OperationDefinition } from '@medplum/fhirtypes'
 import { format, resolveConfig } from 'prettier'
+import { commandParts } from './command-parts.ts'
 import { differencesPage } from './fhirpath-differences.ts'
-import type { Command } from '../src/cli/command.ts'
-import { commands } from '../src/cli/run-command.ts'
 import { consoleRoutes } from '../src/console/routes.ts'
 import { errorCodes } from '../src/errors.ts'
 import { causeNamed, kafkaCauses, type KafkaCauseName } from '../src/kafka/kafka-causes.ts'
@@ -40,7 +39,7 @@ const partsByFile: Readonly<Record<string, readonly string[]>> = {
   'docs/console.md': ['console-routes'],
   'docs/kafka-errors.md': ['kafka-causes'],
   'docs/criteria.md': ['criteria-functions', 'criteria-refused', 'criteria-limits'],
-  'docs/operations.md': ['fhir-commands'],
+  'docs/command-line.md': ['commands', 'exit-codes'],
   'docs/topology.md': ['topology-commands', 'topology-checks', 'retry-options', 'retry-headers'],
   'docs/observability.md': ['metrics', 'spans', 'channels'],
   'docs/logs.md': ['log-lines'],
@@ -123,9 +122,7 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       [...refusedFunctions].map(([name, reason]) => [`\`${name}\``, reason]),
     ),
   'criteria-limits': async () => markdownTable(['limit', 'of'], await criteriaLimitRows()),
-  'topology-commands': () =>
-    commandTable(commands.filter(({ name }) => name.startsWith('topology '))),
-  'fhir-commands': () => commandTable(commands.filter(({ name }) => !name.startsWith('topology '))),
+  ...commandParts,
   'topology-checks': () =>
     markdownTable(
       ['check', 'asks that'],
@@ -175,19 +172,6 @@ const parts: Readonly<Record<string, () => string | Promise<string>>> = {
       ]),
     ),
   notification: () => `\`\`\`json\n${exampleNotification()}\n\`\`\``,
-}
-
-function commandTable(of: readonly Command[]): string {
-  return markdownTable(
-    ['command', 'does', 'options'],
-    of.map(({ name, parameters, summary, options }) => [
-      `\`${[name, parameters].filter(Boolean).join(' ')}\``,
-      summary,
-      Object.keys(options)
-        .map((option) => `\`--${option}\``)
-        .join(', '),
-    ]),
-  )
 }
 
 /** What differs from case to case. */

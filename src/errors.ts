@@ -16,6 +16,7 @@ export const errorCodes = {
     'The history tables of the server are not as the options say, or cannot be given their triggers.',
   KTD_TOPOLOGY:
     'A topology file cannot be used, or a Kafka cluster cannot be brought in line with it.',
+  KTD_DATABASE: 'A database cannot be reached by the command line, or refuses what it does.',
   KTD_REQUEST: 'A FHIR server cannot be reached by the command line, or refuses its request.',
 } as const
 export type ErrorCode = keyof typeof errorCodes

@@ -1,14 +1,20 @@
 import type { ParseArgsConfig } from 'node:util'
 
 /** What the commands exit with. */
-export const exitCodes = {
-  /** Everything is as it should be. */
-  inLine: 0,
-  /** The command could not do its work. */
-  error: 1,
-  /** It could, and there is something to look at: differences, dead letters, a job that failed. */
-  differences: 2,
-} as const
+export const exitCodes = { inLine: 0, error: 1, differences: 2 } as const
+
+/** What they mean, for the usage and docs/command-line.md. */
+export const exitCodeRows: readonly (readonly [code: string, meaning: string])[] = [
+  [String(exitCodes.inLine), 'Done, and there is nothing to look at.'],
+  [
+    String(exitCodes.error),
+    'The command could not do it: wrong arguments, nobody answers, refused.',
+  ],
+  [
+    String(exitCodes.differences),
+    'Done, and somebody should look: a difference, a missing migration, a destination in error, dead letters, undecided events, a job or a round trip that failed.',
+  ],
+]
 
 /** A subcommand of `fhir-kafka`. */
 export interface Command {
@@ -17,6 +23,8 @@ export interface Command {
   readonly summary: string
   /** What stands behind its words, for the usage: `FILE`. */
   readonly parameters: string
+  /** The only words that it takes there. */
+  readonly choices?: readonly string[]
   readonly options: Readonly<Record<string, CommandOption>>
   /** @returns the exit code
    *  @throws TopicDestinationError what `main` prints, with exit code 1 */
@@ -28,6 +36,8 @@ export interface CommandOption {
   readonly doc: string
   /** Name of its value, for the usage. */
   readonly value?: string
+  /** The only values that it takes. */
+  readonly choices?: readonly string[]
 }
 
 /** The arguments of one call. */
@@ -50,8 +60,8 @@ export interface CommandIo {
   readonly isTerminal: boolean
   out(text: string): void
   err(text: string): void
-  /** Ends what goes on for ever; absent: nothing does. */
-  readonly stopped?: AbortSignal
+  /** To be called by what goes on for ever, from when on it ends by this signal; absent: nothing ends it. */
+  readonly stopped?: () => AbortSignal
 }
 
 export const commonOptions: Readonly<Record<'json' | 'help', CommandOption>> = {
@@ -63,7 +73,8 @@ export function parseConfigOf(command: Command): NonNullable<ParseArgsConfig['op
   return Object.fromEntries(allOptions(command).map(([name, { type }]) => [name, { type }]))
 }
 
-function allOptions({ options }: Command): [string, CommandOption][] {
+/** Its own and the common ones. */
+export function allOptions({ options }: Command): [string, CommandOption][] {
   return Object.entries({ ...options, ...commonOptions })
 }
 

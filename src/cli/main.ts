@@ -1,7 +1,17 @@
 #!/usr/bin/env node
+import { endProcess } from '../kafka/end-process.ts'
 import { runCommand } from './run-command.ts'
 
-process.exitCode = await runCommand(process.argv.slice(2), {
+const stop = new AbortController()
+const streams = [process.stdout, process.stderr] as const
+for (const stream of streams) {
+  // Who reads has seen enough: `fhir-kafka tail | head`.
+  stream.on('error', () => {
+    stop.abort()
+  })
+}
+
+const exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   isTerminal: process.stderr.isTTY,
   out: (text) => {
@@ -10,4 +20,17 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   err: (text) => {
     process.stderr.write(text)
   },
+  stopped: () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        stop.abort()
+      })
+    }
+    return stop.signal
+  },
 })
+// A pipe takes what it is given piece by piece.
+await Promise.all(
+  streams.map((stream) => new Promise<unknown>((resolve) => stream.write('', resolve))),
+)
+endProcess(exitCode)

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
-import { isTopicDestinationError } from '../errors.ts'
+import { isTopicDestinationError, TopicDestinationError } from '../errors.ts'
 import { TopologyError } from '../topology/finding.ts'
 import {
+  exitCodeRows,
   exitCodes,
   parseConfigOf,
   usageOf,
@@ -9,6 +10,8 @@ import {
   type CommandIo,
   type CommandOptions,
 } from './command.ts'
+import { completionCommand } from './completion/completion.ts'
+import { demoCommand } from './demo/demo.ts'
 import {
   backfillCommand,
   cancelCommand,
@@ -18,7 +21,11 @@ import {
 } from './fhir/deliver-again.ts'
 import { destinationsCommand } from './fhir/destinations.ts'
 import { statusCommand } from './fhir/status.ts'
+import { tailCommand } from './fhir/tail.ts'
 import { dryRunCommand, explainCommand } from './fhir/topics.ts'
+import { migrateCommand } from './migrate/migrate.ts'
+import { serveCommand } from './serve.ts'
+import { tellError } from './tell-error.ts'
 import { aclsCommand } from './topology/acls.ts'
 import { applyCommand } from './topology/apply.ts'
 import { dlqLsCommand } from './topology/dlq-ls.ts'
@@ -32,10 +39,13 @@ import { planCommand } from './topology/plan.ts'
 import { validateCommand } from './topology/validate.ts'
 import { verifyCommand } from './topology/verify.ts'
 
-/** Every command, in the order of the usage. */
-export const commands: readonly Command[] = [
+const commandsOfWork: readonly Command[] = [
+  serveCommand,
+  demoCommand,
+  migrateCommand,
   destinationsCommand,
   statusCommand,
+  tailCommand,
   redriveCommand,
   discardCommand,
   replayCommand,
@@ -57,6 +67,9 @@ export const commands: readonly Command[] = [
   dlqPurgeCommand,
 ]
 
+/** Every command, in the order of the usage. */
+export const commands: readonly Command[] = [...commandsOfWork, completionCommand(commandsOfWork)]
+
 /** Runs `fhir-kafka <args>`.
  *  @returns the exit code, one of `exitCodes` */
 export async function runCommand(args: readonly string[], io: CommandIo): Promise<number> {
@@ -74,23 +87,64 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
       io.out(usageOf(command))
       return exitCodes.inLine
     }
+    refuseOtherWords(command, positionals, values)
     return await command.run({ positionals, options: optionsOf(values), io })
   } catch (error) {
     return report(error, args.includes('--json'), command, io)
   }
 }
 
+/** @throws TopicDestinationError `KTD_INVALID_OPTION` for what is none of the choices, or no argument of the command */
+function refuseOtherWords(
+  { name, parameters, choices, options }: Command,
+  positionals: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+): void {
+  const refuse = (what: string, allowed: readonly string[]): void => {
+    throw new TopicDestinationError('KTD_INVALID_OPTION', `${what} ${allowed.join(', ')}.`)
+  }
+  if (parameters === '' && positionals.length > 0) {
+    throw new TopicDestinationError(
+      'KTD_INVALID_OPTION',
+      `${name} takes options only, not ${positionals.join(' ')}.`,
+    )
+  }
+  const isChoice = positionals.length === 1 && choices?.includes(positionals[0] ?? '')
+  if (choices && isChoice !== true) refuse(`${name} takes one of`, choices)
+  for (const [option, { choices: allowed }] of Object.entries(options)) {
+    const value = values[option]
+    if (allowed && typeof value === 'string' && !allowed.includes(value)) {
+      refuse(`There is no ${option} "${value}"; there are`, allowed)
+    }
+  }
+}
+
 function withoutCommand(args: readonly string[], io: CommandIo): number {
-  const width = Math.max(...commands.map(({ name }) => name.length))
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
-  const usage = `fhir-kafka <command> [options]\n\n${lines.join('\n')}\n\nfhir-kafka <command> --help says what a command takes.\n`
-  const [first] = args
-  if (first === '--help' || first === 'help') {
+  const words = args.filter((word) => word !== '--help' && word !== 'help')
+  const group = commands.filter(({ name }) => name.startsWith(`${words.join(' ')} `))
+  const usage = usageOfCommands(words.length > 0 && group.length > 0 ? group : commands)
+  const isAsked = args.length > words.length
+  if (isAsked && (words.length === 0 || group.length > 0)) {
     io.out(usage)
     return exitCodes.inLine
   }
-  io.err(first === undefined ? usage : `There is no command "${args.join(' ')}".\n\n${usage}`)
+  io.err(words.length === 0 ? usage : `There is no command "${args.join(' ')}".\n\n${usage}`)
   return exitCodes.error
+}
+
+function usageOfCommands(listed: readonly Command[]): string {
+  const width = Math.max(...listed.map(({ name }) => name.length))
+  const lines = listed.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
+  const codes = exitCodeRows.map(([code, meaning]) => `  ${code}  ${meaning}`)
+  return `fhir-kafka <command> [options]
+
+${lines.join('\n')}
+
+Ends with
+${codes.join('\n')}
+
+fhir-kafka <command> --help says what a command takes.
+`
 }
 
 function optionsOf(values: Readonly<Record<string, unknown>>): CommandOptions {
@@ -105,11 +159,8 @@ function optionsOf(values: Readonly<Record<string, unknown>>): CommandOptions {
 
 /** Errors that somebody can mend are told in their own words; anything else with its stack. */
 function report(error: unknown, asJson: boolean, command: Command, io: CommandIo): number {
-  const message = messageOf(error, command)
-  if (asJson) {
-    const findings = error instanceof TopologyError ? error.findings : []
-    io.out(`${JSON.stringify({ error: { message, findings } }, undefined, 2)}\n`)
-  } else io.err(`${message}\n`)
+  const findings = error instanceof TopologyError ? error.findings : []
+  tellError(io, asJson, messageOf(error, command), findings)
   return exitCodes.error
 }
 
@@ -118,5 +169,9 @@ function messageOf(error: unknown, command: Command): string {
   if (!(error instanceof Error)) return String(error)
   const { code = '' } = error as Error & { code?: string }
   if (code.startsWith('ERR_PARSE_ARGS')) return `${error.message}\n\n${usageOf(command)}`
+  const missing = /^Cannot find package '([^']+)'/.exec(error.message)?.[1]
+  if (code === 'ERR_MODULE_NOT_FOUND' && missing !== undefined) {
+    return `${command.name} needs the package ${missing}: npm install ${missing}`
+  }
   return error.stack ?? error.message
 }

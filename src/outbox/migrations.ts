@@ -21,37 +21,37 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   createJobs,
 ]
 
+/** What this version of the module works with. */
+export const outboxVersion: number = migrations.length
+
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.
+ *  @returns the version before; 0 when there was no schema
  *  @throws TopicDestinationError `KTD_SCHEMA_TOO_NEW` when a newer version of this module has written the schema */
-export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promise<void> {
-  await underMigrationLock(pool, schema, async (client) => {
-    const version = await currentVersion(client, schema)
-    if (version > migrations.length) {
-      throw new TopicDestinationError(
-        'KTD_SCHEMA_TOO_NEW',
-        `The schema ${schema.name} has version ${version}, this module knows ${migrations.length}.`,
-      )
-    }
-    for (let next = version + 1; next <= migrations.length; next++) {
+export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promise<number> {
+  return underMigrationLock(pool, schema, async (client) => {
+    const version = await readOutboxVersion(client, schema)
+    for (let next = version + 1; next <= outboxVersion; next++) {
       await client.query(migrationSql(schema, next))
     }
     await settleAfterCopy(client, schema)
+    return version
   })
 }
 
 /** One transaction for all DDL that belongs to the schema; other nodes' wait for it. */
-export async function underMigrationLock(
+export async function underMigrationLock<Result>(
   pool: pg.Pool,
   schema: OutboxSchema,
-  work: (client: pg.PoolClient) => Promise<void>,
-): Promise<void> {
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
   const client = await pool.connect()
   try {
     // Whatever the database's default is: what is there must be read anew after waiting for the lock.
     await client.query('begin isolation level read committed')
     await client.query('select pg_advisory_xact_lock($1, $2)', [schema.lockKey, lockKeys.migration])
-    await work(client)
+    const result = await work(client)
     await client.query('commit')
+    return result
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
     throw error
@@ -76,8 +76,12 @@ export function migrationsSql(schema: OutboxSchema): string {
 }
 
 /** 0 when there is no schema. The table is asked for only when it exists: a role that may not create schemas
- *  can then use one that was created for it. */
-async function currentVersion(client: pg.PoolClient, schema: OutboxSchema): Promise<number> {
+ *  can then use one that was created for it.
+ *  @throws TopicDestinationError `KTD_SCHEMA_TOO_NEW` when a newer version of this module has written the schema */
+export async function readOutboxVersion(
+  client: pg.Pool | pg.PoolClient,
+  schema: OutboxSchema,
+): Promise<number> {
   const { rows } = await client.query<{ exists: boolean }>(
     `select to_regclass($1) is not null as exists`,
     [schema.migration],
@@ -86,7 +90,14 @@ async function currentVersion(client: pg.PoolClient, schema: OutboxSchema): Prom
   const versions = await client.query<{ version: number | null }>(
     `select max(version) as version from ${schema.migration}`,
   )
-  return versions.rows[0]?.version ?? 0
+  const version = versions.rows[0]?.version ?? 0
+  if (version > outboxVersion) {
+    throw new TopicDestinationError(
+      'KTD_SCHEMA_TOO_NEW',
+      `The schema ${schema.name} has version ${version}, this module knows ${outboxVersion}.`,
+    )
+  }
+  return version
 }
 
 function migrationSql(schema: OutboxSchema, version: number): string {

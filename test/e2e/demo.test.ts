@@ -6,7 +6,7 @@ import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 it('npm run demo -- --keep prints both records and both answers, runs on, and ends with its signal', async (t) => {
-  const demo = spawn(process.execPath, ['--import', 'tsx', 'src/cli/demo.ts', '--keep'], {
+  const demo = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'demo', '--keep'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { ...process.env, DATABASE_URL: undefined, KAFKA_BOOTSTRAP_SERVERS: undefined },
     stdio: ['ignore', 'pipe', 'inherit'],

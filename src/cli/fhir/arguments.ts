@@ -18,11 +18,19 @@ export function idOf(argument: string, resourceType: string): string {
 
 /** A whole number.
  *  @throws TopicDestinationError `KTD_REQUEST` */
-export function numberOption({ options }: CommandCall, name: string): number | undefined {
+export function numberOption(
+  { options }: CommandCall,
+  name: string,
+  range?: { readonly minimum: number; readonly maximum: number },
+): number | undefined {
   const text = options.text(name)
   if (text === undefined) return undefined
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number.`)
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : undefined
+  const isInRange =
+    number !== undefined && (!range || (number >= range.minimum && number <= range.maximum))
+  if (isInRange) return number
+  const limits = range ? ` from ${range.minimum} to ${range.maximum}` : ''
+  throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number${limits}.`)
 }
 
 /** A parameter of an operation where its option was given. An empty text was: left out, it would make a selection wider than what was meant. */

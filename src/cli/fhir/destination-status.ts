@@ -26,8 +26,12 @@ export interface JobStatus {
   readonly error?: string
 }
 
-export async function readStatus(server: FhirServer, id: string): Promise<DestinationStatus> {
-  const answer = await server.get(`${destinationTypeName}/${id}/$status`)
+export async function readStatus(
+  server: FhirServer,
+  id: string,
+  stopped?: AbortSignal,
+): Promise<DestinationStatus> {
+  const answer = await server.get(`${destinationTypeName}/${id}/$status`, stopped)
   return plainParameters(answer, statusOperationDefinition)
 }
 

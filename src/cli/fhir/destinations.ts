@@ -1,6 +1,7 @@
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
+import { printable } from '../printable.ts'
 import { needsAttention, readStatus, type DestinationStatus } from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { show } from './show.ts'
@@ -51,16 +52,18 @@ const heads = ['destination', 'kind', 'status', 'delivered', 'queued', 'dead', '
 
 function table(listed: readonly Listed[]): string {
   if (listed.length === 0) return 'There are no destinations.\n'
-  const rows = listed.map(({ id, kind, status }) => [
-    id,
-    kind.replace('kafka-', ''),
-    status.status ?? '',
-    String(status.messagesDelivered ?? ''),
-    String(status.messagesQueued ?? ''),
-    String(status.messagesDead ?? ''),
-    String(status.messagesUndecided ?? ''),
-    status.lastErrorDetail?.[0]?.message ?? '',
-  ])
+  const rows = listed.map(({ id, kind, status }) =>
+    [
+      id,
+      kind.replace('kafka-', ''),
+      status.status ?? '',
+      String(status.messagesDelivered ?? ''),
+      String(status.messagesQueued ?? ''),
+      String(status.messagesDead ?? ''),
+      String(status.messagesUndecided ?? ''),
+      status.lastErrorDetail?.[0]?.message ?? '',
+    ].map(printable),
+  )
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)),
   )

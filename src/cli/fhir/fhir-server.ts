@@ -2,6 +2,7 @@ import type { Parameters } from '@medplum/fhirtypes'
 import { TopicDestinationError } from '../../errors.ts'
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
+import { printable } from '../printable.ts'
 
 export const serverOptions: Readonly<Record<'url' | 'token', CommandOption>> = {
   url: {
@@ -19,9 +20,22 @@ export const serverOptions: Readonly<Record<'url' | 'token', CommandOption>> = {
 /** Longer than a dry run by default. */
 const timeoutMs = 60_000
 
+/** A request that failed. */
+export class FhirRequestError extends TopicDestinationError {
+  override readonly name: string = 'FhirRequestError'
+  /** Whether the same request may do later: nobody answered, or a server that is in trouble or busy. */
+  readonly isTransient: boolean
+
+  constructor(message: string, isTransient: boolean, cause?: unknown) {
+    super('KTD_REQUEST', message, { cause })
+    this.isTransient = isTransient
+  }
+}
+
 /** FHIR REST, as far as the commands need it. */
 export class FhirServer {
-  readonly #baseUrl: string
+  /** Without a slash at its end. */
+  readonly baseUrl: string
   readonly #token: string | undefined
 
   /** @throws TopicDestinationError `KTD_REQUEST` when there is no URL */
@@ -33,7 +47,7 @@ export class FhirServer {
         'Say where the FHIR server is: --url https://fhir.example.org/fhir, or FHIR_URL.',
       )
     }
-    this.#baseUrl = url.replace(/\/+$/, '')
+    this.baseUrl = url.replace(/\/+$/, '')
     this.#token = options.text('token') ?? io.env['FHIR_TOKEN']
     // The error of fetch would quote it.
     if (this.#token !== undefined && !/^[\u0021-\u007E]+$/.test(this.#token)) {
@@ -44,55 +58,79 @@ export class FhirServer {
     }
   }
 
-  /** @param path behind the base URL, or a whole URL of a link
-   *  @throws TopicDestinationError `KTD_REQUEST` */
-  async get(path: string): Promise<JsonObject> {
-    return this.#send('GET', path)
+  get authorization(): { readonly authorization?: string } {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
   }
 
-  /** @throws TopicDestinationError `KTD_REQUEST` */
+  /** @param path behind the base URL, or a whole URL of a link
+   *  @throws FhirRequestError */
+  async get(path: string, stopped?: AbortSignal): Promise<JsonObject> {
+    return this.#send('GET', path, undefined, stopped)
+  }
+
+  /** @throws FhirRequestError */
   async post(path: string, body: Parameters): Promise<JsonObject> {
     return this.#send('POST', path, JSON.stringify(body))
   }
 
-  async #send(method: string, path: string, body?: string): Promise<JsonObject> {
-    const url = path.startsWith('http') ? path : `${this.#baseUrl}/${path}`
+  async #send(
+    method: string,
+    path: string,
+    body?: string,
+    stopped?: AbortSignal,
+  ): Promise<JsonObject> {
+    const url = path.startsWith('http') ? path : `${this.baseUrl}/${path}`
     // A link to another server must not get the token.
-    const isOwn = url.startsWith(`${this.#baseUrl}/`)
-    const { answer, text } = await this.#fetch(url, {
+    const isOwn = url.startsWith(`${this.baseUrl}/`)
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const { answer, text } = await textOfAnswer(url, {
       method,
       headers: {
         accept: 'application/fhir+json',
         ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
-        ...(isOwn && this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+        ...(isOwn && this.authorization),
       },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: stopped ? AbortSignal.any([timeout, stopped]) : timeout,
       ...(body !== undefined && { body }),
     })
     const resource = parsed(text)
     if (answer.ok && resource) return resource
     const why = resource ? reasonsOf(resource) : answer.ok ? 'This is not FHIR in JSON.' : ''
-    throw new TopicDestinationError(
-      'KTD_REQUEST',
-      `${method} ${url} answered ${answer.status}${why === '' ? '.' : `: ${why}`}`,
-    )
-  }
-
-  async #fetch(url: string, init: RequestInit): Promise<{ answer: Response; text: string }> {
-    try {
-      const answer = await fetch(url, init)
-      return { answer, text: await answer.text() }
-    } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new TopicDestinationError('KTD_REQUEST', `${url} cannot be reached: ${why}`, {
-        cause: error,
-      })
-    }
+    throw refusal(`${method} ${url}`, answer, why)
   }
 }
 
-function parsed(text: string): JsonObject | undefined {
+async function textOfAnswer(
+  url: string,
+  init: RequestInit,
+): Promise<{ answer: Response; text: string }> {
+  try {
+    const answer = await fetch(url, init)
+    return { answer, text: await answer.text() }
+  } catch (error) {
+    throw unreachable(url, error)
+  }
+}
+
+export function refusal(request: string, { status }: Response, why: string): FhirRequestError {
+  return new FhirRequestError(
+    `${request} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
+    status >= 500 || status === 429,
+  )
+}
+
+/** @param error what `fetch` has thrown */
+export function unreachable(url: string, error: unknown): FhirRequestError {
+  return new FhirRequestError(`${url} cannot be reached: ${fetchFailure(error)}`, true, error)
+}
+
+/** In the words of the network. */
+export function fetchFailure(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+export function parsed(text: string): JsonObject | undefined {
   try {
     const resource: unknown = JSON.parse(text)
     return isJsonObject(resource) ? resource : undefined

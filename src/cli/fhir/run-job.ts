@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
 import { progress } from '../progress.ts'
+import { askAgain } from './ask-again.ts'
 import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { readStatus, type JobStatus } from './destination-status.ts'
 import { FhirServer } from './fhir-server.ts'
@@ -59,9 +59,8 @@ async function untilEnded(
   let job = begun
   while (job.state === 'running') {
     progress(io, lineOf(job))
-    await delay(intervalMs)
-    const { job: jobs = [] } = await readStatus(server, id)
-    const found = jobs.find((each) => each.id === begun.id)
+    const status = await askAgain(io, { intervalMs }, () => readStatus(server, id))
+    const found = status?.job?.find((each) => each.id === begun.id)
     // Another one of its kind has begun: this one has ended.
     if (!found) break
     job = found

@@ -18,7 +18,12 @@ export const rangeOptions: Readonly<
 
 export const setAsideOptions: Readonly<Record<string, CommandOption>> = {
   ...rangeOptions,
-  of: { type: 'string', value: 'WHAT', doc: 'dead-letters or undecided. Default: both.' },
+  of: {
+    type: 'string',
+    value: 'WHAT',
+    choices: ['dead-letters', 'undecided'],
+    doc: 'dead-letters or undecided. Default: both.',
+  },
   error: { type: 'string', value: 'TEXT', doc: 'Part of the error, in letters of any case.' },
 }
 

@@ -1,6 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
+import { printableJson } from '../printable.ts'
+import { askAgain } from './ask-again.ts'
 import { idOf, numberOption, onlyArgument } from './arguments.ts'
 import { needsAttention, readStatus, type DestinationStatus } from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
@@ -16,18 +17,22 @@ export const statusCommand: Command = {
     interval: {
       type: 'string',
       value: 'SECONDS',
-      doc: 'Time between two looks with --watch. Default: 1.',
+      doc: 'Time between two looks with --watch, from 1. Default: 1.',
     },
   },
   run: showStatus,
 }
 
+/** Seconds. Node's timers end at 25 days. */
+const intervalRange = { minimum: 1, maximum: 86_400 }
+
 async function showStatus(call: CommandCall): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
-  let status = await readStatus(server, id)
-  if (call.options.flag('watch')) status = await watch(call, server, id, status)
-  else show(call, status)
+  const intervalMs = 1000 * (numberOption(call, 'interval', intervalRange) ?? 1)
+  const isWatched = call.options.flag('watch')
+  const status = await (isWatched ? watch(call, server, id, intervalMs) : readStatus(server, id))
+  if (!isWatched) show(call, status)
   return needsAttention(status) ? exitCodes.differences : exitCodes.inLine
 }
 
@@ -36,19 +41,17 @@ async function watch(
   call: CommandCall,
   server: FhirServer,
   id: string,
-  first: DestinationStatus,
+  intervalMs: number,
 ): Promise<DestinationStatus> {
   const { io, options } = call
-  const intervalMs = 1000 * (numberOption(call, 'interval') ?? 1)
-  let status = first
+  let status = await readStatus(server, id)
+  const stopped = io.stopped?.()
   for (let look = 0; ; look++) {
-    if (options.flag('json')) io.out(`${JSON.stringify(status)}\n`)
+    if (options.flag('json')) io.out(`${printableJson(status)}\n`)
     else io.out(`${look === 0 ? '' : io.isTerminal ? clearScreen : '---\n'}${textOf(status)}`)
-    await delay(intervalMs, undefined, io.stopped ? { signal: io.stopped } : {}).catch(
-      () => undefined,
-    )
-    if (io.stopped?.aborted === true) return status
-    status = await readStatus(server, id)
+    const next = await askAgain(io, { intervalMs, stopped }, () => readStatus(server, id, stopped))
+    if (!next) return status
+    status = next
   }
 }
 

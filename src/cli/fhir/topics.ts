@@ -22,7 +22,12 @@ export const explainCommand: Command = {
   options: {
     current: { type: 'string', value: 'STATE', doc: `The resource after the change. ${stateDoc}` },
     previous: { type: 'string', value: 'STATE', doc: 'The resource before it.' },
-    interaction: { type: 'string', value: 'CODE', doc: 'create, update or delete.' },
+    interaction: {
+      type: 'string',
+      value: 'CODE',
+      choices: ['create', 'update', 'delete'],
+      doc: 'create, update or delete.',
+    },
     ...serverOptions,
   },
   run: async (call) =>

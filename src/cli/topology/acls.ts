@@ -1,5 +1,4 @@
-import { aclFormats, formatAcls, type AclFormat } from '../../topology/acl-formats/format-acls.ts'
-import { TopologyError } from '../../topology/finding.ts'
+import { aclFormats, formatAcls } from '../../topology/acl-formats/format-acls.ts'
 import { exitCodes, type Command } from '../command.ts'
 import { checkedTopology, environmentOption, topologyFile } from './topology-file.ts'
 
@@ -9,20 +8,19 @@ export const aclsCommand: Command = {
   parameters: 'FILE',
   options: {
     ...environmentOption,
-    format: { type: 'string', value: 'NAME', doc: `${aclFormats.join(', ')}. Default kafka-acls.` },
+    format: {
+      type: 'string',
+      value: 'NAME',
+      choices: aclFormats,
+      doc: `${aclFormats.join(', ')}. Default kafka-acls.`,
+    },
   },
   run: (call) => {
     const { options, io } = call
-    const format = options.flag('json') ? 'json' : (options.text('format') ?? 'kafka-acls')
-    if (!isAclFormat(format)) {
-      throw new TopologyError(`There is no format "${format}"; there are ${aclFormats.join(', ')}.`)
-    }
+    const asked = options.flag('json') ? 'json' : options.text('format')
+    const format = aclFormats.find((each) => each === asked) ?? 'kafka-acls'
     const source = topologyFile(call)
     io.out(formatAcls(checkedTopology(source, call).acls, format, source.document))
     return Promise.resolve(exitCodes.inLine)
   },
-}
-
-function isAclFormat(text: string): text is AclFormat {
-  return (aclFormats as readonly string[]).includes(text)
 }

@@ -55,8 +55,3 @@ export function selectionOf(options: CommandOptions): { limit?: number; errorCla
     ...(errorClass === undefined ? {} : { errorClass }),
   }
 }
-
-/** Text of somebody else for a terminal: in quotes where it is more than plain characters, so that nothing in it is a control sequence. */
-export function printable(text: string): string {
-  return /^[\x20-\x7E]*$/.test(text) ? text : JSON.stringify(text).replaceAll(/[\x7F-\x9F]/g, '?')
-}

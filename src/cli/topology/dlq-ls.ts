@@ -1,6 +1,7 @@
 import { exitCodes, type Command } from '../command.ts'
+import { printable } from '../printable.ts'
 import { withProgress } from '../progress.ts'
-import { deadLetterCall, deadLetterOptions, printable } from './dead-letter-call.ts'
+import { deadLetterCall, deadLetterOptions } from './dead-letter-call.ts'
 import { json } from './topology-file.ts'
 
 export const dlqLsCommand: Command = {

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { DeadLetter } from '../../retry/index.ts'
 import { exitCodes, type Command } from '../command.ts'
+import { printable } from '../printable.ts'
 import { withProgress } from '../progress.ts'
 import {
   deadLetterCall,
   deadLetterOptions,
-  printable,
   selectionOf,
   selectionOptions,
 } from './dead-letter-call.ts'

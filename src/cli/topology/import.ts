@@ -22,11 +22,13 @@ export const importCommand: Command = {
     'security-protocol': {
       type: 'string',
       value: 'NAME',
+      choices: ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
       doc: 'PLAINTEXT (default), SSL, SASL_PLAINTEXT or SASL_SSL.',
     },
     'sasl-mechanism': {
       type: 'string',
       value: 'NAME',
+      choices: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'],
       doc: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.',
     },
     truststore: {

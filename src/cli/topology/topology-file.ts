@@ -9,6 +9,7 @@ import { readTopology } from '../../topology/read-topology.ts'
 import type { ResolvedTopology } from '../../topology/resolved-topology.ts'
 import { validateTopology } from '../../topology/validate-topology.ts'
 import type { CommandCall, CommandIo, CommandOption } from '../command.ts'
+import { printableJson } from '../printable.ts'
 
 export const environmentOption: Readonly<Record<'env', CommandOption>> = {
   env: { type: 'string', value: 'NAME', doc: 'Environment of the file.' },
@@ -60,5 +61,5 @@ function printWarnings(findings: readonly LocatedFinding[], io: CommandIo): void
 }
 
 export function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`
+  return `${printableJson(value, 2)}\n`
 }

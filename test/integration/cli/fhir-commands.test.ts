@@ -105,8 +105,8 @@ describe('fhir-kafka against a FHIR server', () => {
     const { run } = await served(t)
     const stop = new AbortController()
     let looks = 0
-    const watched = await run(['status', 'd', '--watch', '--interval', '0', '--json'], {
-      stopped: stop.signal,
+    const watched = await run(['status', 'd', '--watch', '--interval', '1', '--json'], {
+      stopped: () => stop.signal,
       out: (line) => {
         assert.equal((JSON.parse(line) as Record<string, unknown>)['messagesDead'], 1)
         if (++looks === 3) stop.abort()

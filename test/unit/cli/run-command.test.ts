@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CommandIo } from '../../../src/cli/command.ts'
+import { exitCodeRows, type CommandIo } from '../../../src/cli/command.ts'
 import { commands, runCommand } from '../../../src/cli/run-command.ts'
 
 interface Outcome {
@@ -43,6 +43,35 @@ describe('fhir-kafka', () => {
       assert.match(out, /--json/)
     })
   }
+
+  it('lists the commands of a group, and what the exit codes mean', async () => {
+    const { code, out } = await run(['topology', 'dlq', '--help'])
+    assert.equal(code, 0)
+    const listed = out.match(/^ {2}topology dlq \w+/gm) ?? []
+    assert.deepEqual(
+      listed.map((line) => line.trim()),
+      commands.map(({ name }) => name).filter((name) => name.startsWith('topology dlq ')),
+    )
+    for (const [exitCode, meaning] of exitCodeRows)
+      assert.ok(out.includes(`  ${exitCode}  ${meaning}`))
+    const group = await run(['topology'])
+    assert.deepEqual([group.code, group.out], [1, ''])
+    assert.match(group.err, /^There is no command "topology"\.\n[\s\S]*\n {2}topology plan /)
+    const unknown = await run(['--frobnicate'])
+    assert.equal(unknown.code, 1)
+  })
+
+  it('refuses values and arguments that are none', async () => {
+    for (const [args, err] of [
+      [
+        ['redrive', 'd', '--of', 'all'],
+        'There is no of "all"; there are dead-letters, undecided.\n',
+      ],
+      [['destinations', 'lab'], 'destinations takes options only, not lab.\n'],
+    ] as const) {
+      assert.deepEqual(await run(args), { code: 1, out: '', err })
+    }
+  })
 
   it('refuses options that a command does not have', async () => {
     const { code, err } = await run(['topology', 'verify', repaired, '--prune-acls'])

@@ -1,31 +1,51 @@
-import { pathToFileURL } from 'node:url'
-import { TopicDestinationError } from '../errors.ts'
-import { kafkaTopicDestination } from '../module.ts'
-import { createServer, type ReferenceServer } from '../server/create-server.ts'
-import { startMockKafka } from '../server/embedded/embedded-kafka.ts'
-import { startPostgres } from '../server/embedded/embedded-postgres.ts'
-import { startFailure } from '../server/start-failure.ts'
+import { TopicDestinationError } from '../../errors.ts'
+import { kafkaTopicDestination } from '../../module.ts'
+import { createServer, type ReferenceServer } from '../../server/create-server.ts'
+import { startMockKafka } from '../../server/embedded/embedded-kafka.ts'
+import { startPostgres } from '../../server/embedded/embedded-postgres.ts'
 import { createKafkaTopics, readRecords, type ReadRecord } from './demo-consumer.ts'
 import { demoCorrelationId, demoTopic, demoDestination, demoResponse } from './demo-resources.ts'
 
-/** What `npm run demo` prints and does; `--keep` leaves everything running. */
-async function demo(keep: boolean): Promise<void> {
+/** Shows a write on its way to Kafka, on a server of its own.
+ *  @throws what `startFailure` tells */
+export async function runDemo({ env, say, played }: DemoCall): Promise<void> {
   const stops: Stop[] = []
   try {
-    const databaseUrl = process.env['DATABASE_URL'] ?? (await embeddedPostgres(stops))
-    const given = process.env['KAFKA_BOOTSTRAP_SERVERS']
-    const bootstrapServers = given ?? (await embeddedKafka(stops))
+    const databaseUrl = env['DATABASE_URL'] ?? (await embeddedPostgres(say, stops))
+    const given = env['KAFKA_BOOTSTRAP_SERVERS']
+    const bootstrapServers = given ?? (await embeddedKafka(say, stops))
     const run = Date.now().toString(36)
     // The mock cluster makes topics by itself and does not know the request.
     if (given !== undefined) await createTopicsOn(given, run)
-    const server = await startServer(databaseUrl, stops)
-    await play(server, bootstrapServers, run)
-    if (keep) await keepRunning(server, databaseUrl, bootstrapServers)
+    const server = await startServer(databaseUrl, say, stops)
+    const shown = await play(server, bootstrapServers, run, say)
+    await played({ url: server.url, databaseUrl, bootstrapServers, ...shown })
   } finally {
     for (const stop of stops.reverse()) await stop()
   }
 }
 
+export interface DemoCall {
+  readonly env: NodeJS.ProcessEnv
+  /** Takes what is told on the way. */
+  readonly say: (text: string) => void
+  /** Called when all is shown; then everything is stopped and removed. */
+  readonly played: (result: DemoResult) => Promise<void>
+}
+
+export interface DemoResult extends DemoShown {
+  readonly url: string
+  readonly databaseUrl: string
+  readonly bootstrapServers: string
+}
+
+interface DemoShown {
+  readonly records: readonly ReadRecord[]
+  /** Answers of `$status`, by destination. */
+  readonly status: Readonly<Record<string, unknown>>
+}
+
+type Say = DemoCall['say']
 type Stop = () => Promise<void>
 
 async function createTopicsOn(bootstrapServers: string, run: string): Promise<void> {
@@ -44,7 +64,12 @@ function kafkaTopicsOf(run: string): [atLeastOnce: string, bestEffort: string] {
   return [`demo-at-least-once-${run}`, `demo-best-effort-${run}`]
 }
 
-async function play(server: ReferenceServer, bootstrapServers: string, run: string): Promise<void> {
+async function play(
+  server: ReferenceServer,
+  bootstrapServers: string,
+  run: string,
+  say: Say,
+): Promise<DemoShown> {
   const kafkaTopics = kafkaTopicsOf(run)
   await put(server, demoTopic(run))
   await put(server, demoDestination('kafka-at-least-once', kafkaTopics[0], bootstrapServers, run))
@@ -56,20 +81,29 @@ async function play(server: ReferenceServer, bootstrapServers: string, run: stri
   await put(server, demoResponse(id, 'completed'))
   say(`Wrote            QuestionnaireResponse/${id}: in-progress, then completed\n`)
 
-  for (const kafkaTopic of kafkaTopics) print(await readRecords(bootstrapServers, kafkaTopic, 1))
-  for (const kind of ['kafka-at-least-once', 'kafka-best-effort']) {
-    await printStatus(server, `AidboxTopicDestination/${kind}-${run}`)
+  const records: ReadRecord[] = []
+  for (const kafkaTopic of kafkaTopics) {
+    records.push(...(await readRecords(bootstrapServers, kafkaTopic, 1)))
   }
+  for (const record of records) sayRecord(record, say)
+  const status: Record<string, unknown> = {}
+  for (const kind of ['kafka-at-least-once', 'kafka-best-effort']) {
+    const reference = `AidboxTopicDestination/${kind}-${run}`
+    const answer = await countedStatus(server, reference)
+    status[reference] = answer
+    say(`GET ${reference}/$status\n${JSON.stringify(answer, null, 2)}\n`)
+  }
+  return { records, status }
 }
 
-async function embeddedPostgres(stops: Stop[]): Promise<string> {
+async function embeddedPostgres(say: Say, stops: Stop[]): Promise<string> {
   const postgres = await startPostgres()
   stops.push(() => postgres.stop())
   say('PostgreSQL       started for this demo, removed at its end (DATABASE_URL uses yours)')
   return postgres.connectionString
 }
 
-async function embeddedKafka(stops: Stop[]): Promise<string> {
+async function embeddedKafka(say: Say, stops: Stop[]): Promise<string> {
   const kafka = await startMockKafka()
   stops.push(() => kafka.stop())
   say(`Kafka            librdkafka's own mock cluster, in memory, at ${kafka.bootstrapServers}`)
@@ -77,7 +111,7 @@ async function embeddedKafka(stops: Stop[]): Promise<string> {
   return kafka.bootstrapServers
 }
 
-async function startServer(databaseUrl: string, stops: Stop[]): Promise<ReferenceServer> {
+async function startServer(databaseUrl: string, say: Say, stops: Stop[]): Promise<ReferenceServer> {
   const server = await createServer({ databaseUrl, host: '127.0.0.1', port: 0 })
   stops.push(() => server.close())
   server.load(kafkaTopicDestination({ database: databaseUrl, baseUrl: server.url }))
@@ -101,60 +135,21 @@ async function put(
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
 }
 
-function print(records: readonly ReadRecord[]): void {
-  for (const { kafkaTopic, partition, offset, key, headers, value } of records) {
-    say(`Kafka record     ${kafkaTopic} [${partition}] @${offset}, key ${key ?? '(none)'}`)
-    for (const [name, text] of headers) say(`                 ${name}: ${text}`)
-    say(`${JSON.stringify(JSON.parse(value), null, 2)}\n`)
-  }
+function sayRecord(
+  { kafkaTopic, partition, offset, key, headers, value }: ReadRecord,
+  say: Say,
+): void {
+  say(`Kafka record     ${kafkaTopic} [${partition}] @${offset}, key ${key ?? '(none)'}`)
+  for (const [name, text] of headers) say(`                 ${name}: ${text}`)
+  say(`${JSON.stringify(JSON.parse(value), null, 2)}\n`)
 }
 
-/** Prints $status once it has counted the delivery. */
-async function printStatus(server: ReferenceServer, reference: string): Promise<void> {
+/** $status once it has counted the delivery. */
+async function countedStatus(server: ReferenceServer, reference: string): Promise<unknown> {
   for (const deadlineMs = Date.now() + 10_000; ;) {
     const response = await fetch(`${server.url}/${reference}/$status`)
     const text = await response.text()
     const isCounted = /"messagesDelivered","valueDecimal":1\b/.test(text)
-    if (!isCounted && response.ok && Date.now() < deadlineMs) continue
-    say(`GET ${reference}/$status`)
-    return say(`${JSON.stringify(JSON.parse(text), null, 2)}\n`)
+    if (isCounted || !response.ok || Date.now() >= deadlineMs) return JSON.parse(text) as unknown
   }
-}
-
-async function keepRunning(
-  server: ReferenceServer,
-  databaseUrl: string,
-  kafka: string,
-): Promise<void> {
-  say(`Running until Ctrl-C: ${server.url}\nPostgreSQL: ${databaseUrl}\nKafka: ${kafka}`)
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        resolve()
-      })
-  })
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`)
-}
-
-/** @returns the exit code */
-async function main(args: readonly string[]): Promise<number> {
-  const unknown = args.find((arg) => arg !== '--keep')
-  if (unknown !== undefined) {
-    process.stderr.write(`There is no option ${unknown}. npm run demo -- [--keep]\n`)
-    return 1
-  }
-  try {
-    await demo(args.includes('--keep'))
-    return 0
-  } catch (error) {
-    process.stderr.write(`${startFailure(error)}\n`)
-    return 1
-  }
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  process.exit(await main(process.argv.slice(2)))
 }

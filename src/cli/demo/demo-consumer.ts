@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import rdkafka from 'node-rdkafka'
-import { rdkafkaCall } from '../kafka/rdkafka-call.ts'
+import { rdkafkaCall } from '../../kafka/rdkafka-call.ts'
 
 export interface ReadRecord {
   readonly kafkaTopic: string

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, it, type TestContext } from 'node:test'
+import type { CommandIo } from '../../../src/cli/command.ts'
+import { runCommand } from '../../../src/cli/run-command.ts'
+
+type Answer = (response: ServerResponse) => void
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+  /** Requests that the server has got. */
+  readonly requests: number
+}
+
+/** Runs a command on a server that answers one request after the other so, and the last way from then on. */
+async function run(
+  t: TestContext,
+  args: readonly string[],
+  answers: readonly Answer[],
+  more: Partial<CommandIo> = {},
+): Promise<Outcome> {
+  let requests = 0
+  const server = createServer((_request, response) => {
+    answers[Math.min(requests++, answers.length - 1)]?.(response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/fhir`
+  let [out, err] = ['', '']
+  const code = await runCommand(args, {
+    env: { FHIR_URL: url },
+    isTerminal: false,
+    out: (text) => (out += text),
+    err: (text) => (err += text),
+    ...more,
+  })
+  return { code, out, err, requests }
+}
+
+const json =
+  (body: object, status = 200): Answer =>
+  (response) => {
+    response.writeHead(status, { 'content-type': 'application/fhir+json' })
+    response.end(JSON.stringify(body))
+  }
+
+const parameters = (...parameter: object[]): object => ({ resourceType: 'Parameters', parameter })
+const outcome = (text: string): object => ({
+  resourceType: 'OperationOutcome',
+  issue: [{ severity: 'error', code: 'transient', details: { text } }],
+})
+const status = json(parameters({ name: 'status', valueString: 'active' }))
+const broken: Answer = (response) => response.destroy()
+
+const job = (state: string): object => ({
+  name: 'job',
+  part: [
+    { name: 'id', valueInteger: 4 },
+    { name: 'kind', valueCode: 'replay' },
+    { name: 'state', valueCode: state },
+    { name: 'total', valueInteger: 10 },
+    { name: 'sent', valueInteger: state === 'done' ? 10 : 3 },
+    { name: 'failed', valueInteger: 0 },
+  ],
+})
+const replay = ['replay', 'd', '--all', '--wait']
+
+describe('a server that goes away while it is watched', () => {
+  it('is asked again until it answers, which is told once', async (t) => {
+    const stop = new AbortController()
+    let looks = 0
+    const { code, err, requests } = await run(
+      t,
+      ['status', 'd', '--watch', '--json'],
+      [status, broken, json(outcome('starting'), 503), json(outcome('busy'), 429), status],
+      {
+        stopped: () => stop.signal,
+        out: (line) => {
+          assert.deepEqual(JSON.parse(line), { status: 'active' })
+          if (++looks === 2) stop.abort()
+        },
+      },
+    )
+    assert.deepEqual([code, looks, requests], [0, 2, 5])
+    assert.match(
+      err,
+      /^http:\S+ cannot be reached: [^\n]*; asking again until it answers\.\nThe server answers again\.\n$/,
+    )
+  })
+
+  it('ends the command when it refuses, or does not answer the first time', async (t) => {
+    const gone = await run(
+      t,
+      ['status', 'd', '--watch'],
+      [status, json(outcome('There is no \u001B[2Jd.'), 404)],
+    )
+    assert.deepEqual([gone.code, gone.requests], [1, 2])
+    assert.match(gone.err, /^GET \S+ answered 404: "There is no \\u001b\[2Jd\."\n$/)
+    const never = await run(t, ['status', 'd', '--watch'], [json(outcome('starting'), 503)])
+    assert.deepEqual([never.code, never.requests], [1, 1])
+  })
+
+  it('does not end the wait for a job, whose progress a terminal shows', async (t) => {
+    const answers = [
+      json(parameters(job('running'))),
+      json(outcome('starting'), 503),
+      json(parameters(job('running'))),
+      json(parameters(job('done'))),
+    ]
+    const { code, out, err } = await run(t, replay, answers, { isTerminal: true })
+    assert.equal(code, 0)
+    assert.match(out, /state: done\n/)
+    // eslint-disable-next-line no-control-regex
+    const lines = err.split(/\r\u001B\[K|\n/).filter(Boolean)
+    assert.match(lines[1] ?? '', /answered 503: starting; asking again until it answers\.$/)
+    assert.deepEqual(lines.toSpliced(1, 1), [
+      `replay 4 [${'#'.repeat(9).padEnd(30)}] 3 of 10`,
+      'The server answers again.',
+      `replay 4 [${'#'.repeat(9).padEnd(30)}] 3 of 10`,
+      `replay 4 [${'#'.repeat(30)}] 10 of 10`,
+    ])
+    const piped = await run(t, replay, answers)
+    assert.match(piped.err, /^GET [^\n]* asking again[^\n]*\nThe server answers again\.\n$/)
+    const refused = await run(t, replay, [
+      json(parameters(job('running'))),
+      json(outcome('no'), 403),
+    ])
+    assert.deepEqual([refused.code, refused.out], [1, ''])
+  })
+
+  it('is not asked without a pause', async (t) => {
+    for (const interval of ['0', '86401', '-1', '1.5', '']) {
+      const refused = await run(t, ['status', 'd', '--watch', `--interval=${interval}`], [status])
+      assert.deepEqual(
+        [refused.code, refused.err, refused.requests],
+        [1, 'Write --interval as a whole number from 1 to 86400.\n', 0],
+      )
+    }
+  })
+})
