@@ -144,14 +144,14 @@ export async function cancelJobs(
   return rows.map(toJob)
 }
 
-/** Keeps why a job does not get on, for `$status`. */
+/** Keeps why a job does not get on, for `$status`; undefined: what was kept does not hold any more. */
 export async function noteJobError(
   db: Queryable,
   schema: OutboxSchema,
   id: string,
-  error: string,
+  error: string | undefined,
 ): Promise<void> {
-  await db.query(`update ${schema.job} set error = $2 where id = $1`, [id, error])
+  await db.query(`update ${schema.job} set error = $2 where id = $1`, [id, error ?? null])
 }
 
 /** Ends a job that cannot go on. */

@@ -7,6 +7,7 @@ import { createNodes } from './migrations/0004-nodes.ts'
 import { extendUndecided } from './migrations/0005-undecided.ts'
 import { nameDatabase } from './migrations/0006-database.ts'
 import { createJobs } from './migrations/0007-jobs.ts'
+import { createAnnouncements } from './migrations/0008-announcements.ts'
 import { settleAfterCopy } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
@@ -19,20 +20,24 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   extendUndecided,
   nameDatabase,
   createJobs,
+  createAnnouncements,
 ]
+
+/** The version that this module brings the schema to. */
+export const outboxSchemaVersion: number = migrations.length
 
 /** Brings the outbox's schema to this version. Any number of nodes may call it at the same time; all but one wait.
  *  @throws TopicDestinationError `KTD_SCHEMA_TOO_NEW` when a newer version of this module has written the schema */
 export async function migrateOutbox(pool: pg.Pool, schema: OutboxSchema): Promise<void> {
   await underMigrationLock(pool, schema, async (client) => {
     const version = await currentVersion(client, schema)
-    if (version > migrations.length) {
+    if (version > outboxSchemaVersion) {
       throw new TopicDestinationError(
         'KTD_SCHEMA_TOO_NEW',
-        `The schema ${schema.name} has version ${version}, this module knows ${migrations.length}.`,
+        `The schema ${schema.name} has version ${version}, this module knows ${outboxSchemaVersion}.`,
       )
     }
-    for (let next = version + 1; next <= migrations.length; next++) {
+    for (let next = version + 1; next <= outboxSchemaVersion; next++) {
       await client.query(migrationSql(schema, next))
     }
     await settleAfterCopy(client, schema)

@@ -157,6 +157,36 @@ describe('$redrive of dead letters', () => {
     assert.deepEqual(discarded.parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
   })
 
+  it('waits for the end of nodes with an older version, which could not tell its pages from events of the log', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await put(1_000_000)
+    // As the version before writes itself down.
+    await nodes.pool.query(
+      `insert into topic_destination.node (name, lease_until) values ('old:1', now() + interval '1 hour')`,
+    )
+    await host.operate('redrive', 'd', [all])
+    const waiting = await untilStatus(
+      nodes.first,
+      'd',
+      ({ jobs }) => jobs[0]?.['error'] !== undefined,
+    )
+    assert.deepEqual(
+      [waiting.jobs[0]?.['error'], waiting.jobs[0]?.['state'], waiting.jobs[0]?.['sent']],
+      ['Waits for the end of nodes with an older version of this module: old:1.', 'running', 0],
+    )
+    // Live events do not wait, and what they pass stays where it is.
+    await host.put(patient('live'))
+    const live = await consumeRecords(bootstrapServers, kafkaTopic, 4)
+    assert.deepEqual(
+      live.map((record) => told(record).number),
+      [1, 3, 5, 6],
+    )
+    await nodes.pool.query(`delete from topic_destination.node where name = 'old:1'`)
+    const status = await untilStatus(nodes.first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    assert.deepEqual([status.jobs[0]?.['sent'], status.jobs[0]?.['error']], [2, undefined])
+  })
+
   it('a leader that is killed between commit and settlement sends nothing twice', async (t) => {
     const { nodes, kafkaTopic, put } = await withDeadLetters(t)
     const { host } = nodes.first
