@@ -80,6 +80,58 @@ describe('what was delivered', () => {
     assert.deepEqual([some[0]?.eventNumber, some.length], [6, 12])
   })
 
+  it('is counted and read in stretches, with the same result whatever their size', async (t) => {
+    const { db, schema, destinationId, topicId } = await delivered(t, 'events')
+    // Pages of 7 events; what is between two pages was not recorded.
+    await db.query(`delete from ${schema.deliveredPage} where first_event_no = 8`)
+    const asked: unknown[][] = []
+    const counting = {
+      query: <Row>(text: string, values: readonly unknown[] = []) => {
+        asked.push([...values])
+        return db.query<Row>(text, values)
+      },
+    }
+    for (const range of [rangeOf(topicId), rangeOf(topicId, 6, 31), rangeOf(topicId, 8, 20)]) {
+      const whole = await deliveredExtent(db, schema, destinationId, range)
+      const events = await readDelivered(db, schema, destinationId, range, 1000)
+      assert.deepEqual(whole, {
+        count: events.length,
+        firstEvent: events[0]?.eventNumber,
+        lastEvent: events.at(-1)?.eventNumber,
+      })
+      for (const stretch of [1, 7, 20]) {
+        const inStretches = deliveredExtent(counting, schema, destinationId, range, stretch)
+        assert.deepEqual(await inStretches, whole)
+        const found: number[] = []
+        for (let after = range.fromEvent - 1; ;) {
+          const next = { ...range, fromEvent: after + 1 }
+          const part = await readDelivered(db, schema, destinationId, next, stretch)
+          const numbers = part.slice(0, stretch).map(({ eventNumber }) => eventNumber)
+          found.push(...numbers)
+          if (numbers.length === 0) break
+          after = numbers.at(-1) ?? after
+        }
+        assert.deepEqual(
+          found,
+          events.map(({ eventNumber }) => eventNumber),
+        )
+      }
+    }
+    // The end; then page by page, and two of them at once.
+    asked.length = 0
+    await deliveredExtent(counting, schema, destinationId, rangeOf(topicId), 1)
+    assert.deepEqual(
+      asked.map(([, after]) => after),
+      [undefined, 0, 7, 21, 28, 35],
+    )
+    asked.length = 0
+    await deliveredExtent(counting, schema, destinationId, rangeOf(topicId), 14)
+    assert.deepEqual(
+      asked.map(([, after]) => after),
+      [undefined, 0, 21, 35],
+    )
+  })
+
   it('is not recorded where that is not wanted, and its events go', async (t) => {
     const outbox = await delivered(t)
     const { db, schema, destinationId, topicId } = outbox
