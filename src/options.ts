@@ -98,7 +98,7 @@ export interface ModuleOptions {
    *  resource it was, about 100 bytes, and `$replay` reads the content from the host's history.
    *  @default 'events' */
   readonly deliveredRetention?: 'events' | 'references'
-  /** Most events a second that a `$redrive`, `$replay` or `$backfill` sends that does not say it.
+  /** Most events a second that a `$redrive` or `$replay` sends, and most resources that a `$backfill` looks at, where the call does not say it.
    *  @default 1000  Minimum 1, maximum 100000. */
   readonly jobMaxPerSecond?: number
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers

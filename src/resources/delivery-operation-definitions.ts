@@ -22,7 +22,12 @@ const jobParts: OperationDefinitionParameter[] = [
     'decimal',
     'Backfill: resources that the topic does not select, or that came as an event meanwhile.',
   ),
-  outParameter('maxPerSecond', 1, 'integer', 'Most events a second.'),
+  outParameter(
+    'maxPerSecond',
+    1,
+    'integer',
+    'Most events a second; backfill: most resources that are looked at.',
+  ),
   outParameter('error', 0, 'string', 'The newest of what went wrong.'),
   outParameter('startTimestamp', 1, 'dateTime', 'When it was asked for, UTC.'),
   outParameter('endTimestamp', 0, 'dateTime', 'When it ended, UTC.'),
@@ -64,7 +69,7 @@ const times = [
 const maxPerSecond = inParameter(
   'maxPerSecond',
   'positiveInt',
-  'Most events a second. Default: the option jobMaxPerSecond.',
+  'Most events a second; backfill: most resources that are looked at. Default: the option jobMaxPerSecond.',
 )
 
 const all = inParameter('all', 'boolean', 'true: everything. Required where nothing else is given.')
