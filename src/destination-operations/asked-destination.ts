@@ -46,6 +46,6 @@ export async function beginJob(
 }
 
 export function runningAlready(kind: string): OperationOutcomeError {
-  const text = `A ${kind} of this destination is running; wait for its end or cancel it.`
+  const text = `A ${kind} of this destination is running; wait for its end, or end it by $cancel.`
   return new OperationOutcomeError(errorOutcome('conflict', 'conflict', text))
 }

@@ -1,9 +1,11 @@
+import { OperationOutcomeError } from '@medplum/core'
 import type { ParametersParameter } from '@medplum/fhirtypes'
 import type { Principal } from '../host/types.ts'
 import { countDeadLetters, discardDeadLetters } from '../outbox/dead-letters.ts'
 import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { JobSelection } from '../outbox/jobs.ts'
 import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
+import { errorOutcome } from '../rest/outcomes.ts'
 import type { OperationInput } from '../topic-operations/operation-input.ts'
 import { beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
@@ -59,12 +61,20 @@ export async function discard(
   const dead = deadLetters
     ? await inTransaction((tx) => discardDeadLetters(tx, schema, row.destinationId, deadLetters))
     : 0
-  if (dead === undefined) throw runningAlready('redrive')
+  if (dead === 'running') throw runningAlready('redrive')
+  if (dead === 'sending') throw pageUnderWay()
   const discarded = wanted.undecided ? (await undecided.discard(wanted.undecided)).discarded : 0
   return [
     { name: 'deadLetters', valueDecimal: dead },
     { name: 'undecided', valueDecimal: discarded },
   ]
+}
+
+/** Whether Kafka has it is asked when the destination is delivered again. */
+function pageUnderWay(): OperationOutcomeError {
+  const text =
+    'A page of a cancelled redrive is on its way to Kafka; repeat this in a moment. While the destination is off, it has to be active first.'
+  return new OperationOutcomeError(errorOutcome('conflict', 'conflict', text))
 }
 
 interface Wanted {

@@ -92,19 +92,17 @@ export async function countDeadLetters(
 
 /** Forgets dead letters; `$status` counts them as discarded. No redrive runs meanwhile: it may have sent one of them just now, so for the time of
  *  the transaction its place is taken, and the destination's row is locked.
- *  @returns how many; undefined when a redrive is running or was cancelled and has a page under way, or there is no such destination */
+ *  @returns how many; `running` when a redrive is running, or there is no such destination; `sending` when one was cancelled and has a page under way */
 export async function discardDeadLetters(
   tx: Queryable,
   schema: OutboxSchema,
   destinationId: number,
   selection: JobSelection,
-): Promise<number | undefined> {
-  // Of one that was cancelled a page may be on its way to Kafka.
+): Promise<number | 'running' | 'sending'> {
   const held = await tx.query<{ is_sending: boolean }>(
     `select coalesce(job_page->>'kind' = 'redrive', false) as is_sending from ${schema.destination} where id = $1 for no key update`,
     [destinationId],
   )
-  if (held.rows[0]?.is_sending !== false) return undefined
   const place = await createJob(tx, schema, {
     destinationId,
     kind: 'redrive',
@@ -113,7 +111,11 @@ export async function discardDeadLetters(
     position: '0',
     total: 0,
   })
-  if (!place) return undefined
+  if (!place) return 'running'
+  if (held.rows[0]?.is_sending === true) {
+    await tx.query(`delete from ${schema.job} where id = $1`, [place.id])
+    return 'sending'
+  }
   const { rows } = await tx.query<{ count: number }>(
     `with gone as (delete from ${schema.deadLetter} l where ${isSelected} returning 1),
      counted as (select count(*)::int as count from gone),

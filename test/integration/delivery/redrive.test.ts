@@ -15,6 +15,7 @@ import {
   untilStatus,
   type Nodes,
 } from './nodes.ts'
+import { eventually } from '../postgres/outbox-fixture.ts'
 import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
@@ -244,5 +245,37 @@ describe('$discard of dead letters', () => {
     await host.operate('cancel', 'd')
     await host.operate('discard', 'd', [all])
     assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 0)
+  })
+
+  it('says what to do while a page of a cancelled one is under way and the destination is off', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
+    await host.operate('redrive', 'd', [all])
+    // As when it was switched off in the middle of the page.
+    await nodes.pool.query(
+      `update topic_destination.destination set job_page = jsonb_build_object('jobId', j.id, 'kind', j.kind, 'position', '4', 'sent', 2,
+         'failed', 0, 'passedOver', 0, 'isLast', false, 'redriven', jsonb_build_array(2, 4), 'refused', '[]'::jsonb)
+         from topic_destination.job j`,
+    )
+    await assert.rejects(host.operate('discard', 'd', [all]), /end it by \$cancel/)
+    await host.operate('cancel', 'd')
+    await assert.rejects(
+      host.operate('discard', 'd', [all]),
+      /A page of a cancelled redrive .* has to be active first/,
+    )
+    // Nothing is left behind by the refusal.
+    const { rows } = await nodes.pool.query(`select state from topic_destination.job`)
+    assert.deepEqual(rows, [{ state: 'cancelled' }])
+    await put(5000)
+    await eventually(async () => {
+      const { rows: pages } = await nodes.pool.query(
+        `select from topic_destination.destination where job_page is not null`,
+      )
+      return pages.length === 0
+    })
+    const { parameter } = await host.operate('discard', 'd', [all])
+    assert.deepEqual(parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
+    await consumeRecords(bootstrapServers, kafkaTopic, 3)
   })
 })
