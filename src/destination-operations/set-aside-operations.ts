@@ -4,6 +4,7 @@ import type { Principal } from '../host/types.ts'
 import { countDeadLetters, discardDeadLetters } from '../outbox/dead-letters.ts'
 import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { JobSelection } from '../outbox/jobs.ts'
+import { sharersOfUndecided } from '../outbox/undecided-counts.ts'
 import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
 import { errorOutcome } from '../rest/outcomes.ts'
 import type { OperationInput } from '../topic-operations/operation-input.ts'
@@ -21,7 +22,7 @@ export async function redrive(
   const isDecided = input.boolean('decide') ?? true
   const maxPerSecond = maxPerSecondOf(input, parts)
   const { db, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, principal)
+  if (wanted.undecided) await authorizeSharers(parts, row, principal)
   const { destinationId } = row
   const total = wanted.deadLetters
     ? await countDeadLetters(db, schema, destinationId, wanted.deadLetters)
@@ -56,7 +57,7 @@ export async function discard(
 ): Promise<ParametersParameter[]> {
   const wanted = wantedOf(input, row)
   const { inTransaction, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, principal)
+  if (wanted.undecided) await authorizeSharers(parts, row, principal)
   const { deadLetters } = wanted
   const dead = deadLetters
     ? await inTransaction((tx) => discardDeadLetters(tx, schema, row.destinationId, deadLetters))
@@ -103,17 +104,14 @@ function wantedOf(input: OperationInput, { reference }: DestinationRow): Wanted 
   }
 }
 
-/** Undecided events belong to a queue: what becomes of them concerns every destination that reads it.
+/** Undecided events belong to a queue: what becomes of them concerns every destination that reads it, or would get it if it came back.
  *  @throws OperationOutcomeError 401, 403 */
-async function authorizeReaders(
-  { host, registry }: DestinationOperationParts,
-  { topicId, reference }: DestinationRow,
+async function authorizeSharers(
+  { host, db, schema }: DestinationOperationParts,
+  { destinationId }: DestinationRow,
   principal: Principal | undefined,
 ): Promise<void> {
-  for (const { row } of registry.destinations.values()) {
-    const isReader = row.topicId === topicId && row.kind === 'kafka-at-least-once'
-    if (isReader && row.reference !== reference) {
-      await host.authorize?.(principal, 'update', row.reference)
-    }
+  for (const reference of await sharersOfUndecided(db, schema, destinationId)) {
+    await host.authorize?.(principal, 'update', reference)
   }
 }

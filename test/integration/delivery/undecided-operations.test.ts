@@ -62,6 +62,45 @@ describe('undecided events', () => {
     assert.deepEqual(lines(events), ['1 Patient/a', '2 Patient/b'])
   })
 
+  it('of a queue that nobody reads any more concern every destination that has left it', async (t) => {
+    const nodes = await withUndecided(t)
+    const { host } = nodes.first
+    const { kafkaTopic } = nodes
+    await host.put(topicResource('other', { resource: 'Observation' }))
+    await host.put(destination('e', { kafkaTopic, bootstrapServers }))
+    const leave = (id: string): Promise<void> =>
+      host.put(destination(id, { kafkaTopic, bootstrapServers, topicId: 'other' }))
+    await leave('d')
+    // Those that are read concern who reads them.
+    assert.equal((await statusOf(nodes.first, 'd'))?.['messagesUndecided'], 0)
+    await leave('e')
+    const counts = async (id: string): Promise<unknown[]> => {
+      const status = await statusOf(nodes.first, id)
+      return [status?.['messagesUndecided'], status?.['messagesDiscarded']]
+    }
+    assert.deepEqual(
+      [await counts('d'), await counts('e')],
+      [
+        [2, 0],
+        [2, 0],
+      ],
+    )
+    host.forbidden.add('update AidboxTopicDestination/e')
+    for (const code of ['discard', 'redrive'])
+      await assert.rejects(host.operate(code, 'd', [all]), /Forbidden/)
+    assert.deepEqual(await counts('e'), [2, 0])
+    host.forbidden.clear()
+    const { parameter } = await host.operate('discard', 'd', [all])
+    assert.deepEqual(parameter?.[1], { name: 'undecided', valueDecimal: 2 })
+    assert.deepEqual(
+      [await counts('d'), await counts('e')],
+      [
+        [0, 2],
+        [0, 2],
+      ],
+    )
+  })
+
   it('are left alone by another error, another time, numbers, and a $discard of dead letters', async (t) => {
     const { first } = await withUndecided(t)
     const selections = [

@@ -26,9 +26,12 @@ function registered(id: string, kind: DestinationKind, topicId: number) {
   return [reference, { row, destination: undefined, fault: undefined }] as const
 }
 
-/** Operations of a server with three destinations, two of them on one queue; its database holds nothing.
+/** Operations of a server with three destinations; its database knows only which of them have undecided events in common with the one that is asked for.
  *  @param refuses whether the caller may not do an action on a reference */
-function operations(refuses: (asked: string) => boolean = () => false) {
+function operations(
+  refuses: (asked: string) => boolean = () => false,
+  sharers: readonly string[] = [],
+) {
   const asked: string[] = []
   const decided: unknown[] = []
   const parts: DestinationOperationParts = {
@@ -39,7 +42,12 @@ function operations(refuses: (asked: string) => boolean = () => false) {
       },
       references: () => Promise.resolve([]),
     },
-    db: { query: () => Promise.resolve({ ...none, rows: [] }) },
+    db: {
+      query: <Row>() => {
+        const rows = sharers.map((id) => ({ reference: `AidboxTopicDestination/${id}` }))
+        return Promise.resolve({ ...none, rows: rows as Row[] })
+      },
+    },
     inTransaction: () => Promise.reject(new Error('nothing may be written')),
     schema: outboxSchema(),
     registry: {
@@ -95,6 +103,7 @@ describe('operations on a destination', () => {
   it('ask for the right to write every destination whose undecided events they touch', async () => {
     const { decided, call } = operations(
       (each) => each === 'update AidboxTopicDestination/same-queue',
+      ['same-queue'],
     )
     await assert.rejects(call('redrive', 'd', everything), OperationOutcomeError)
     await assert.rejects(call('discard', 'd', everything), OperationOutcomeError)
