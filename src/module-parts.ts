@@ -80,7 +80,7 @@ export function wireParts(
   host: FhirHost,
   { options, schema, secrets, pool, catalogue }: Wiring,
 ): Parts {
-  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
+  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, deliveredRetentionMs } = options
   const db = untilEnded(pool)
   const figures =
     options.metrics && new NodeFigures(options.metrics.maxDestinations ?? defaultMaxDestinations)
@@ -102,8 +102,8 @@ export function wireParts(
   const leasePool =
     options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
   const presence = leasePool
-    ? new NodeLease(fromPg(leasePool), schema, logger)
-    : new NodeSession(poolConfig(options.database), schema, logger)
+    ? new NodeLease(fromPg(leasePool), schema, logger, { deliveredRetentionMs })
+    : new NodeSession(poolConfig(options.database), schema, logger, { deliveredRetentionMs })
   const producers = new ProducerPool()
   const bestEffort = new BestEffortDelivery({
     db,

@@ -91,7 +91,7 @@ export interface ModuleOptions {
    *  @default 10000  Minimum 0, maximum 1000000. */
   readonly maxUndecidedPerTopic?: number
   /** For so long after its delivery an event can be sent again by `$replay`, in milliseconds; the same on all nodes. What that costs is said by
-   *  `deliveredRetention`. 0: nothing is kept.
+   *  `deliveredRetention`. 0: nothing is kept. While nodes differ, the longest time holds, and what one with 0 delivers is not recorded.
    *  @default 0  Maximum 31536000000, a year. */
   readonly deliveredRetentionMs?: number
   /** What is kept of delivered events: `events` stay in the outbox with their content; of `references` only the number and which version of which

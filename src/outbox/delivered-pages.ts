@@ -275,14 +275,16 @@ export async function readBodies(
   return { bodies, looked: firstLeft ? firstLeft.place - 1 : events.length }
 }
 
-/** Forgets what was delivered so long ago; the events themselves are then deleted from the log like others. */
+/** Forgets what was delivered so long ago; the events themselves are then deleted from the log like others. A node that wants it kept for longer is
+ *  heard until it is forgotten itself: one whose option is still 0 must not take away what others record. */
 export async function forgetDelivered(
   db: Queryable,
   schema: OutboxSchema,
   retentionMs: number,
 ): Promise<void> {
   await db.query(
-    `delete from ${schema.deliveredPage} where delivered_at < clock_timestamp() - $1::float8 * interval '1 ms'`,
+    `delete from ${schema.deliveredPage}
+      where delivered_at < clock_timestamp() - interval '1 ms' * greatest($1::float8, (select max(delivered_retention_ms) from ${schema.node}))`,
     [retentionMs],
   )
 }

@@ -24,18 +24,30 @@ export function nodeName(): string {
   return `${hostname()}:${process.pid}`
 }
 
+export interface NodeRegistration {
+  /** For how long it is present; absent: as long as it holds the lock of its id. */
+  readonly leaseMs?: number
+  /** For so long it wants kept what was delivered.
+   *  @default 0 */
+  readonly deliveredRetentionMs?: number
+}
+
 /** Writes a node, named for operators by host and process.
- *  @param leaseMs for how long it is present; absent: as long as it holds the lock of its id
  *  @returns its number */
 export async function registerNode(
   db: SqlTx,
   schema: OutboxSchema,
-  leaseMs?: number,
+  { leaseMs, deliveredRetentionMs = 0 }: NodeRegistration,
 ): Promise<number> {
   const { rows } = await db.query<{ id: number }>(
-    `insert into ${schema.node} (name, schema_version, lease_until)
-     values ($1, $2, clock_timestamp() + make_interval(secs => $3)) returning id`,
-    [nodeName(), outboxSchemaVersion, leaseMs === undefined ? null : leaseMs / 1000],
+    `insert into ${schema.node} (name, schema_version, delivered_retention_ms, lease_until)
+     values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4)) returning id`,
+    [
+      nodeName(),
+      outboxSchemaVersion,
+      deliveredRetentionMs,
+      leaseMs === undefined ? null : leaseMs / 1000,
+    ],
   )
   const [node] = rows
   if (!node) throw new Error('the node was not written')

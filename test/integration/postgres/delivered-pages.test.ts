@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { ReplayWork } from '../../../src/delivery/jobs/replay-work.ts'
 import type { FhirResource } from '../../../src/host/types.ts'
+import { silentLogger } from '../../../src/observability/logger.ts'
 import { cleanOutbox, deleteSettledRows } from '../../../src/outbox/cleanup.ts'
 import {
   deliveredExtent,
@@ -12,6 +13,9 @@ import {
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import { EventCursor } from '../../../src/outbox/event-cursor.ts'
 import { createJob } from '../../../src/outbox/jobs.ts'
+import { NodeLease } from '../../../src/outbox/node-lease.ts'
+import { forgetAbsentNodes, registerNode } from '../../../src/outbox/node-presence.ts'
+import { NodeSession } from '../../../src/outbox/node-session.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
 import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
 import {
@@ -158,6 +162,32 @@ describe('what was delivered', () => {
     const extent = await deliveredExtent(db, schema, destinationId, rangeOf(topicId))
     assert.deepEqual(extent, { count: 26, firstEvent: 15, lastEvent: 40 })
   })
+
+  for (const kind of ['session', 'lease'] as const) {
+    it(`stays as long as some node wants it kept, whatever the others want (${kind})`, async (t) => {
+      const { db, schema, connectionString, destinationId, topicId } = await delivered(t, 'events')
+      const options = { deliveredRetentionMs: 3_600_000 }
+      const presence =
+        kind === 'lease'
+          ? new NodeLease(db, schema, silentLogger, options)
+          : new NodeSession({ connectionString }, schema, silentLogger, options)
+      t.after(() => presence.stop())
+      await presence.start()
+      await registerNode(db, schema, {})
+      const kept = async (): Promise<number> => {
+        await forgetDelivered(db, schema, 0)
+        return (await deliveredExtent(db, schema, destinationId, rangeOf(topicId)))?.count ?? 0
+      }
+      assert.equal(await kept(), 40)
+      await presence.stop()
+      await db.query(`update ${schema.node} set started_at = started_at - interval '1 hour'`)
+      await eventually(async () => {
+        await forgetAbsentNodes(db, schema)
+        return (await db.query(`select from ${schema.node}`)).rows.length === 0
+      })
+      assert.equal(await kept(), 0)
+    })
+  }
 
   it('that is forgotten while it is replayed counts as failed', async (t) => {
     const { db, schema, destinationId } = await delivered(t, 'references')
