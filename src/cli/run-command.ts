@@ -12,6 +12,7 @@ import {
 import {
   backfillCommand,
   cancelCommand,
+  deadLettersCommand,
   discardCommand,
   redriveCommand,
   replayCommand,
@@ -36,6 +37,7 @@ import { verifyCommand } from './topology/verify.ts'
 export const commands: readonly Command[] = [
   destinationsCommand,
   statusCommand,
+  deadLettersCommand,
   redriveCommand,
   discardCommand,
   replayCommand,

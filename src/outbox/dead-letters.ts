@@ -25,11 +25,16 @@ export function becomeDeadLetter(
     returning 1`
 }
 
-/** SQL condition on dead letters `l`: those of the destination `$1` that the JobSelection `$2`, as jsonb, means. */
-const isSelected = `l.destination_id = $1
-  and l.event_no >= coalesce(($2::jsonb->>'fromEvent')::bigint, l.event_no)
-  and l.event_no <= coalesce(($2::jsonb->>'toEvent')::bigint, l.event_no)
-  and ${isOfTimeAndError('l', '$2')}`
+/** SQL condition on dead letters `l`: those that a JobSelection means.
+ *  @param selection placeholder of it, as jsonb */
+export function isMeant(selection: string): string {
+  return `l.event_no >= coalesce((${selection}::jsonb->>'fromEvent')::bigint, l.event_no)
+    and l.event_no <= coalesce((${selection}::jsonb->>'toEvent')::bigint, l.event_no)
+    and ${isOfTimeAndError('l', selection)}`
+}
+
+/** SQL condition on dead letters `l`: those of the destination `$1` that the JobSelection `$2` means. */
+const isSelected = `l.destination_id = $1 and ${isMeant('$2')}`
 
 /** SQL condition on dead letters `l`. */
 function isOfSendable(schema: OutboxSchema): string {

@@ -154,6 +154,42 @@ export const backfillOperationDefinition: OperationDefinition = operationDefinit
   parameter: [maxPerSecond, begunJob],
 })
 
+/** `GET` or `POST [base]/AidboxTopicDestination/<id>/$dead-letters`. */
+export const deadLettersOperationDefinition: OperationDefinition = operationDefinition({
+  code: 'dead-letters',
+  resourceType: destinationTypeName,
+  levels: ['instance'],
+  name: 'AidboxTopicDestinationDeadLetters',
+  title: 'Lists what was set aside',
+  description:
+    'At least once. A page of the dead letters, the newest first, or of the undecided events, the oldest first: what $redrive and $discard with the same selection are about. Without content of resources, and without what is of another organization than the one that the destination is limited to.',
+  parameter: [
+    inParameter('of', 'code', 'dead-letters or undecided. Default: dead-letters.'),
+    ...setAside.filter(({ name }) => name !== 'all' && name !== 'of'),
+    inParameter('after', 'string', 'next of the page before. Default: the first page.'),
+    inParameter('count', 'positiveInt', 'Most events of the page, at most 500. Default: 50.'),
+    outParts('event', '*', 'One event.', [
+      outParameter('eventNumber', 0, 'decimal', 'Dead letters: the number that it keeps.'),
+      outParameter('id', 0, 'string', 'Undecided events: rises with time.'),
+      outParameter('topicUrl', 1, 'uri', 'Topic that has selected it, or would.'),
+      outParameter('interaction', 1, 'code', 'create, update or delete.'),
+      outParameter('focus', 1, 'Reference', 'Version of the resource.'),
+      outParameter('time', 1, 'dateTime', 'Time of the change, UTC.'),
+      outParameter('correlationId', 0, 'string', 'Of the request that has made the change.'),
+      outParameter('failedTimestamp', 0, 'dateTime', 'Dead letters: when Kafka refused it, UTC.'),
+      outParameter('attempts', 0, 'integer', 'Undecided events: how often it was tried.'),
+      outParameter(
+        'nextAttemptTimestamp',
+        0,
+        'dateTime',
+        'Undecided events: when it is tried again though the topic stays the same, UTC.',
+      ),
+      outParameter('error', 1, 'string', 'Why.'),
+    ]),
+    outParameter('next', 0, 'string', 'after of the next page; absent at the end.'),
+  ],
+})
+
 /** `POST [base]/AidboxTopicDestination/<id>/$cancel`. */
 export const cancelOperationDefinition: OperationDefinition = operationDefinition({
   code: 'cancel',

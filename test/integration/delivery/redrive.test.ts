@@ -212,6 +212,87 @@ describe('$redrive of dead letters', () => {
   })
 })
 
+describe('$dead-letters', () => {
+  interface Page {
+    readonly events: readonly Readonly<Record<string, unknown>>[]
+    readonly next: string | undefined
+  }
+
+  async function listed(nodes: Nodes, ...parameter: object[]): Promise<Page> {
+    const answer = await nodes.first.host.operate('dead-letters', 'd', parameter as never)
+    const parameters = answer.parameter ?? []
+    return {
+      events: parameters
+        .filter(({ name }) => name === 'event')
+        .map(({ part = [] }) =>
+          Object.fromEntries(part.map(({ name, ...value }) => [name, Object.values(value)[0]])),
+        ),
+      next: parameters.find(({ name }) => name === 'next')?.valueString,
+    }
+  }
+
+  it('lists what $redrive and $discard are about, page by page, without content', async (t) => {
+    const { nodes } = await withDeadLetters(t)
+    const { events, next } = await listed(nodes)
+    assert.equal(next, undefined)
+    const [newest, oldest] = events
+    assert.deepEqual(Object.keys(newest ?? {}), [
+      'eventNumber',
+      'topicUrl',
+      'interaction',
+      'focus',
+      'time',
+      'failedTimestamp',
+      'error',
+    ])
+    assert.deepEqual(
+      [newest?.['eventNumber'], newest?.['focus'], newest?.['interaction']],
+      [4, { reference: 'Patient/d/_history/1' }, 'create'],
+    )
+    assert.match(String(newest?.['error']), /too large/)
+    assert.doesNotMatch(JSON.stringify(events), /xxx/)
+    const first = await listed(nodes, { name: 'count', valueInteger: 1 })
+    assert.deepEqual(first, { events: [newest], next: '4' })
+    const after = { name: 'after', valueString: '4' }
+    assert.deepEqual(await listed(nodes, after), { events: [oldest], next: undefined })
+    for (const [name, value] of [
+      ['fromEvent', { valueInteger: 3 }],
+      ['error', { valueString: 'too LARGE' }],
+      ['to', { valueDateTime: '2020' }],
+    ] as const) {
+      const narrowed = [{ name, ...value }]
+      const found = await listed(nodes, ...narrowed)
+      const answer = await nodes.first.host.operate('discard', 'd', narrowed)
+      const discarded = answer.parameter?.[0]?.valueDecimal
+      assert.equal(found.events.length, discarded, name)
+    }
+    assert.deepEqual(await listed(nodes), { events: [], next: undefined })
+  })
+
+  it('says nothing of other organizations than the one that the destination is limited to by now', async (t) => {
+    const { nodes, kafkaTopic } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await host.put({ resourceType: 'Organization', id: 'a' })
+    const limited = destination('d', {
+      kafkaTopic,
+      bootstrapServers,
+      parameters: { maxRequestSize: 5000 },
+    })
+    await host.put(ofOrganization('a', limited))
+    await host.put(ofOrganization('a', large('of-a')))
+    await untilStatus(nodes.first, 'd', (now) => now['messagesDead'] === 3)
+    const { events } = await listed(nodes)
+    assert.deepEqual(
+      events.map(({ focus }) => focus),
+      [{ reference: 'Patient/of-a/_history/1' }],
+    )
+    assert.deepEqual(await listed(nodes, { name: 'after', valueString: '6' }), {
+      events: [],
+      next: undefined,
+    })
+  })
+})
+
 describe('$discard of dead letters', () => {
   it('forgets them and counts them; asks for a selection', async (t) => {
     const { nodes } = await withDeadLetters(t)

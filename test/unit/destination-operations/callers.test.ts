@@ -60,6 +60,7 @@ function operations(
       ensureFresh: () => Promise.resolve(),
     },
     undecided: {
+      list: () => Promise.resolve([]),
       decide: (selection) => {
         decided.push(selection)
         return Promise.resolve({ fired: 0, notFired: 0, undecided: 0 })
@@ -98,6 +99,15 @@ describe('operations on a destination', () => {
         assert.equal(asked.at(-1), refused)
       }
     }
+  })
+
+  it('ask for no right to write it where nothing changes', async () => {
+    const reference = 'AidboxTopicDestination/d'
+    const reader = operations((each) => each.startsWith('update '))
+    await reader.call('dead-letters', 'd')
+    assert.deepEqual(reader.asked, [`dead-letters ${reference}`])
+    const nobody = operations((each) => each.startsWith('dead-letters '))
+    await assert.rejects(nobody.call('dead-letters', 'd'), /Forbidden/)
   })
 
   it('ask for the right to write every destination whose undecided events they touch', async () => {
@@ -152,6 +162,9 @@ describe('operations on a destination', () => {
       { name: 'maxPerSecond', valueInteger: 0 },
     ],
     ['backfill', /parameters of these names: maxPerSecond/, everything],
+    ['dead-letters', /from 1 to 500/, { name: 'count', valueInteger: 501 }],
+    ['dead-letters', /as next of the page before/, { name: 'after', valueString: 'x' }],
+    ['dead-letters', /one of dead-letters, undecided/, { name: 'of', valueCode: 'all' }],
     ['cancel', /No job 7 of this destination is running/, { name: 'job', valueInteger: 7 }],
   ]
   for (const [code, text, ...parameter] of refused) {
