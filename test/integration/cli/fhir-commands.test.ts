@@ -102,7 +102,7 @@ describe('fhir-kafka against a FHIR server', () => {
   })
 
   it('lists dead letters, those of a selection alone', async (t) => {
-    const { json, run } = await served(t)
+    const { json, run, fhir } = await served(t)
     const listed = await json('dead-letters', 'd', '--error', 'too large', '--count', '1')
     const [event, ...more] = listed['event'] as Record<string, unknown>[]
     assert.deepEqual(more, [])
@@ -112,6 +112,8 @@ describe('fhir-kafka against a FHIR server', () => {
     assert.equal(listed['next'], eventNumber)
     assert.deepEqual(await json('dead-letters', 'd', '--after', eventNumber), {})
     assert.deepEqual(await json('dead-letters', 'd', '--of', 'undecided'), {})
+    const got = await fhir.ok('GET', '/AidboxTopicDestination/d/$dead-letters')
+    assert.match(JSON.stringify(got), /Patient\/large\/_history\/1/)
     const text = await run(['dead-letters', 'd'])
     assert.match(text.out, /^event:\n {2}- eventNumber: \d+\n/)
   })
