@@ -22,6 +22,7 @@ import { Telemetry } from './observability/telemetry.ts'
 import type { ResolvedOptions } from './options.ts'
 import { readDeliveryCounts } from './outbox/delivery-counts.ts'
 import { EventNotices } from './outbox/event-notices.ts'
+import { newestJobFigures } from './outbox/jobs.ts'
 import { OutboxJanitor } from './outbox/janitor.ts'
 import { Leadership } from './outbox/leadership.ts'
 import { NodeLease } from './outbox/node-lease.ts'
@@ -80,7 +81,7 @@ export function wireParts(
   host: FhirHost,
   { options, schema, secrets, pool, catalogue }: Wiring,
 ): Parts {
-  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders } = options
+  const { logger, registryLeaseMs, baseUrl, cloudEventsHeaders, deliveredRetentionMs } = options
   const db = untilEnded(pool)
   const figures =
     options.metrics && new NodeFigures(options.metrics.maxDestinations ?? defaultMaxDestinations)
@@ -102,8 +103,8 @@ export function wireParts(
   const leasePool =
     options.leadership === 'lease' ? openPool(options.database, logger, leasePoolLimits) : undefined
   const presence = leasePool
-    ? new NodeLease(fromPg(leasePool), schema, logger)
-    : new NodeSession(poolConfig(options.database), schema, logger)
+    ? new NodeLease(fromPg(leasePool), schema, logger, { deliveredRetentionMs })
+    : new NodeSession(poolConfig(options.database), schema, logger, { deliveredRetentionMs })
   const producers = new ProducerPool()
   const bestEffort = new BestEffortDelivery({
     db,
@@ -177,9 +178,11 @@ export function wireParts(
     options.metrics &&
     figures &&
     new ModuleMetrics(options.metrics, figures, {
-      readCounts: async () => {
+      readCluster: async () => {
         await bestEffort.flush()
-        return readDeliveryCounts(db, schema)
+        // Before the counts: those of a job that has ended hold all it has sent.
+        const jobs = await newestJobFigures(db, schema)
+        return { counts: await readDeliveryCounts(db, schema), jobs }
       },
       destinations: () =>
         [...registry.destinations.values()].map(({ row }) => ({

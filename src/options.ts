@@ -91,14 +91,14 @@ export interface ModuleOptions {
    *  @default 10000  Minimum 0, maximum 1000000. */
   readonly maxUndecidedPerTopic?: number
   /** For so long after its delivery an event can be sent again by `$replay`, in milliseconds; the same on all nodes. What that costs is said by
-   *  `deliveredRetention`. 0: nothing is kept.
+   *  `deliveredRetention`. 0: nothing is kept. While nodes differ, the longest time holds, and what one with 0 delivers is not recorded.
    *  @default 0  Maximum 31536000000, a year. */
   readonly deliveredRetentionMs?: number
   /** What is kept of delivered events: `events` stay in the outbox with their content; of `references` only the number and which version of which
    *  resource it was, about 100 bytes, and `$replay` reads the content from the host's history.
    *  @default 'events' */
   readonly deliveredRetention?: 'events' | 'references'
-  /** Most events a second that a `$redrive`, `$replay` or `$backfill` sends that does not say it.
+  /** Most events a second that a `$redrive` or `$replay` sends, and most resources that a `$backfill` looks at, where the call does not say it.
    *  @default 1000  Minimum 1, maximum 100000. */
   readonly jobMaxPerSecond?: number
   /** Largest age of this node's view of topics and destinations, in milliseconds. Creating, changing or deleting one answers

@@ -15,6 +15,7 @@ import { demoCommand } from './demo/demo.ts'
 import {
   backfillCommand,
   cancelCommand,
+  deadLettersCommand,
   discardCommand,
   redriveCommand,
   replayCommand,
@@ -46,6 +47,7 @@ const commandsOfWork: readonly Command[] = [
   destinationsCommand,
   statusCommand,
   tailCommand,
+  deadLettersCommand,
   redriveCommand,
   discardCommand,
   replayCommand,

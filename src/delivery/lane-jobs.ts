@@ -10,14 +10,11 @@ import type { Signal } from '../signal.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { logDelivery } from './delivery-log.ts'
 import type { LaneParts } from './lane-parts.ts'
+import { JobPace } from './jobs/job-pace.ts'
 import { JobCannotGoOn, type JobBatch, type JobEvent, type PreparedBatch } from './jobs/job-work.ts'
 import { PageLimit } from './page-limit.ts'
 
-/** A page has the events of this time at the job's rate, and of the time that the job is behind: live events wait for it. */
-const pageMs = 50
-/** What a job is behind more than this is not made up for. */
-const maxBehindMs = 200
-/** Nor has a page more events. */
+/** Live events wait for a page of a job: no rate makes it larger. */
 const maxPageEvents = 500
 
 /** A job as this lane does it. */
@@ -28,7 +25,7 @@ interface Doing {
   readonly refused: Map<string, string>
   preparing: boolean
   batch: PreparedBatch | undefined
-  nextAtMs: number
+  readonly pace: JobPace
   failures: number
 }
 
@@ -61,14 +58,17 @@ export interface JobTurn {
 export class LaneJobs {
   readonly #parts: LaneJobsParts
   readonly #ready: Signal
+  readonly #nowMs: () => number
   readonly #doing = new Map<string, Doing>()
   /** What was begun before the last `forget` is dropped. */
   #generation = 0
 
-  /** @param ready raised when there is something to send, or a job has ended */
-  constructor(parts: LaneJobsParts, ready: Signal) {
+  /** @param ready raised when there is something to send, or a job has ended
+   *  @param nowMs a clock that only rises */
+  constructor(parts: LaneJobsParts, ready: Signal, nowMs: () => number = () => performance.now()) {
     this.#parts = parts
     this.#ready = ready
+    this.#nowMs = nowMs
   }
 
   /** Takes the jobs of the destination that are running. */
@@ -85,7 +85,7 @@ export class LaneJobs {
         refused: new Map(),
         preparing: false,
         batch: undefined,
-        nextAtMs: performance.now(),
+        pace: new JobPace(this.#nowMs),
         failures: 0,
       })
     }
@@ -98,10 +98,10 @@ export class LaneJobs {
 
   /** Until the next page may be sent; infinite while none is ready. */
   get dueInMs(): number {
-    const times = [...this.#doing.values()].map(({ batch, preparing, nextAtMs }) =>
-      batch || !preparing ? nextAtMs : Number.POSITIVE_INFINITY,
+    const waits = [...this.#doing.values()].map(({ batch, preparing, pace }) =>
+      batch || !preparing ? pace.dueInMs : Number.POSITIVE_INFINITY,
     )
-    return Math.max(0, Math.min(...times, Number.POSITIVE_INFINITY) - performance.now())
+    return Math.min(...waits, Number.POSITIVE_INFINITY)
   }
 
   /** The rows may have moved on. */
@@ -116,7 +116,7 @@ export class LaneJobs {
   /** Begins to look up what is next of each job. Not before the cursor is settled: what Kafka has already would be sent again. */
   prepare(destination: TopicDestination): void {
     for (const doing of this.#doing.values()) {
-      const isWaiting = doing.failures > 0 && doing.nextAtMs > performance.now()
+      const isWaiting = doing.failures > 0 && !doing.pace.isDue
       if (doing.preparing || doing.batch || isWaiting) continue
       doing.preparing = true
       void this.#prepare(doing, destination, this.#generation)
@@ -149,9 +149,8 @@ export class LaneJobs {
     }
   }
 
-  #pageEvents({ job, limit, nextAtMs }: Doing): number {
-    const behindMs = Math.min(Math.max(0, performance.now() - nextAtMs), maxBehindMs)
-    const atRate = Math.max(1, Math.floor((job.maxPerSecond * (pageMs + behindMs)) / 1000))
+  #pageEvents({ job, limit, pace }: Doing): number {
+    const atRate = pace.pageEvents(job.maxPerSecond)
     return Math.min(atRate, limit.current, this.#parts.maxPageEvents)
   }
 
@@ -162,7 +161,7 @@ export class LaneJobs {
     const told = { destination: this.#parts.destination.reference, job: id, kind }
     doing.batch = undefined
     doing.failures++
-    doing.nextAtMs = performance.now() + backoffMs(doing.failures)
+    doing.pace.wait(backoffMs(doing.failures))
     const isOver = error instanceof JobCannotGoOn
     if (isOver) logger.warn({ ...told, cause: error.message }, 'a job has failed')
     else logger.warn({ ...told, err: error }, 'a job waits')
@@ -192,19 +191,16 @@ export class LaneJobs {
   }
 
   #due(cursor: EventCursor): Doing | undefined {
-    const nowMs = performance.now()
     return [...this.#doing.values()].find(
-      ({ batch, nextAtMs, job }) =>
-        batch &&
-        nextAtMs <= nowMs &&
-        (job.kind !== 'backfill' || cursor.freeEventNumber !== undefined),
+      ({ batch, pace, job }) =>
+        batch && pace.isDue && (job.kind !== 'backfill' || cursor.freeEventNumber !== undefined),
     )
   }
 
   async #take(doing: Doing, batch: PreparedBatch | undefined): Promise<JobBatch | undefined> {
     try {
       const taken = await batch?.take()
-      if (!taken) doing.nextAtMs = performance.now() + pageMs
+      if (!taken) doing.pace.wait()
       return taken
     } catch (error) {
       await this.#afterFailure(doing, error)
@@ -217,7 +213,7 @@ export class LaneJobs {
     const { job, refused } = doing
     const events = batch.events.filter((event) => !refused.has(nameOf(event)))
     const page = pageOf(doing, batch, events)
-    const beganMs = performance.now()
+    const beganMs = this.#nowMs()
     if (events.length > 0) {
       const first = cursor.freeEventNumber ?? 0
       const numbered = events.map((event, index) => ({
@@ -244,8 +240,9 @@ export class LaneJobs {
     }
     await cursor.jobPages.settle(page)
     doing.limit.widen()
-    const tookMs = (1000 * (events.length + page.failed)) / job.maxPerSecond
-    doing.nextAtMs = Math.max(doing.nextAtMs, beganMs - maxBehindMs) + tookMs
+    // What was only looked at counts as well: the host has read it.
+    const looked = events.length + page.failed + page.passedOver
+    doing.pace.afterPage(looked, job.maxPerSecond, beganMs)
     if (batch.isLast) this.#end(job)
     return events.length > 0
   }

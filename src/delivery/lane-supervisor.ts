@@ -4,8 +4,8 @@ import type { SqlTx } from '../host/types.ts'
 import type { EventNotices } from '../outbox/event-notices.ts'
 import type { Leadership, LedDestination } from '../outbox/leadership.ts'
 import type { NodePresence } from '../outbox/node-presence.ts'
-import { listRunningJobs } from '../outbox/jobs.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
+import { runnableJobs } from './jobs/runnable-jobs.ts'
 import { Lane } from './lane.ts'
 import type { LaneParts } from './lane-parts.ts'
 import { LaneSpread } from './lane-spread.ts'
@@ -133,7 +133,7 @@ export class LaneSupervisor {
   }
 
   async #putJobs(): Promise<void> {
-    const jobs = await listRunningJobs(this.#parts.db, this.#parts.schema)
+    const jobs = await runnableJobs(this.#parts.db, this.#parts.schema)
     for (const [destinationId, { lane }] of this.#lanes) {
       lane.putJobs(jobs.filter((job) => job.destinationId === destinationId))
     }

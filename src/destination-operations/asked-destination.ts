@@ -8,16 +8,16 @@ import { unprocessable, type OperationInput } from '../topic-operations/operatio
 import { refusal } from '../resources/issue.ts'
 import type { DestinationOperationParts } from './destination-operations.ts'
 
-/** The destination that an operation is called on. Whoever may write it could delete it and create it anew, so the right to write is what it takes.
+/** The destination that an operation is called on.
+ *  @param actions what the caller must be allowed to do on it
  *  @throws OperationOutcomeError 401, 403, 404; 422 for one of best effort */
 export async function askedDestination(
   { host, registry }: DestinationOperationParts,
   { id = '', principal }: OperationRequest,
-  code: string,
+  actions: readonly string[],
 ): Promise<DestinationRow> {
   const reference = `${destinationTypeName}/${id}`
-  await host.authorize?.(principal, code, reference)
-  await host.authorize?.(principal, 'update', reference)
+  for (const action of actions) await host.authorize?.(principal, action, reference)
   // Another node may have answered a change just now.
   await registry.ensureFresh()
   const row = registry.destinations.get(reference)?.row
@@ -46,6 +46,6 @@ export async function beginJob(
 }
 
 export function runningAlready(kind: string): OperationOutcomeError {
-  const text = `A ${kind} of this destination is running; wait for its end or cancel it.`
+  const text = `A ${kind} of this destination is running; wait for its end, or end it by $cancel.`
   return new OperationOutcomeError(errorOutcome('conflict', 'conflict', text))
 }

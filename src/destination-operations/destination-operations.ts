@@ -9,6 +9,7 @@ import type { OutboxSchema } from '../outbox/schema.ts'
 import {
   backfillOperationDefinition,
   cancelOperationDefinition,
+  deadLettersOperationDefinition,
   discardOperationDefinition,
   redriveOperationDefinition,
   replayOperationDefinition,
@@ -17,6 +18,7 @@ import { destinationTypeName } from '../resources/type-names.ts'
 import { inputNames, OperationInput } from '../topic-operations/operation-input.ts'
 import { askedDestination } from './asked-destination.ts'
 import { backfill, cancel, replay } from './resend-operations.ts'
+import { listSetAside } from './set-aside-list.ts'
 import { discard, redrive } from './set-aside-operations.ts'
 
 export interface DestinationOperationParts {
@@ -25,7 +27,7 @@ export interface DestinationOperationParts {
   readonly inTransaction: <Result>(work: (tx: SqlTx) => Promise<Result>) => Promise<Result>
   readonly schema: OutboxSchema
   readonly registry: Pick<Registry, 'destinations' | 'ensureFresh'>
-  readonly undecided: Pick<UndecidedEvents, 'decide' | 'release' | 'discard'>
+  readonly undecided: Pick<UndecidedEvents, 'list' | 'decide' | 'release' | 'discard'>
   readonly options: Pick<ResolvedOptions, 'jobMaxPerSecond' | 'deliveredRetentionMs'>
   /** There may be a new job, or one less. */
   readonly lookForJobs: () => void
@@ -52,22 +54,28 @@ const answers: readonly (readonly [OperationDefinition, Answer])[] = [
   [replayOperationDefinition, replay],
   [backfillOperationDefinition, backfill],
   [cancelOperationDefinition, cancel],
+  [deadLettersOperationDefinition, listSetAside],
 ]
 
 /** What an operator can have done for an at-least-once destination: `POST AidboxTopicDestination/<id>/$redrive`, `$discard`, `$replay`,
- *  `$backfill`, `$cancel`. */
+ *  `$backfill`, `$cancel`, and what there is to be sent or discarded, `$dead-letters`.
+ *
+ *  Whoever may write a destination could delete it and create it anew, so the right to write is what it takes to change something. */
 export function destinationOperations(parts: DestinationOperationParts): readonly Operation[] {
   return answers.map(([definition, answer]): Operation => {
-    const { code } = definition
+    const { code, affectsState = false } = definition
     const names = inputNames(definition)
     return {
       code,
       resourceType: destinationTypeName,
       level: 'instance',
-      methods: ['POST'],
+      methods: affectsState ? ['POST'] : ['GET', 'POST'],
       definition,
       async handle(request) {
-        const row = await askedDestination(parts, request, code)
+        const row = await askedDestination(parts, request, [
+          code,
+          ...(affectsState ? ['update'] : []),
+        ])
         const input = new OperationInput(request.input, names)
         const parameter = await answer(parts, { row, input, principal: request.principal })
         return { outcome: allOk, resource: { resourceType: 'Parameters', parameter } }

@@ -4,8 +4,8 @@ import { refusedParameter, type OperationInput } from '../topic-operations/opera
 /** FHIR's integers have 31 bits; numbers of events may be larger. */
 const maxEventNumber = Number.MAX_SAFE_INTEGER
 
-/** Which events are meant, by number, time and error.
- *  @param names of the parameters that narrow it down; nothing of them and no `all` would be a mistake
+/** Which events are meant, by number, time and error. Nothing of them and no `all` would be a mistake.
+ *  @param names of the parameters that narrow it down
  *  @throws OperationOutcomeError 422 that names the parameter */
 export function selectionOf(input: OperationInput, names: readonly string[]): JobSelection {
   const isNarrowed = names.some((name) => input.has(name))
@@ -13,6 +13,11 @@ export function selectionOf(input: OperationInput, names: readonly string[]): Jo
     const text = `Say what is meant by ${names.join(', ')}, or write all as valueBoolean true.`
     throw refusedParameter('all', 'required', text)
   }
+  return narrowedBy(input, names)
+}
+
+/** As {@link selectionOf}, where nothing that narrows it down means everything. */
+export function narrowedBy(input: OperationInput, names: readonly string[]): JobSelection {
   const [fromEvent, toEvent] = ['fromEvent', 'toEvent'].map((name) =>
     input.integer(name, 1, maxEventNumber),
   )

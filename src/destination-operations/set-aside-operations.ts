@@ -1,9 +1,12 @@
+import { OperationOutcomeError } from '@medplum/core'
 import type { ParametersParameter } from '@medplum/fhirtypes'
 import type { Principal } from '../host/types.ts'
 import { countDeadLetters, discardDeadLetters } from '../outbox/dead-letters.ts'
 import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { JobSelection } from '../outbox/jobs.ts'
+import { sharersOfUndecided } from '../outbox/undecided-counts.ts'
 import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
+import { errorOutcome } from '../rest/outcomes.ts'
 import type { OperationInput } from '../topic-operations/operation-input.ts'
 import { beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
@@ -19,7 +22,7 @@ export async function redrive(
   const isDecided = input.boolean('decide') ?? true
   const maxPerSecond = maxPerSecondOf(input, parts)
   const { db, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, principal)
+  if (wanted.undecided) await authorizeSharers(parts, row, principal)
   const { destinationId } = row
   const total = wanted.deadLetters
     ? await countDeadLetters(db, schema, destinationId, wanted.deadLetters)
@@ -54,17 +57,25 @@ export async function discard(
 ): Promise<ParametersParameter[]> {
   const wanted = wantedOf(input, row)
   const { inTransaction, schema, undecided } = parts
-  if (wanted.undecided) await authorizeReaders(parts, row, principal)
+  if (wanted.undecided) await authorizeSharers(parts, row, principal)
   const { deadLetters } = wanted
   const dead = deadLetters
     ? await inTransaction((tx) => discardDeadLetters(tx, schema, row.destinationId, deadLetters))
     : 0
-  if (dead === undefined) throw runningAlready('redrive')
+  if (dead === 'running') throw runningAlready('redrive')
+  if (dead === 'sending') throw pageUnderWay()
   const discarded = wanted.undecided ? (await undecided.discard(wanted.undecided)).discarded : 0
   return [
     { name: 'deadLetters', valueDecimal: dead },
     { name: 'undecided', valueDecimal: discarded },
   ]
+}
+
+/** Whether Kafka has it is asked when the destination is delivered again. */
+function pageUnderWay(): OperationOutcomeError {
+  const text =
+    'A page of a cancelled redrive is on its way to Kafka; repeat this in a moment. While the destination is off, it has to be active first.'
+  return new OperationOutcomeError(errorOutcome('conflict', 'conflict', text))
 }
 
 interface Wanted {
@@ -93,17 +104,14 @@ function wantedOf(input: OperationInput, { reference }: DestinationRow): Wanted 
   }
 }
 
-/** Undecided events belong to a queue: what becomes of them concerns every destination that reads it.
+/** Undecided events belong to a queue: what becomes of them concerns every destination that reads it, or would get it if it came back.
  *  @throws OperationOutcomeError 401, 403 */
-async function authorizeReaders(
-  { host, registry }: DestinationOperationParts,
-  { topicId, reference }: DestinationRow,
+async function authorizeSharers(
+  { host, db, schema }: DestinationOperationParts,
+  { destinationId }: DestinationRow,
   principal: Principal | undefined,
 ): Promise<void> {
-  for (const { row } of registry.destinations.values()) {
-    const isReader = row.topicId === topicId && row.kind === 'kafka-at-least-once'
-    if (isReader && row.reference !== reference) {
-      await host.authorize?.(principal, 'update', row.reference)
-    }
+  for (const reference of await sharersOfUndecided(db, schema, destinationId)) {
+    await host.authorize?.(principal, 'update', reference)
   }
 }

@@ -29,6 +29,8 @@ export type MetricKey =
   | 'queued'
   | 'oldestEventAge'
   | 'state'
+  | 'jobState'
+  | 'jobEvents'
   | 'deliveryDuration'
   | 'produceDuration'
   | 'matchDuration'
@@ -143,6 +145,22 @@ export const metricTable: Readonly<Record<MetricKey, MetricDefinition>> = {
     scope: 'cluster',
     labels: [...ofDestination, 'state'],
     help: 'The label state is status of $status: active, off or error. Each destination has the one series of the state that it is in.',
+  },
+  jobState: {
+    name: 'fhir_topic_destination_job_state',
+    type: 'gauge',
+    unit: 'jobs',
+    scope: 'cluster',
+    labels: [...ofDestination, 'operation', 'state'],
+    help: 'The newest redrive, replay and backfill of each destination: state of job of $status is the label state. Each has the one series of the state that it is in.',
+  },
+  jobEvents: {
+    name: 'fhir_topic_destination_job_events',
+    type: 'gauge',
+    unit: 'events',
+    scope: 'cluster',
+    labels: [...ofDestination, 'operation', 'result'],
+    help: 'Of the same jobs: sent, failed and passedOver of job of $status, by the label result (sent, failed or passed_over). A new job begins at 0.',
   },
   deliveryDuration: {
     name: 'fhir_topic_destination_delivery_duration_seconds',

@@ -1,5 +1,6 @@
 import type { DeliveryCounts } from '../outbox/delivery-counts.ts'
 import { hasCount, type EventCounts } from '../outbox/event-counts.ts'
+import type { JobFigures } from '../outbox/jobs.ts'
 import { ClusterFigures } from './cluster-figures.ts'
 import { othersName, RisingSum, type NamedDestination } from './destination-series.ts'
 import type { Logger } from './logger.ts'
@@ -41,8 +42,14 @@ export interface StatedDestination extends NamedDestination {
   readonly state: 'active' | 'off' | 'error'
 }
 
+export interface ClusterCounts {
+  readonly counts: readonly DeliveryCounts[]
+  readonly jobs: readonly JobFigures[]
+}
+
 export interface MetricSources {
-  readonly readCounts: () => Promise<readonly DeliveryCounts[]>
+  /** What every node tells alike. */
+  readonly readCluster: () => Promise<ClusterCounts>
   readonly destinations: () => readonly StatedDestination[]
   readonly lanes: () => readonly LaneView[]
   /** Producers of best effort that are open. */
@@ -58,7 +65,7 @@ export class ModuleMetrics {
   readonly #options: MetricsOptions
   readonly #figures: NodeFigures
   readonly #sources: MetricSources
-  readonly #counts: ClusterFigures<readonly DeliveryCounts[]>
+  readonly #cluster: ClusterFigures<ClusterCounts>
   readonly #sums = new Map<string, RisingSum>()
   readonly #detach: (() => void)[] = []
 
@@ -66,7 +73,7 @@ export class ModuleMetrics {
     this.#options = options
     this.#figures = figures
     this.#sources = sources
-    this.#counts = new ClusterFigures(sources.readCounts, (error) => {
+    this.#cluster = new ClusterFigures(sources.readCluster, (error) => {
       sources.logger.warn(
         { err: error },
         'metrics are without cluster-wide series: the database does not answer',
@@ -123,6 +130,13 @@ export class ModuleMetrics {
       queued: counted('queued'),
       oldestEventAge: counted('oldestEventAge'),
       state: () => this.#states(),
+      jobState: () => this.#ofJobs(({ state }) => [[{ state }, 1]]),
+      jobEvents: () =>
+        this.#ofJobs(({ sent, failed, passedOver }) => [
+          [{ result: 'sent' }, sent],
+          [{ result: 'failed' }, failed],
+          [{ result: 'passed_over' }, passedOver],
+        ]),
       deliveryDuration: () => this.#figures.deliverySeconds,
       produceDuration: () => one(produceSeconds),
       matchDuration: () => one(matchSeconds),
@@ -134,16 +148,16 @@ export class ModuleMetrics {
       producers: () => this.#producers(),
       registryAge: () => one(this.#sources.registryAgeMs() / 1000),
       collectFailures: async () => {
-        await this.#counts.current()
-        return one(this.#counts.failures)
+        await this.#cluster.current()
+        return one(this.#cluster.failures)
       },
     }
   }
 
   async #counted(key: CountKey): Promise<readonly Series[]> {
-    const all = (await this.#counts.current()) ?? []
+    const cluster = await this.#cluster.current()
     const grouped = new Grouped(this.#figures)
-    for (const counts of all) {
+    for (const counts of cluster?.counts ?? []) {
       if (!hasCount(counts.kind, key)) continue
       grouped.add(counts.destinationId, counts.kind, counts[key], {})
     }
@@ -156,6 +170,20 @@ export class ModuleMetrics {
       if (!sum) this.#sums.set(name, (sum = new RisingSum()))
       return sum
     })
+  }
+
+  async #ofJobs(
+    values: (job: JobFigures) => readonly (readonly [Record<string, string>, number])[],
+  ): Promise<readonly Series[]> {
+    const cluster = await this.#cluster.current()
+    const grouped = new Grouped(this.#figures)
+    for (const job of cluster?.jobs ?? []) {
+      for (const [labels, value] of values(job)) {
+        const all = { operation: job.kind, ...labels }
+        grouped.add(job.destinationId, 'kafka-at-least-once', value, all)
+      }
+    }
+    return grouped.series(add)
   }
 
   #states(): readonly Series[] {

@@ -25,11 +25,16 @@ export function becomeDeadLetter(
     returning 1`
 }
 
-/** SQL condition on dead letters `l`: those of the destination `$1` that the JobSelection `$2`, as jsonb, means. */
-const isSelected = `l.destination_id = $1
-  and l.event_no >= coalesce(($2::jsonb->>'fromEvent')::bigint, l.event_no)
-  and l.event_no <= coalesce(($2::jsonb->>'toEvent')::bigint, l.event_no)
-  and ${isOfTimeAndError('l', '$2')}`
+/** SQL condition on dead letters `l`: those that a JobSelection means.
+ *  @param selection placeholder of it, as jsonb */
+export function isMeant(selection: string): string {
+  return `l.event_no >= coalesce((${selection}::jsonb->>'fromEvent')::bigint, l.event_no)
+    and l.event_no <= coalesce((${selection}::jsonb->>'toEvent')::bigint, l.event_no)
+    and ${isOfTimeAndError('l', selection)}`
+}
+
+/** SQL condition on dead letters `l`: those of the destination `$1` that the JobSelection `$2` means. */
+const isSelected = `l.destination_id = $1 and ${isMeant('$2')}`
 
 /** SQL condition on dead letters `l`. */
 function isOfSendable(schema: OutboxSchema): string {
@@ -92,19 +97,17 @@ export async function countDeadLetters(
 
 /** Forgets dead letters; `$status` counts them as discarded. No redrive runs meanwhile: it may have sent one of them just now, so for the time of
  *  the transaction its place is taken, and the destination's row is locked.
- *  @returns how many; undefined when a redrive is running or was cancelled and has a page under way, or there is no such destination */
+ *  @returns how many; `running` when a redrive is running, or there is no such destination; `sending` when one was cancelled and has a page under way */
 export async function discardDeadLetters(
   tx: Queryable,
   schema: OutboxSchema,
   destinationId: number,
   selection: JobSelection,
-): Promise<number | undefined> {
-  // Of one that was cancelled a page may be on its way to Kafka.
+): Promise<number | 'running' | 'sending'> {
   const held = await tx.query<{ is_sending: boolean }>(
     `select coalesce(job_page->>'kind' = 'redrive', false) as is_sending from ${schema.destination} where id = $1 for no key update`,
     [destinationId],
   )
-  if (held.rows[0]?.is_sending !== false) return undefined
   const place = await createJob(tx, schema, {
     destinationId,
     kind: 'redrive',
@@ -113,7 +116,11 @@ export async function discardDeadLetters(
     position: '0',
     total: 0,
   })
-  if (!place) return undefined
+  if (!place) return 'running'
+  if (held.rows[0]?.is_sending === true) {
+    await tx.query(`delete from ${schema.job} where id = $1`, [place.id])
+    return 'sending'
+  }
   const { rows } = await tx.query<{ count: number }>(
     `with gone as (delete from ${schema.deadLetter} l where ${isSelected} returning 1),
      counted as (select count(*)::int as count from gone),

@@ -91,13 +91,29 @@ export interface DeliveredRange {
   readonly toMs?: number
 }
 
+/** Most pages that one statement looks at. */
+const maxPagesAtOnce = 1000
+/** Largest page of a cursor; lets the primary key bound the look from below, too. */
+const maxPageEvents = 100_000
+
+/** SQL: the next pages of the destination `$1` behind the number `$2`, up to the number `$3`, in the order of their numbers: as many as have
+ *  `$4` events together, but at least one. A time in which little was written has pages of one event. Index: the primary key. */
+function nextPages(schema: OutboxSchema): string {
+  return `select first_event_no, last_event_no, events
+      from (select p.*, row_number() over in_order as place, sum(last_event_no - first_event_no + 1) over in_order as reached
+              from (select first_event_no, last_event_no, events from ${schema.deliveredPage}
+                     where destination_id = $1 and last_event_no > $2::bigint and first_event_no <= $3::bigint
+                       and first_event_no > $2::bigint - ${maxPageEvents} order by first_event_no limit ${maxPagesAtOnce}) p
+            window in_order as (order by first_event_no rows unbounded preceding)) measured
+     where place = 1 or reached <= $4::bigint`
+}
+
 interface PageRow {
   readonly first_event_no: string
   readonly events: string
 }
 
-/** Delivered events of a range behind a number, in the order of their numbers; at least `limit` of them unless there are no more.
- *  Index: the primary key. */
+/** Delivered events of a range behind a number, in the order of their numbers; at least `limit` of them unless there are no more. */
 export async function readDelivered(
   db: Queryable,
   schema: OutboxSchema,
@@ -109,24 +125,18 @@ export async function readDelivered(
   let after = range.fromEvent - 1
   while (found.length < limit && after < range.toEvent) {
     const { rows } = await db.query<PageRow>(
-      `select first_event_no, events from ${schema.deliveredPage}
-        where destination_id = $1 and last_event_no > $2 and first_event_no <= $3
-          and first_event_no > $2 - ${maxPageEvents} order by first_event_no limit ${pagesAtOnce}`,
-      [destinationId, after, range.toEvent],
+      `select first_event_no, events from (${nextPages(schema)}) p order by first_event_no`,
+      [destinationId, after, range.toEvent, limit],
     )
+    if (rows.length === 0) break
     for (const row of rows) {
       const events = eventsOf(row)
       found.push(...events.filter((event) => isInRange(event, range) && event.eventNumber > after))
       after = Math.max(after, events.at(-1)?.eventNumber ?? after)
     }
-    if (rows.length < pagesAtOnce) break
   }
   return found
 }
-
-const pagesAtOnce = 4
-/** Largest page of a cursor; lets the primary key bound the look from below, too. */
-const maxPageEvents = 100_000
 
 function eventsOf({ first_event_no: first, events }: PageRow): DeliveredEvent[] {
   // Written by this file.
@@ -166,28 +176,74 @@ export interface DeliveredExtent {
   readonly lastEvent: number
 }
 
-/** Undefined when nothing is recorded in the range. */
+/** Most events that one statement counts, in some tenths of a second. */
+const countedAtOnce = 50_000
+
+interface CountRow {
+  readonly count: string
+  readonly first: string | null
+  readonly last: string | null
+  /** Number of the last event that was looked at; null: there is no more. */
+  readonly reached: string | null
+}
+
+/** Counts in stretches, so that no statement is long however many events are kept. What is delivered after the call is not counted.
+ *  @param stretchEvents most events of a stretch
+ *  @returns undefined when nothing is recorded in the range */
 export async function deliveredExtent(
   db: Queryable,
   schema: OutboxSchema,
   destinationId: number,
   { topicIds, fromEvent, toEvent, fromMs, toMs }: DeliveredRange,
+  stretchEvents: number = countedAtOnce,
 ): Promise<DeliveredExtent | undefined> {
-  const { rows } = await db.query<{ count: string; first: string | null; last: string | null }>(
-    `select count(*) as count, min(number) as first, max(number) as last
-       from (select p.first_event_no + e.place - 1 as number, (e.entry->>1)::int as topic_id, (e.entry->>6)::bigint as at
-               from ${schema.deliveredPage} p, json_array_elements(p.events::json) with ordinality e (entry, place)
-              where p.destination_id = $1 and p.last_event_no >= $2 and p.first_event_no <= $3) delivered
-      where number between $2 and $3 and at >= coalesce($4::bigint, at) and at <= coalesce($5::bigint, at) and topic_id = any ($6::int[])`,
-    [destinationId, fromEvent, toEvent, fromMs ?? null, toMs ?? null, topicIds],
-  )
-  const [row] = rows
-  if (row?.first == null || row.last === null) return undefined
+  const end = Math.min(toEvent, await lastDelivered(db, schema, destinationId))
+  let extent: DeliveredExtent | undefined
+  let after = fromEvent - 1
+  while (after < end) {
+    const { rows } = await db.query<CountRow>(
+      `with pages as materialized (${nextPages(schema)}),
+       delivered as (
+         select first_event_no + e.place - 1 as number, (e.entry->>1)::int as topic_id, (e.entry->>6)::bigint as at
+           from pages, json_array_elements(events::json) with ordinality e (entry, place))
+       select count(*) as count, min(number) as first, max(number) as last, (select max(last_event_no) from pages) as reached
+         from delivered
+        where number > $2::bigint and number <= $3::bigint
+          and at >= coalesce($5::bigint, at) and at <= coalesce($6::bigint, at) and topic_id = any ($7::int[])`,
+      [destinationId, after, end, stretchEvents, fromMs ?? null, toMs ?? null, topicIds],
+    )
+    const [row] = rows
+    extent = joined(extent, row)
+    if (row?.reached == null) break
+    after = Number(row.reached)
+  }
+  return extent
+}
+
+function joined(
+  before: DeliveredExtent | undefined,
+  row: CountRow | undefined,
+): DeliveredExtent | undefined {
+  if (row?.first == null || row.last === null) return before
   return {
-    count: Number(row.count),
-    firstEvent: Number(row.first),
+    count: (before?.count ?? 0) + Number(row.count),
+    firstEvent: before?.firstEvent ?? Number(row.first),
     lastEvent: Number(row.last),
   }
+}
+
+/** The largest number that is recorded; 0 when there is none. Index: the primary key. */
+async function lastDelivered(
+  db: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+): Promise<number> {
+  const { rows } = await db.query<{ last: string }>(
+    `select last_event_no as last from ${schema.deliveredPage}
+      where destination_id = $1 order by first_event_no desc limit 1`,
+    [destinationId],
+  )
+  return Number(rows[0]?.last ?? 0)
 }
 
 /** Content of events that the log still holds, by id: of as many events, from the first on, as fit into `maxBytes`, but at least one.
@@ -219,14 +275,16 @@ export async function readBodies(
   return { bodies, looked: firstLeft ? firstLeft.place - 1 : events.length }
 }
 
-/** Forgets what was delivered so long ago; the events themselves are then deleted from the log like others. */
+/** Forgets what was delivered so long ago; the events themselves are then deleted from the log like others. A node that wants it kept for longer is
+ *  heard until it is forgotten itself: one whose option is still 0 must not take away what others record. */
 export async function forgetDelivered(
   db: Queryable,
   schema: OutboxSchema,
   retentionMs: number,
 ): Promise<void> {
   await db.query(
-    `delete from ${schema.deliveredPage} where delivered_at < clock_timestamp() - $1::float8 * interval '1 ms'`,
+    `delete from ${schema.deliveredPage}
+      where delivered_at < clock_timestamp() - interval '1 ms' * greatest($1::float8, (select max(delivered_retention_ms) from ${schema.node}))`,
     [retentionMs],
   )
 }

@@ -127,6 +127,23 @@ export async function newestJobs(
   return rows.map(toJob)
 }
 
+/** How the newest job of a kind of a destination does. */
+export type JobFigures = Pick<
+  Job,
+  'destinationId' | 'kind' | 'state' | 'sent' | 'failed' | 'passedOver'
+>
+
+/** The newest job of each kind of all destinations. Index: `job_destination_id`. */
+export async function newestJobFigures(
+  db: Queryable,
+  schema: OutboxSchema,
+): Promise<readonly JobFigures[]> {
+  const { rows } = await db.query<JobRow>(
+    `select distinct on (destination_id, kind) * from ${schema.job} order by destination_id, kind, id desc`,
+  )
+  return rows.map(toJob)
+}
+
 /** Ends running jobs of a destination; the page under way is still settled.
  *  @param id of the one that is meant; absent: all
  *  @returns those that were running */
@@ -144,14 +161,14 @@ export async function cancelJobs(
   return rows.map(toJob)
 }
 
-/** Keeps why a job does not get on, for `$status`. */
+/** Keeps why a job does not get on, for `$status`; undefined: what was kept does not hold any more. */
 export async function noteJobError(
   db: Queryable,
   schema: OutboxSchema,
   id: string,
-  error: string,
+  error: string | undefined,
 ): Promise<void> {
-  await db.query(`update ${schema.job} set error = $2 where id = $1`, [id, error])
+  await db.query(`update ${schema.job} set error = $2 where id = $1`, [id, error ?? null])
 }
 
 /** Ends a job that cannot go on. */

@@ -7,6 +7,7 @@ import { createNodes } from './migrations/0004-nodes.ts'
 import { extendUndecided } from './migrations/0005-undecided.ts'
 import { nameDatabase } from './migrations/0006-database.ts'
 import { createJobs } from './migrations/0007-jobs.ts'
+import { createAnnouncements } from './migrations/0008-announcements.ts'
 import { settleAfterCopy } from './restore.ts'
 import { lockKeys, outboxSchema, type OutboxSchema } from './schema.ts'
 
@@ -19,6 +20,7 @@ const migrations: readonly ((schema: OutboxSchema) => string)[] = [
   extendUndecided,
   nameDatabase,
   createJobs,
+  createAnnouncements,
 ]
 
 /** What this version of the module works with. */

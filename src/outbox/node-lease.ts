@@ -1,9 +1,9 @@
 import type { SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
-import { registerNode, type NodePresence } from './node-presence.ts'
+import { registerNode, type NodePresence, type NodeRegistration } from './node-presence.ts'
 import type { OutboxSchema } from './schema.ts'
 
-export interface NodeLeaseOptions {
+export interface NodeLeaseOptions extends Pick<NodeRegistration, 'deliveredRetentionMs'> {
   /** A node that has not renewed its lease for so long is taken for dead.
    *  @default 10000 */
   readonly leaseMs?: number
@@ -22,6 +22,7 @@ export class NodeLease implements NodePresence {
   readonly #logger: Logger
   readonly #leaseMs: number
   readonly #heartbeatMs: number
+  readonly #deliveredRetentionMs: number
   readonly #listeners: (() => void)[] = []
   #nodeId: number | undefined
   #endsAtMs = Number.NEGATIVE_INFINITY
@@ -34,13 +35,18 @@ export class NodeLease implements NodePresence {
     db: SqlTx,
     schema: OutboxSchema,
     logger: Logger,
-    { leaseMs = 10_000, heartbeatMs = leaseMs / 4 }: NodeLeaseOptions = {},
+    {
+      leaseMs = 10_000,
+      heartbeatMs = leaseMs / 4,
+      deliveredRetentionMs = 0,
+    }: NodeLeaseOptions = {},
   ) {
     this.db = db
     this.#schema = schema
     this.#logger = logger
     this.#leaseMs = leaseMs
     this.#heartbeatMs = heartbeatMs
+    this.#deliveredRetentionMs = deliveredRetentionMs
   }
 
   get nodeId(): number | undefined {
@@ -118,7 +124,10 @@ export class NodeLease implements NodePresence {
   }
 
   async #register(): Promise<number> {
-    return registerNode(this.db, this.#schema, this.#leaseMs)
+    return registerNode(this.db, this.#schema, {
+      leaseMs: this.#leaseMs,
+      deliveredRetentionMs: this.#deliveredRetentionMs,
+    })
   }
 
   async #renew(nodeId: number): Promise<number> {

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import type { SqlTx } from '../host/types.ts'
+import { outboxVersion } from './migrations.ts'
 import type { OutboxSchema } from './schema.ts'
 
 /** That this node is there, as other nodes see it. A number is never used twice: whatever was done under one that is lost is void. */
@@ -23,18 +24,30 @@ export function nodeName(): string {
   return `${hostname()}:${process.pid}`
 }
 
+export interface NodeRegistration {
+  /** For how long it is present; absent: as long as it holds the lock of its id. */
+  readonly leaseMs?: number
+  /** For so long it wants kept what was delivered.
+   *  @default 0 */
+  readonly deliveredRetentionMs?: number
+}
+
 /** Writes a node, named for operators by host and process.
- *  @param leaseMs for how long it is present; absent: as long as it holds the lock of its id
  *  @returns its number */
 export async function registerNode(
   db: SqlTx,
   schema: OutboxSchema,
-  leaseMs?: number,
+  { leaseMs, deliveredRetentionMs = 0 }: NodeRegistration,
 ): Promise<number> {
   const { rows } = await db.query<{ id: number }>(
-    `insert into ${schema.node} (name, lease_until)
-     values ($1, clock_timestamp() + make_interval(secs => $2)) returning id`,
-    [nodeName(), leaseMs === undefined ? null : leaseMs / 1000],
+    `insert into ${schema.node} (name, schema_version, delivered_retention_ms, lease_until)
+     values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4)) returning id`,
+    [
+      nodeName(),
+      outboxVersion,
+      deliveredRetentionMs,
+      leaseMs === undefined ? null : leaseMs / 1000,
+    ],
   )
   const [node] = rows
   if (!node) throw new Error('the node was not written')
@@ -66,6 +79,17 @@ export async function listNodes(db: SqlTx, schema: OutboxSchema): Promise<readon
        from ${schema.node} n where n.id in (${presentNodes(schema)}) order by n.name, n.id`,
   )
   return rows
+}
+
+/** Names of the present nodes whose version of the module knows less of the schema than this one, as in the middle of a rolling upgrade. None
+ *  comes anew: the start of one is refused. */
+export async function olderNodes(db: SqlTx, schema: OutboxSchema): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `select name from ${schema.node}
+      where coalesce(schema_version, 0) < $1 and id in (${presentNodes(schema)}) order by name`,
+    [outboxVersion],
+  )
+  return rows.map(({ name }) => name)
 }
 
 /** Forgets nodes that are not present any more. A fresh one may not have come to its lock yet. Call it each minute. */

@@ -5,10 +5,10 @@ import type { SqlTx } from '../host/types.ts'
 import type { Logger } from '../observability/logger.ts'
 import { Turns } from '../turns.ts'
 import { noticeChannel, topicsOfNotice } from './event-notices.ts'
-import { registerNode, type NodePresence } from './node-presence.ts'
+import { registerNode, type NodePresence, type NodeRegistration } from './node-presence.ts'
 import type { OutboxSchema } from './schema.ts'
 
-export interface NodeSessionOptions {
+export interface NodeSessionOptions extends Pick<NodeRegistration, 'deliveredRetentionMs'> {
   /** After this time without a sign of life the server ends this node's session, and other nodes can lead.
    *  @default 10000 */
   readonly sessionTimeoutMs?: number
@@ -29,6 +29,7 @@ export class NodeSession implements NodePresence {
   readonly #logger: Logger
   readonly #sessionTimeoutMs: number
   readonly #heartbeatMs: number
+  readonly #deliveredRetentionMs: number
   readonly #lostListeners: (() => void)[] = []
   readonly #noticeListeners: ((topicIds: readonly number[]) => void)[] = []
   readonly #stopping = new AbortController()
@@ -42,13 +43,18 @@ export class NodeSession implements NodePresence {
     config: ClientConfig,
     schema: OutboxSchema,
     logger: Logger,
-    { sessionTimeoutMs = 10_000, heartbeatMs = sessionTimeoutMs / 4 }: NodeSessionOptions = {},
+    {
+      sessionTimeoutMs = 10_000,
+      heartbeatMs = sessionTimeoutMs / 4,
+      deliveredRetentionMs = 0,
+    }: NodeSessionOptions = {},
   ) {
     this.#config = config
     this.#schema = schema
     this.#logger = logger
     this.#sessionTimeoutMs = sessionTimeoutMs
     this.#heartbeatMs = heartbeatMs
+    this.#deliveredRetentionMs = deliveredRetentionMs
     this.db = {
       query: (text, values) => this.#inTurn((client) => fromPg(client).query(text, values)),
     }
@@ -127,7 +133,9 @@ export class NodeSession implements NodePresence {
   }
 
   async #register(client: Client): Promise<number> {
-    const nodeId = await registerNode(fromPg(client), this.#schema)
+    const nodeId = await registerNode(fromPg(client), this.#schema, {
+      deliveredRetentionMs: this.#deliveredRetentionMs,
+    })
     await client.query('select pg_advisory_lock($1, $2)', [this.#schema.lockKey, nodeId])
     return nodeId
   }

@@ -50,6 +50,22 @@ export function concerns(schema: OutboxSchema): string {
        and (s.left_at is null or u.at <= s.left_at))`
 }
 
+/** References of the other destinations that some undecided events of a destination are counted for: what becomes of these concerns them, too. */
+export async function sharersOfUndecided(
+  db: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+): Promise<readonly string[]> {
+  const own = countedQueues(schema, 's.destination_id = $1')
+  const shared = countedQueues(schema, `s.topic_id in (select own.topic_id from (${own}) own)`)
+  const { rows } = await db.query<{ reference: string }>(
+    `select distinct d.reference from (${shared}) q join ${schema.destination} d on d.id = q.destination_id
+      where d.id <> $1 order by d.reference`,
+    [destinationId],
+  )
+  return rows.map(({ reference }) => reference)
+}
+
 /** SQL: at-least-once destinations and the queues whose undecided events are counted for them, as `destination_id` and `topic_id`, each pair once.
  *
  *  These are the queues that they read: what fires now is delivered to whoever reads then, however old it is. And queues that they have left and nobody

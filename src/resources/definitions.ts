@@ -2,6 +2,7 @@ import type { OperationDefinition, SearchParameter, StructureDefinition } from '
 import {
   backfillOperationDefinition,
   cancelOperationDefinition,
+  deadLettersOperationDefinition,
   discardOperationDefinition,
   redriveOperationDefinition,
   replayOperationDefinition,
@@ -31,6 +32,7 @@ export const definitions: readonly (StructureDefinition | SearchParameter | Oper
     replayOperationDefinition,
     backfillOperationDefinition,
     cancelOperationDefinition,
+    deadLettersOperationDefinition,
     explainOperationDefinition,
     dryRunOperationDefinition,
   ]

@@ -22,7 +22,12 @@ const jobParts: OperationDefinitionParameter[] = [
     'decimal',
     'Backfill: resources that the topic does not select, or that came as an event meanwhile.',
   ),
-  outParameter('maxPerSecond', 1, 'integer', 'Most events a second.'),
+  outParameter(
+    'maxPerSecond',
+    1,
+    'integer',
+    'Most events a second; backfill: most resources that are looked at.',
+  ),
   outParameter('error', 0, 'string', 'The newest of what went wrong.'),
   outParameter('startTimestamp', 1, 'dateTime', 'When it was asked for, UTC.'),
   outParameter('endTimestamp', 0, 'dateTime', 'When it ended, UTC.'),
@@ -64,7 +69,7 @@ const times = [
 const maxPerSecond = inParameter(
   'maxPerSecond',
   'positiveInt',
-  'Most events a second. Default: the option jobMaxPerSecond.',
+  'Most events a second; backfill: most resources that are looked at. Default: the option jobMaxPerSecond.',
 )
 
 const all = inParameter('all', 'boolean', 'true: everything. Required where nothing else is given.')
@@ -147,6 +152,42 @@ export const backfillOperationDefinition: OperationDefinition = operationDefinit
   description:
     'At least once. Sends each resource that the topic selects as it is now, once, as a new event, in the background.',
   parameter: [maxPerSecond, begunJob],
+})
+
+/** `GET` or `POST [base]/AidboxTopicDestination/<id>/$dead-letters`. */
+export const deadLettersOperationDefinition: OperationDefinition = operationDefinition({
+  code: 'dead-letters',
+  resourceType: destinationTypeName,
+  levels: ['instance'],
+  name: 'AidboxTopicDestinationDeadLetters',
+  title: 'Lists what was set aside',
+  description:
+    'At least once. A page of the dead letters, the newest first, or of the undecided events, the oldest first: what $redrive and $discard with the same selection are about. Without content of resources, and without what is of another organization than the one that the destination is limited to.',
+  parameter: [
+    inParameter('of', 'code', 'dead-letters or undecided. Default: dead-letters.'),
+    ...setAside.filter(({ name }) => name !== 'all' && name !== 'of'),
+    inParameter('after', 'string', 'next of the page before. Default: the first page.'),
+    inParameter('count', 'positiveInt', 'Most events of the page, at most 500. Default: 50.'),
+    outParts('event', '*', 'One event.', [
+      outParameter('eventNumber', 0, 'decimal', 'Dead letters: the number that it keeps.'),
+      outParameter('id', 0, 'string', 'Undecided events: rises with time.'),
+      outParameter('topicUrl', 1, 'uri', 'Topic that has selected it, or would.'),
+      outParameter('interaction', 1, 'code', 'create, update or delete.'),
+      outParameter('focus', 1, 'Reference', 'Version of the resource.'),
+      outParameter('time', 1, 'dateTime', 'Time of the change, UTC.'),
+      outParameter('correlationId', 0, 'string', 'Of the request that has made the change.'),
+      outParameter('failedTimestamp', 0, 'dateTime', 'Dead letters: when Kafka refused it, UTC.'),
+      outParameter('attempts', 0, 'integer', 'Undecided events: how often it was tried.'),
+      outParameter(
+        'nextAttemptTimestamp',
+        0,
+        'dateTime',
+        'Undecided events: when it is tried again though the topic stays the same, UTC.',
+      ),
+      outParameter('error', 1, 'string', 'Why.'),
+    ]),
+    outParameter('next', 0, 'string', 'after of the next page; absent at the end.'),
+  ],
 })
 
 /** `POST [base]/AidboxTopicDestination/<id>/$cancel`. */

@@ -2,6 +2,7 @@ import type { ParametersParameter } from '@medplum/fhirtypes'
 import {
   backfillOperationDefinition,
   cancelOperationDefinition,
+  deadLettersOperationDefinition,
   discardOperationDefinition,
   redriveOperationDefinition,
   replayOperationDefinition,
@@ -13,6 +14,27 @@ import { rateOption, runOperation, waitOption } from './run-job.ts'
 import { rangeOptions, selectionParameters, setAsideOptions } from './selection-options.ts'
 
 const parameters = 'DESTINATION'
+
+const { all: _all, of: _of, ...narrowing } = setAsideOptions
+
+export const deadLettersCommand: Command = {
+  name: 'dead-letters',
+  summary: 'Lists dead letters or undecided events, without content.',
+  parameters,
+  options: {
+    of: { type: 'string', value: 'WHAT', doc: 'dead-letters or undecided. Default: dead-letters.' },
+    ...narrowing,
+    after: { type: 'string', value: 'NEXT', doc: 'next of the page before.' },
+    count: { type: 'string', value: 'N', doc: 'Most events, at most 500. Default: 50.' },
+    ...serverOptions,
+  },
+  run: (call) =>
+    runOperation(call, deadLettersOperationDefinition, [
+      ...selectionParameters(call),
+      ...given('after', 'valueString', call.options.text('after')),
+      ...given('count', 'valueInteger', numberOption(call, 'count')),
+    ]),
+}
 
 export const redriveCommand: Command = {
   name: 'redrive',

@@ -101,6 +101,23 @@ describe('fhir-kafka against a FHIR server', () => {
     assert.match(status.out, /^messagesDelivered: 1\n[\s\S]*\nmessagesDead: 1\n/)
   })
 
+  it('lists dead letters, those of a selection alone', async (t) => {
+    const { json, run, fhir } = await served(t)
+    const listed = await json('dead-letters', 'd', '--error', 'too large', '--count', '1')
+    const [event, ...more] = listed['event'] as Record<string, unknown>[]
+    assert.deepEqual(more, [])
+    assert.deepEqual(event?.['focus'], { reference: 'Patient/large/_history/1' })
+    assert.match(String(event['error']), /too large/)
+    const eventNumber = String(event['eventNumber'])
+    assert.equal(listed['next'], eventNumber)
+    assert.deepEqual(await json('dead-letters', 'd', '--after', eventNumber), {})
+    assert.deepEqual(await json('dead-letters', 'd', '--of', 'undecided'), {})
+    const got = await fhir.ok('GET', '/AidboxTopicDestination/d/$dead-letters')
+    assert.match(JSON.stringify(got), /Patient\/large\/_history\/1/)
+    const text = await run(['dead-letters', 'd'])
+    assert.match(text.out, /^event:\n {2}- eventNumber: \d+\n/)
+  })
+
   it('watches a destination until it is ended', async (t) => {
     const { run } = await served(t)
     const stop = new AbortController()

@@ -1,3 +1,4 @@
+import { forbidden, OperationOutcomeError } from '@medplum/core'
 import type { Parameters } from '@medplum/fhirtypes'
 import type { Pool, PoolClient } from 'pg'
 import { fromPg } from '../../../src/host/sql-tx.ts'
@@ -27,6 +28,8 @@ export class PgHost implements FhirHost {
   readonly capabilities = { sqlTransactions: true, customResourceTypes: true } as const
   /** Leaves the version before a change out where no topic needs it. */
   sparesPrevious = false
+  /** `<action> <reference>` of what nobody may do. */
+  readonly forbidden: Set<string> = new Set()
   readonly #pool: Pool
   readonly #hooks: CommitHooks[] = []
   readonly #types = new Map<string, ResourceTypeDefinition>()
@@ -40,6 +43,10 @@ export class PgHost implements FhirHost {
     await pool.query(
       'create table resource (reference text primary key, version int not null, body jsonb)',
     )
+  }
+
+  authorize(_principal: unknown, action: string, reference: string): void {
+    if (this.forbidden.has(`${action} ${reference}`)) throw new OperationOutcomeError(forbidden)
   }
 
   registerResourceType(definition: ResourceTypeDefinition): void {

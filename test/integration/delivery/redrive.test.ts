@@ -15,6 +15,7 @@ import {
   untilStatus,
   type Nodes,
 } from './nodes.ts'
+import { eventually } from '../postgres/outbox-fixture.ts'
 import { handOver, startRelay, untilDead } from './relays.ts'
 
 const { bootstrapServers } = await testKafka()
@@ -157,6 +158,36 @@ describe('$redrive of dead letters', () => {
     assert.deepEqual(discarded.parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
   })
 
+  it('waits for the end of nodes with an older version, which could not tell its pages from events of the log', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await put(1_000_000)
+    // As the version before writes itself down.
+    await nodes.pool.query(
+      `insert into topic_destination.node (name, lease_until) values ('old:1', now() + interval '1 hour')`,
+    )
+    await host.operate('redrive', 'd', [all])
+    const waiting = await untilStatus(
+      nodes.first,
+      'd',
+      ({ jobs }) => jobs[0]?.['error'] !== undefined,
+    )
+    assert.deepEqual(
+      [waiting.jobs[0]?.['error'], waiting.jobs[0]?.['state'], waiting.jobs[0]?.['sent']],
+      ['Waits for the end of nodes with an older version of this module: old:1.', 'running', 0],
+    )
+    // Live events do not wait, and what they pass stays where it is.
+    await host.put(patient('live'))
+    const live = await consumeRecords(bootstrapServers, kafkaTopic, 4)
+    assert.deepEqual(
+      live.map((record) => told(record).number),
+      [1, 3, 5, 6],
+    )
+    await nodes.pool.query(`delete from topic_destination.node where name = 'old:1'`)
+    const status = await untilStatus(nodes.first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    assert.deepEqual([status.jobs[0]?.['sent'], status.jobs[0]?.['error']], [2, undefined])
+  })
+
   it('a leader that is killed between commit and settlement sends nothing twice', async (t) => {
     const { nodes, kafkaTopic, put } = await withDeadLetters(t)
     const { host } = nodes.first
@@ -178,6 +209,87 @@ describe('$redrive of dead letters', () => {
       [1, 3, 5, 2, 4, 6],
     )
     assert.equal(records.length, 5)
+  })
+})
+
+describe('$dead-letters', () => {
+  interface Page {
+    readonly events: readonly Readonly<Record<string, unknown>>[]
+    readonly next: string | undefined
+  }
+
+  async function listed(nodes: Nodes, ...parameter: object[]): Promise<Page> {
+    const answer = await nodes.first.host.operate('dead-letters', 'd', parameter as never)
+    const parameters = answer.parameter ?? []
+    return {
+      events: parameters
+        .filter(({ name }) => name === 'event')
+        .map(({ part = [] }) =>
+          Object.fromEntries(part.map(({ name, ...value }) => [name, Object.values(value)[0]])),
+        ),
+      next: parameters.find(({ name }) => name === 'next')?.valueString,
+    }
+  }
+
+  it('lists what $redrive and $discard are about, page by page, without content', async (t) => {
+    const { nodes } = await withDeadLetters(t)
+    const { events, next } = await listed(nodes)
+    assert.equal(next, undefined)
+    const [newest, oldest] = events
+    assert.deepEqual(Object.keys(newest ?? {}), [
+      'eventNumber',
+      'topicUrl',
+      'interaction',
+      'focus',
+      'time',
+      'failedTimestamp',
+      'error',
+    ])
+    assert.deepEqual(
+      [newest?.['eventNumber'], newest?.['focus'], newest?.['interaction']],
+      [4, { reference: 'Patient/d/_history/1' }, 'create'],
+    )
+    assert.match(String(newest?.['error']), /too large/)
+    assert.doesNotMatch(JSON.stringify(events), /xxx/)
+    const first = await listed(nodes, { name: 'count', valueInteger: 1 })
+    assert.deepEqual(first, { events: [newest], next: '4' })
+    const after = { name: 'after', valueString: '4' }
+    assert.deepEqual(await listed(nodes, after), { events: [oldest], next: undefined })
+    for (const [name, value] of [
+      ['fromEvent', { valueInteger: 3 }],
+      ['error', { valueString: 'too LARGE' }],
+      ['to', { valueDateTime: '2020' }],
+    ] as const) {
+      const narrowed = [{ name, ...value }]
+      const found = await listed(nodes, ...narrowed)
+      const answer = await nodes.first.host.operate('discard', 'd', narrowed)
+      const discarded = answer.parameter?.[0]?.valueDecimal
+      assert.equal(found.events.length, discarded, name)
+    }
+    assert.deepEqual(await listed(nodes), { events: [], next: undefined })
+  })
+
+  it('says nothing of other organizations than the one that the destination is limited to by now', async (t) => {
+    const { nodes, kafkaTopic } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await host.put({ resourceType: 'Organization', id: 'a' })
+    const limited = destination('d', {
+      kafkaTopic,
+      bootstrapServers,
+      parameters: { maxRequestSize: 5000 },
+    })
+    await host.put(ofOrganization('a', limited))
+    await host.put(ofOrganization('a', large('of-a')))
+    await untilStatus(nodes.first, 'd', (now) => now['messagesDead'] === 3)
+    const { events } = await listed(nodes)
+    assert.deepEqual(
+      events.map(({ focus }) => focus),
+      [{ reference: 'Patient/of-a/_history/1' }],
+    )
+    assert.deepEqual(await listed(nodes, { name: 'after', valueString: '6' }), {
+      events: [],
+      next: undefined,
+    })
   })
 })
 
@@ -214,5 +326,37 @@ describe('$discard of dead letters', () => {
     await host.operate('cancel', 'd')
     await host.operate('discard', 'd', [all])
     assert.equal((await statusOf(nodes.first, 'd'))?.['messagesDead'], 0)
+  })
+
+  it('says what to do while a page of a cancelled one is under way and the destination is off', async (t) => {
+    const { nodes, kafkaTopic, put } = await withDeadLetters(t)
+    const { host } = nodes.first
+    await host.put(destination('d', { kafkaTopic, bootstrapServers, more: { status: 'off' } }))
+    await host.operate('redrive', 'd', [all])
+    // As when it was switched off in the middle of the page.
+    await nodes.pool.query(
+      `update topic_destination.destination set job_page = jsonb_build_object('jobId', j.id, 'kind', j.kind, 'position', '4', 'sent', 2,
+         'failed', 0, 'passedOver', 0, 'isLast', false, 'redriven', jsonb_build_array(2, 4), 'refused', '[]'::jsonb)
+         from topic_destination.job j`,
+    )
+    await assert.rejects(host.operate('discard', 'd', [all]), /end it by \$cancel/)
+    await host.operate('cancel', 'd')
+    await assert.rejects(
+      host.operate('discard', 'd', [all]),
+      /A page of a cancelled redrive .* has to be active first/,
+    )
+    // Nothing is left behind by the refusal.
+    const { rows } = await nodes.pool.query(`select state from topic_destination.job`)
+    assert.deepEqual(rows, [{ state: 'cancelled' }])
+    await put(5000)
+    await eventually(async () => {
+      const { rows: pages } = await nodes.pool.query(
+        `select from topic_destination.destination where job_page is not null`,
+      )
+      return pages.length === 0
+    })
+    const { parameter } = await host.operate('discard', 'd', [all])
+    assert.deepEqual(parameter?.[0], { name: 'deadLetters', valueDecimal: 2 })
+    await consumeRecords(bootstrapServers, kafkaTopic, 3)
   })
 })

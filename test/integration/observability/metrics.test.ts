@@ -143,6 +143,37 @@ describe('/metrics', () => {
     )
   })
 
+  it('tells of a job what $status tells of it, while it runs and when it has ended', async (t) => {
+    const server = await startObservedServer(t)
+    const { fhir, url } = server
+    const kind = 'kafka-at-least-once'
+    const fhirPathCriteria = '%current.active = true'
+    await fhir.put(topicResource('active', { resource: 'Patient', fhirPathCriteria }))
+    await putPatients(server, 9)
+    await putDestination(server, 'd', kind, 'active')
+    const backfill = (maxPerSecond: number): Promise<unknown> =>
+      fhir.ok('POST', '/AidboxTopicDestination/d/$backfill', {
+        resourceType: 'Parameters',
+        parameter: [{ name: 'maxPerSecond', valueInteger: maxPerSecond }],
+      })
+    const inState = (state: string): string =>
+      ofDestination('job_state', 'd', kind, `,operation="backfill",state="${state}"`)
+    const events = (result: string): string =>
+      ofDestination('job_events', 'd', kind, `,operation="backfill",result="${result}"`)
+    assert.ok(![...(await scrape(url)).keys()].some((name) => name.startsWith('job_')))
+    await backfill(1)
+    await untilScrape(url, (series) => series.get(inState('running')) === 1)
+    await fhir.ok('POST', '/AidboxTopicDestination/d/$cancel', { resourceType: 'Parameters' })
+    await untilScrape(url, (series) => series.get(inState('cancelled')) === 1)
+    await backfill(1000)
+    const series = await untilScrape(url, (now) => now.get(inState('done')) === 1)
+    assert.deepEqual(
+      ['sent', 'failed', 'passed_over'].map((result) => series.get(events(result))),
+      [4, 0, 5],
+    )
+    assert.ok(!series.has(inState('running')) && !series.has(inState('cancelled')))
+  })
+
   it('is the same on every node where it is of the cluster, and adds up where it is of a node', async (t) => {
     const one = await startObservedServer(t)
     const other = await startObservedServer(t, { databaseUrl: one.databaseUrl })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { ReplayWork } from '../../../src/delivery/jobs/replay-work.ts'
 import type { FhirResource } from '../../../src/host/types.ts'
+import { silentLogger } from '../../../src/observability/logger.ts'
 import { cleanOutbox, deleteSettledRows } from '../../../src/outbox/cleanup.ts'
 import {
   deliveredExtent,
@@ -12,6 +13,9 @@ import {
 import { enqueueEvents } from '../../../src/outbox/enqueue.ts'
 import { EventCursor } from '../../../src/outbox/event-cursor.ts'
 import { createJob } from '../../../src/outbox/jobs.ts'
+import { NodeLease } from '../../../src/outbox/node-lease.ts'
+import { forgetAbsentNodes, registerNode } from '../../../src/outbox/node-presence.ts'
+import { NodeSession } from '../../../src/outbox/node-session.ts'
 import { outboxSchema } from '../../../src/outbox/schema.ts'
 import type { TopicDestination } from '../../../src/resources/topic-destination.ts'
 import {
@@ -80,6 +84,58 @@ describe('what was delivered', () => {
     assert.deepEqual([some[0]?.eventNumber, some.length], [6, 12])
   })
 
+  it('is counted and read in stretches, with the same result whatever their size', async (t) => {
+    const { db, schema, destinationId, topicId } = await delivered(t, 'events')
+    // Pages of 7 events; what is between two pages was not recorded.
+    await db.query(`delete from ${schema.deliveredPage} where first_event_no = 8`)
+    const asked: unknown[][] = []
+    const counting = {
+      query: <Row>(text: string, values: readonly unknown[] = []) => {
+        asked.push([...values])
+        return db.query<Row>(text, values)
+      },
+    }
+    for (const range of [rangeOf(topicId), rangeOf(topicId, 6, 31), rangeOf(topicId, 8, 20)]) {
+      const whole = await deliveredExtent(db, schema, destinationId, range)
+      const events = await readDelivered(db, schema, destinationId, range, 1000)
+      assert.deepEqual(whole, {
+        count: events.length,
+        firstEvent: events[0]?.eventNumber,
+        lastEvent: events.at(-1)?.eventNumber,
+      })
+      for (const stretch of [1, 7, 20]) {
+        const inStretches = deliveredExtent(counting, schema, destinationId, range, stretch)
+        assert.deepEqual(await inStretches, whole)
+        const found: number[] = []
+        for (let after = range.fromEvent - 1; ;) {
+          const next = { ...range, fromEvent: after + 1 }
+          const part = await readDelivered(db, schema, destinationId, next, stretch)
+          const numbers = part.slice(0, stretch).map(({ eventNumber }) => eventNumber)
+          found.push(...numbers)
+          if (numbers.length === 0) break
+          after = numbers.at(-1) ?? after
+        }
+        assert.deepEqual(
+          found,
+          events.map(({ eventNumber }) => eventNumber),
+        )
+      }
+    }
+    // The end; then page by page, and two of them at once.
+    asked.length = 0
+    await deliveredExtent(counting, schema, destinationId, rangeOf(topicId), 1)
+    assert.deepEqual(
+      asked.map(([, after]) => after),
+      [undefined, 0, 7, 21, 28, 35],
+    )
+    asked.length = 0
+    await deliveredExtent(counting, schema, destinationId, rangeOf(topicId), 14)
+    assert.deepEqual(
+      asked.map(([, after]) => after),
+      [undefined, 0, 21, 35],
+    )
+  })
+
   it('is not recorded where that is not wanted, and its events go', async (t) => {
     const outbox = await delivered(t)
     const { db, schema, destinationId, topicId } = outbox
@@ -106,6 +162,32 @@ describe('what was delivered', () => {
     const extent = await deliveredExtent(db, schema, destinationId, rangeOf(topicId))
     assert.deepEqual(extent, { count: 26, firstEvent: 15, lastEvent: 40 })
   })
+
+  for (const kind of ['session', 'lease'] as const) {
+    it(`stays as long as some node wants it kept, whatever the others want (${kind})`, async (t) => {
+      const { db, schema, connectionString, destinationId, topicId } = await delivered(t, 'events')
+      const options = { deliveredRetentionMs: 3_600_000 }
+      const presence =
+        kind === 'lease'
+          ? new NodeLease(db, schema, silentLogger, options)
+          : new NodeSession({ connectionString }, schema, silentLogger, options)
+      t.after(() => presence.stop())
+      await presence.start()
+      await registerNode(db, schema, {})
+      const kept = async (): Promise<number> => {
+        await forgetDelivered(db, schema, 0)
+        return (await deliveredExtent(db, schema, destinationId, rangeOf(topicId)))?.count ?? 0
+      }
+      assert.equal(await kept(), 40)
+      await presence.stop()
+      await db.query(`update ${schema.node} set started_at = started_at - interval '1 hour'`)
+      await eventually(async () => {
+        await forgetAbsentNodes(db, schema)
+        return (await db.query(`select from ${schema.node}`)).rows.length === 0
+      })
+      assert.equal(await kept(), 0)
+    })
+  }
 
   it('that is forgotten while it is replayed counts as failed', async (t) => {
     const { db, schema, destinationId } = await delivered(t, 'references')

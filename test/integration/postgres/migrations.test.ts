@@ -47,7 +47,7 @@ describe('migrateOutbox', () => {
       )
       assert.deepEqual(
         rows.map(({ version }) => version),
-        [1, 2, 3, 4, 5, 6, 7],
+        [1, 2, 3, 4, 5, 6, 7, 8],
       )
       const installations = await pool.query(`select from ${schema.cluster}`)
       assert.equal(installations.rows.length, 1)
@@ -89,7 +89,7 @@ describe('migrateOutbox', () => {
     )
     assert.deepEqual(
       rows.map(({ version }) => version),
-      [1, 2, 3, 4, 5, 6, 7],
+      [1, 2, 3, 4, 5, 6, 7, 8],
     )
   })
 

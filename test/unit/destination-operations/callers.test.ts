@@ -26,9 +26,12 @@ function registered(id: string, kind: DestinationKind, topicId: number) {
   return [reference, { row, destination: undefined, fault: undefined }] as const
 }
 
-/** Operations of a server with three destinations, two of them on one queue; its database holds nothing.
+/** Operations of a server with three destinations; its database knows only which of them have undecided events in common with the one that is asked for.
  *  @param refuses whether the caller may not do an action on a reference */
-function operations(refuses: (asked: string) => boolean = () => false) {
+function operations(
+  refuses: (asked: string) => boolean = () => false,
+  sharers: readonly string[] = [],
+) {
   const asked: string[] = []
   const decided: unknown[] = []
   const parts: DestinationOperationParts = {
@@ -39,7 +42,12 @@ function operations(refuses: (asked: string) => boolean = () => false) {
       },
       references: () => Promise.resolve([]),
     },
-    db: { query: () => Promise.resolve({ ...none, rows: [] }) },
+    db: {
+      query: <Row>() => {
+        const rows = sharers.map((id) => ({ reference: `AidboxTopicDestination/${id}` }))
+        return Promise.resolve({ ...none, rows: rows as Row[] })
+      },
+    },
     inTransaction: () => Promise.reject(new Error('nothing may be written')),
     schema: outboxSchema(),
     registry: {
@@ -52,6 +60,7 @@ function operations(refuses: (asked: string) => boolean = () => false) {
       ensureFresh: () => Promise.resolve(),
     },
     undecided: {
+      list: () => Promise.resolve([]),
       decide: (selection) => {
         decided.push(selection)
         return Promise.resolve({ fired: 0, notFired: 0, undecided: 0 })
@@ -92,9 +101,19 @@ describe('operations on a destination', () => {
     }
   })
 
+  it('ask for no right to write it where nothing changes', async () => {
+    const reference = 'AidboxTopicDestination/d'
+    const reader = operations((each) => each.startsWith('update '))
+    await reader.call('dead-letters', 'd')
+    assert.deepEqual(reader.asked, [`dead-letters ${reference}`])
+    const nobody = operations((each) => each.startsWith('dead-letters '))
+    await assert.rejects(nobody.call('dead-letters', 'd'), /Forbidden/)
+  })
+
   it('ask for the right to write every destination whose undecided events they touch', async () => {
     const { decided, call } = operations(
       (each) => each === 'update AidboxTopicDestination/same-queue',
+      ['same-queue'],
     )
     await assert.rejects(call('redrive', 'd', everything), OperationOutcomeError)
     await assert.rejects(call('discard', 'd', everything), OperationOutcomeError)
@@ -143,6 +162,9 @@ describe('operations on a destination', () => {
       { name: 'maxPerSecond', valueInteger: 0 },
     ],
     ['backfill', /parameters of these names: maxPerSecond/, everything],
+    ['dead-letters', /from 1 to 500/, { name: 'count', valueInteger: 501 }],
+    ['dead-letters', /as next of the page before/, { name: 'after', valueString: 'x' }],
+    ['dead-letters', /one of dead-letters, undecided/, { name: 'of', valueCode: 'all' }],
     ['cancel', /No job 7 of this destination is running/, { name: 'job', valueInteger: 7 }],
   ]
   for (const [code, text, ...parameter] of refused) {

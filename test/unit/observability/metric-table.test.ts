@@ -15,7 +15,8 @@ describe('the table of metrics', () => {
       assert.match(name, /^fhir_topic_destination_[a-z]+(?:_[a-z]+)*$/)
       assert.equal(name.endsWith('_total'), type === 'counter')
       assert.equal(/_seconds$/.test(name), unit === 'seconds')
-      for (const label of labels) assert.ok(['destination', 'kind', 'state'].includes(label), label)
+      const bounded = ['destination', 'kind', 'state', 'operation', 'result']
+      for (const label of labels) assert.ok(bounded.includes(label), label)
       assert.match(help, /^[A-Z].*\.$/)
       assert.match(helpOf(definition), scope === 'cluster' ? /max, not sum\.$/ : /Of this node\.$/)
       assert.equal(buckets !== undefined, type === 'histogram')

@@ -11,6 +11,7 @@ import {
 } from '../../../src/observability/module-metrics.ts'
 import { NodeFigures } from '../../../src/observability/node-figures.ts'
 import type { DeliveryCounts } from '../../../src/outbox/delivery-counts.ts'
+import type { JobFigures } from '../../../src/outbox/jobs.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
 
 const nothing = {
@@ -34,6 +35,7 @@ function counts(destinationId: number, more: Partial<DeliveryCounts> = {}): Deli
 /** A module of which the test says what there is. */
 class FakeModule {
   counts: readonly DeliveryCounts[] | Error = []
+  jobs: readonly JobFigures[] = []
   lanes: readonly LaneView[] = []
   states: Record<number, StatedDestination['state']> = {}
   readonly log: LogLine[] = []
@@ -51,8 +53,10 @@ class FakeModule {
   async scrape(): Promise<Map<string, number>> {
     this.#attached?.detach()
     const sources: MetricSources = {
-      readCounts: () =>
-        this.counts instanceof Error ? Promise.reject(this.counts) : Promise.resolve(this.counts),
+      readCluster: () =>
+        this.counts instanceof Error
+          ? Promise.reject(this.counts)
+          : Promise.resolve({ counts: this.counts, jobs: this.jobs }),
       destinations: () =>
         (this.counts instanceof Error ? [] : this.counts).map(({ destinationId, kind }) => ({
           destinationId,
@@ -78,10 +82,47 @@ class FakeModule {
   }
 }
 
+function job(
+  destinationId: number,
+  kind: JobFigures['kind'],
+  more: Partial<JobFigures> = {},
+): JobFigures {
+  return { destinationId, kind, state: 'running', sent: 0, failed: 0, passedOver: 0, ...more }
+}
+
 const own = (metric: string, id: string, kind = 'kafka-at-least-once', more = ''): string =>
   `${metric}{destination="${id}",kind="${kind}"${more}}`
 
 describe('the metrics of a module', () => {
+  it('tell of the newest jobs how they do, added up where there are too many destinations', async () => {
+    const module = new FakeModule(1)
+    module.counts = [counts(1), counts(2), counts(3)]
+    module.jobs = [
+      job(1, 'redrive', { state: 'failed', sent: 2, failed: 1 }),
+      job(1, 'backfill', { sent: 5, passedOver: 4 }),
+      job(2, 'replay', { sent: 10 }),
+      job(3, 'replay', { sent: 20 }),
+    ]
+    const series = await module.scrape()
+    const told = [...series].filter(([name]) => name.startsWith('job_'))
+    const of = (id: string, metric: string, more: string): string =>
+      own(metric, id, 'kafka-at-least-once', `,${more}`)
+    assert.deepEqual(Object.fromEntries(told), {
+      [of('d1', 'job_state', 'operation="redrive",state="failed"')]: 1,
+      [of('d1', 'job_state', 'operation="backfill",state="running"')]: 1,
+      [of('(others)', 'job_state', 'operation="replay",state="running"')]: 2,
+      [of('d1', 'job_events', 'operation="redrive",result="sent"')]: 2,
+      [of('d1', 'job_events', 'operation="redrive",result="failed"')]: 1,
+      [of('d1', 'job_events', 'operation="redrive",result="passed_over"')]: 0,
+      [of('d1', 'job_events', 'operation="backfill",result="sent"')]: 5,
+      [of('d1', 'job_events', 'operation="backfill",result="failed"')]: 0,
+      [of('d1', 'job_events', 'operation="backfill",result="passed_over"')]: 4,
+      [of('(others)', 'job_events', 'operation="replay",result="sent"')]: 30,
+      [of('(others)', 'job_events', 'operation="replay",result="failed"')]: 0,
+      [of('(others)', 'job_events', 'operation="replay",result="passed_over"')]: 0,
+    })
+  })
+
   it('tell of each kind what $status tells of it', async () => {
     const module = new FakeModule(10)
     module.counts = [
