@@ -19,8 +19,8 @@ type Pace = 'quick' | 'first' | 'silent'
 
 interface Running extends Call {
   readonly pace: Pace
-  /** It has lasted longer than any call is given. */
-  isOverdue: boolean
+  /** Since then it has lasted longer than any call is given. */
+  overdueAtMs?: number
   overdue?: NodeJS.Timeout
 }
 
@@ -62,7 +62,8 @@ const maxKnown = 10_000
  *  stand in line with dead clusters. A connect says nothing about requests: brokers answer it while their transaction coordinator is away.
  *
  *  A checkpoint can hang for as long as the coordinator hangs, or refuses the login: for ever. Nothing ends such a call, so there is one for a cluster,
- *  and one place is kept free of them. While those that hang hold all others, it is open to clusters that have answered since. What hangs is
+ *  and a second one when the cluster has answered others since that one hangs: librdkafka can also miss that the coordinator is there. One
+ *  place is kept free of checkpoints. While those that hang hold all others, it is open to clusters that have answered since. What hangs is
  *  not waited for: its cluster is silent, and another one that is silent has its turn.
  *
  *  A resolver that does not answer keeps a client from its end for half a minute. So those of clusters that do not answer end one by one. */
@@ -73,7 +74,6 @@ export class BlockingCalls {
   readonly #running = new Set<Running>()
   /** Of the clusters that were called last. Each secret of a cluster is one more, also for a preflight. */
   readonly #answers = new Map<string, Answers>()
-  #overdueAtMs = Number.NEGATIVE_INFINITY
 
   constructor(maxCalls: number, nowMs: () => number = () => performance.now()) {
     this.#maxCalls = maxCalls
@@ -172,8 +172,7 @@ export class BlockingCalls {
   }
 
   #noteOverdue(running: Running): void {
-    running.isOverdue = true
-    this.#overdueAtMs = this.#nowMs()
+    running.overdueAtMs = this.#nowMs()
     this.#note(running.cluster, { unansweredRequests: Number.POSITIVE_INFINITY })
     this.#startNext()
   }
@@ -185,7 +184,7 @@ export class BlockingCalls {
       const [next] = index < 0 ? [] : this.#waiting.splice(index, 1)
       if (!next) return
       const { kind, cluster } = next
-      const running: Running = { kind, cluster, pace: this.#paceOf(next), isOverdue: false }
+      const running: Running = { kind, cluster, pace: this.#paceOf(next) }
       if (kind === 'connect' || isRequest(kind)) {
         running.overdue = setTimeout(() => {
           this.#noteOverdue(running)
@@ -206,7 +205,7 @@ export class BlockingCalls {
     const ofCluster = running.filter(({ cluster }) => cluster === call.cluster).length
     if (ofCluster >= this.#maxCalls - 1) return false
     const pace = this.#paceOf(call)
-    const isInFront = (other: Running): boolean => other.pace === pace && !other.isOverdue
+    const isInFront = (other: Running): boolean => other.pace === pace && !isOverdue(other)
     if (pace !== 'quick' && running.some(isInFront)) return false
     const ofKind = running.filter(({ kind }) => kind === call.kind)
     if (call.kind === 'lookup') return ofKind.length === 0
@@ -220,11 +219,14 @@ export class BlockingCalls {
 
   #mayCheckpoint(cluster: string, pace: Pace, others: readonly Running[]): boolean {
     if (others.length === 0) return true
-    if (pace === 'silent' || others.some((other) => other.cluster === cluster)) return false
-    if (others.length < this.#maxCalls - 1) return true
     const { answeredAtMs } = this.#answers.get(cluster) ?? none
-    const countsFromMs = Math.max(this.#overdueAtMs, this.#nowMs() - answerCountsMs)
-    return others.every(({ isOverdue }) => isOverdue) && answeredAtMs > countsFromMs
+    const hasAnsweredSince = ({ overdueAtMs = Number.POSITIVE_INFINITY }: Running): boolean =>
+      answeredAtMs > overdueAtMs
+    const ofCluster = others.filter((other) => other.cluster === cluster)
+    if (pace === 'silent' || ofCluster.length > 1 || !ofCluster.every(hasAnsweredSince))
+      return false
+    if (others.length < this.#maxCalls - 1) return true
+    return others.every(hasAnsweredSince) && answeredAtMs > this.#nowMs() - answerCountsMs
   }
 
   #paceOf({ kind, cluster }: Call): Pace {
@@ -233,6 +235,10 @@ export class BlockingCalls {
     if (answers) return isSilent(answers) ? 'silent' : 'quick'
     return kind === 'connect' ? 'first' : 'quick'
   }
+}
+
+function isOverdue({ overdueAtMs }: Running): boolean {
+  return overdueAtMs !== undefined
 }
 
 function isRequest(kind: BlockingCallKind): boolean {

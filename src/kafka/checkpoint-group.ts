@@ -10,7 +10,9 @@ import type { TransactionCalls } from './transaction-calls.ts'
 const connectTimeoutMs = 3000
 const readSliceMs = 1000
 const readRetryMs = 50
-/** Every so many unanswered reads the producer asks whether there is a right to be answered. */
+/** After so many unanswered reads, and then after each ten, the producer asks whether there is a right to be answered. Not at once: the coordinator
+ *  of a new group may be on its way, and asking before it is there may not end. */
+const readsBeforeProbe = 3
 const readsPerProbe = 10
 
 /** An offset needs Read on the group, and Read on its topic as well. */
@@ -67,7 +69,7 @@ export class CheckpointGroup {
 
   /** The committed checkpoint, asked for until it is answered or `maxBlockMs` is over.
    *
-   *  Without Describe on the group it is never answered, which looks like a transaction that is still open; the producer is told at once.
+   *  Without Describe on the group it is never answered, which looks like a transaction that is still open; the producer is told.
    *  A topic that does not exist has none.
    *  @param probe writes a checkpoint and takes it back
    *  @throws {@link KafkaFailure} `no-checkpoint`, `retriable` */
@@ -77,7 +79,7 @@ export class CheckpointGroup {
     probe: () => Promise<void>,
   ): Promise<number | undefined> {
     const deadlineMs = performance.now() + this.#config.maxBlockMs
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       try {
         const consumer = await this.connected()
         return await consumer.committed(kafkaTopic ?? consumer.partition.topic, readSliceMs)
@@ -87,9 +89,8 @@ export class CheckpointGroup {
         if (refusal) throw refusal
         if (failure.code === kafkaCodes.unknownTopic) return undefined
         if (calls.isPast(deadlineMs)) throw this.#unreadable(failure)
-        if (this.#consumer && attempt % readsPerProbe === 0 && !(await isThere(probe))) {
-          return undefined
-        }
+        const isProbed = attempt % readsPerProbe === readsBeforeProbe
+        if (this.#consumer && isProbed && !(await isThere(probe))) return undefined
         await delay(readRetryMs)
       }
     }

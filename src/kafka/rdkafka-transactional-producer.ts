@@ -132,8 +132,8 @@ class RdkafkaTransactionalProducer implements PageProducer {
   /** librdkafka aborts the process when a producer is disconnected while one of its transactional calls is under way. So the call is
    *  waited for; from the deadline on it is no longer resumed, which ends it within one slice.
    *
-   *  One does not end: sending a checkpoint, for as long as the coordinator refuses the login. It keeps its client until then; the next
-   *  producer of the same transactional.id fences it, and nothing is begun any more that could commit. */
+   *  One may not end: sending a checkpoint, while the coordinator refuses the login or librdkafka has lost it. It keeps its client until then;
+   *  the next producer of the same transactional.id fences it, and nothing is begun any more that could commit. */
   async #close(): Promise<void> {
     try {
       await this.#turns.ended(this.#calls.abandoned)
@@ -199,10 +199,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
         // Waiting for nothing a thousand times costs as much as a small page.
         if (!this.#isProduced(record)) await this.#produce(record, deadlineMs)
       } catch (error) {
-        const failure = nativeFailure(error)
-        // The transaction cannot take it any more: one before it has failed meanwhile, and its report says how.
-        const isRefused = failure.code !== kafkaCodes.state
-        throw await this.#abortAfter(failure, records, isRefused ? index : undefined)
+        throw await this.#abortAfter(nativeFailure(error), records, index)
       }
     }
     let checkpoint: number | undefined
@@ -311,10 +308,11 @@ class RdkafkaTransactionalProducer implements PageProducer {
     const refusal = await this.#abort()
     // The abort has made every record report, and those of a loaded machine reach JavaScript after its own end.
     await this.#awaitReports(() => this.#unreported <= 0)
-    const aborted =
-      refusedIndex === undefined
-        ? abortedFailure(failure, records, this.#failed, this.#config.transactionalId)
-        : refusedFailure(failure, records, refusedIndex)
+    // A transaction that takes no more records says nothing of this one: one before it has failed.
+    const isRefused = refusedIndex !== undefined && failure.code !== kafkaCodes.state
+    const aborted = isRefused
+      ? refusedFailure(failure, records, refusedIndex)
+      : abortedFailure(failure, records, this.#failed, this.#config.transactionalId)
     return this.#unlessDead(this.#withCause(aborted), refusal)
   }
 

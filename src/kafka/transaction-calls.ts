@@ -37,6 +37,9 @@ const neverBegun = new NativeFailure({
 
 /** Readers of committed records wait while a transaction is open. Nor does a call begin that would come too late. */
 const checkpointTurnMs = 10_000
+/** For its turn, and as long again. */
+const checkpointEndsMs = 2 * checkpointTurnMs
+const checkpointNeverEnded = `The checkpoint was not written within ${checkpointEndsMs}ms, and librdkafka does not end the call; its producer is left to itself.`
 
 /** What is given up ends within its slice or, where librdkafka does not look at that, within `socket.timeout.ms`. */
 const endingMs = 2000
@@ -87,7 +90,8 @@ export class TransactionCalls {
     )
   }
 
-  /** The call under way was given up and does not end. */
+  /** The call under way was given up, or should have ended long ago, and does not end. Nothing can be done with its producer any more but
+   *  to let another one of the same transactional.id fence it. */
   get abandoned(): AbortSignal {
     return this.#abandoned.signal
   }
@@ -130,6 +134,10 @@ export class TransactionCalls {
   }
 
   /** Adds an offset of the consumer's group to the open transaction.
+   *
+   *  It may not end: librdkafka asks for the group's coordinator three times within half a second, and then waits for a broker to come or go,
+   *  whatever time it was given (https://github.com/confluentinc/librdkafka/issues/5456). So that is how a coordinator that is created, or
+   *  elected anew, is waited for. After a while the producer is {@link abandoned}.
    *  @throws {@link NativeFailure} of the last slice */
   async sendOffset(
     place: TopicPartitionOffset,
@@ -138,11 +146,15 @@ export class TransactionCalls {
   ): Promise<void> {
     await this.#resumed(budgetMs, async () => {
       const turn = deadline(checkpointTurnMs, this.#givenUp.signal)
+      const abandoning = setTimeout(() => {
+        this.#abandoned.abort(new KafkaFailure('fatal', checkpointNeverEnded))
+      }, checkpointEndsMs)
       try {
         await this.#client?.sendOffset(place, consumer, sliceMs.sendOffset, turn.signal)
       } catch (error) {
         throw error === turn.signal.reason ? neverBegun : error
       } finally {
+        clearTimeout(abandoning)
         turn.dispose()
       }
     })

@@ -1,4 +1,5 @@
 import type { KafkaConsumer } from 'node-rdkafka'
+import { unlessAborted } from '../deadline.ts'
 import { CauseReporter } from '../kafka/cause-reporter.ts'
 import { describeKafkaCode, isUnanswered, KafkaFailure } from '../kafka/kafka-error.ts'
 import { nativeFailure, type NativeFailure } from '../kafka/native-failure.ts'
@@ -15,8 +16,13 @@ const metadataTimeoutMs = 5000
 /** What is committed together. */
 export interface Step {
   readonly records: readonly OutgoingRecord[]
-  /** Behind the last record that the step is about, and a consumer of the group whose offset that is. */
-  readonly offset?: { readonly place: RecordPlace; readonly consumer: KafkaConsumer }
+  readonly offset?: OffsetOfGroup
+}
+
+/** Behind the last record that a step is about, and a consumer of the group whose offset that is. */
+interface OffsetOfGroup {
+  readonly place: RecordPlace
+  readonly consumer: KafkaConsumer
 }
 
 /** Writes steps, each in one Kafka transaction. Calls are made one after the other. */
@@ -28,6 +34,8 @@ export class StepProducer {
   #client: RdkafkaClient | undefined
   #polling: NodeJS.Timeout | undefined
   #isDead = false
+  /** It does not end. */
+  #abandoned: Promise<void> | undefined
 
   constructor(config: ProducerConfig, onCause: (message: string) => void) {
     this.#config = config
@@ -74,8 +82,9 @@ export class StepProducer {
     await this.#begin()
     try {
       for (const record of records) this.#client?.produce(nativeRecord(record))
-      if (offset) await this.#calls.sendOffset(offset.place, offset.consumer, budgetMs)
+      if (offset) await this.#sendOffset(offset, budgetMs)
     } catch (error) {
+      if (this.#abandoned) throw error
       throw await this.#aborted(nativeFailure(error))
     }
     try {
@@ -101,12 +110,31 @@ export class StepProducer {
     this.#calls.giveUpAt(performance.now())
   }
 
-  /** Waits for nothing: no call may be under way. Never rejects. */
+  /** Waits for nothing: no call may be under way but one that does not end, which keeps its client until it does. Never rejects. */
   async close(): Promise<void> {
     this.#isDead = true
+    if (this.#abandoned) void this.#abandoned.catch(() => undefined).then(() => this.#disconnect())
+    else await this.#disconnect()
+  }
+
+  async #disconnect(): Promise<void> {
     clearInterval(this.#polling)
     this.#calls.end()
     await this.#client?.disconnect()
+  }
+
+  async #sendOffset({ place, consumer }: OffsetOfGroup, budgetMs: number): Promise<void> {
+    const { abandoned } = this.#calls
+    const sent = this.#calls.sendOffset(place, consumer, budgetMs)
+    try {
+      await unlessAborted(sent, abandoned)
+    } catch (error) {
+      if (abandoned.aborted) {
+        this.#isDead = true
+        this.#abandoned = sent
+      }
+      throw error
+    }
   }
 
   /** begin's error carries no flags, only a code. */

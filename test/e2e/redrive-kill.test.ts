@@ -6,7 +6,7 @@ import { consumeUntil } from '../helpers/kafka.ts'
 import { topologyText } from '../helpers/topology.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { RedriveWork } from './redrive-worker.ts'
-import { startWorker } from './worker-process.ts'
+import { startWorker } from '../helpers/worker-process.ts'
 
 const letters = 16_000
 
@@ -66,7 +66,7 @@ async function run(
   work: RedriveWork,
   t: { after: (work: () => void) => void },
 ): Promise<unknown[]> {
-  const child = startWorker('redrive-worker.ts', work)
+  const child = startWorker(new URL('redrive-worker.ts', import.meta.url), work)
   t.after(() => child.kill('SIGKILL'))
   return once(child, 'exit')
 }

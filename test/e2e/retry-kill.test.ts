@@ -7,7 +7,7 @@ import { consumeUntil, newTopic, type ConsumedRecord } from '../helpers/kafka.ts
 import { topologyText } from '../helpers/topology.ts'
 import { retrySetting, write } from '../integration/retry/setting.ts'
 import type { Order, Work } from './retry-worker.ts'
-import { startWorker } from './worker-process.ts'
+import { startWorker } from '../helpers/worker-process.ts'
 
 const records = 10_000
 const kills = 9
@@ -120,7 +120,7 @@ class Workers {
 
   start(instanceId: string | undefined): void {
     const work = { ...this.#work, ...(instanceId === undefined ? {} : { instanceId }) }
-    const child = startWorker('retry-worker.ts', work)
+    const child = startWorker(new URL('retry-worker.ts', import.meta.url), work)
     createInterface(child.stdout).on('line', (line) => {
       if (line === 'processed' || line === 'dead') this.#settled++
       if (line === 'assigned') this.#assigned++

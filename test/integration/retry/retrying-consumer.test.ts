@@ -6,6 +6,7 @@ import { retryChannelName, type RetryEvent } from '../../../src/retry/retry-even
 import { retryingConsumer } from '../../../src/retry/retrying-consumer.ts'
 import { consumeRecords, consumeUntil, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { topologyOf } from '../../helpers/topology.ts'
+import { withholdCalls } from '../kafka/withheld-calls.ts'
 import { Coded, retrySetting, startConsumer, write } from './setting.ts'
 
 const byNumber = (a: number, b: number): number => a - b
@@ -399,6 +400,26 @@ describe('retryingConsumer', () => {
       [0, 1],
     )
     assert.match(events.of('trouble')[0]?.message ?? '', /larger|large/)
+  })
+
+  it('goes on with another producer when librdkafka does not end a call', async (t) => {
+    const setting = await retrySetting({
+      policy: '{ attempts: 1, delays: [50ms], then: deadLetter }',
+    })
+    const withheld = withholdCalls(t, 'sendOffsetsToTransaction')
+    const { events } = await startConsumer(t, setting, () => undefined)
+    await write(setting.bootstrapServers, setting.topic, [{ value: 'x' }])
+    await withheld.until(1)
+    await events.until((all) => all.of('trouble').length > 0)
+    assert.match(events.of('trouble')[0]?.message ?? '', /^The checkpoint was not written within/)
+    withheld.release()
+    await events.until((all) => all.of('processed').length === 1)
+    await write(setting.bootstrapServers, setting.topic, [{ value: 'y' }])
+    await events.until((all) => all.of('processed').length === 2)
+    assert.deepEqual(
+      events.of('processed').map(({ original }) => original.offset),
+      [0, 1],
+    )
   })
 
   it('tells the diagnostics channel what it tells the callback', async (t) => {

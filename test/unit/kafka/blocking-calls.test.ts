@@ -289,6 +289,26 @@ describe('BlockingCalls', () => {
     await Promise.all([...hanging, ...all])
   })
 
+  it('begins a second checkpoint of a cluster that has answered since the first one hangs, and no third', async (t) => {
+    const calls = new Calls()
+    const pass = clock(t, calls)
+    const all = ['hangs', 'second', 'third'].map((name) => calls.run('checkpoint', name))
+    await nextTurn()
+    await calls.answer('request', 'one')
+    pass(3000)
+    await nextTurn()
+    assert.deepEqual(calls.started, ['hangs'])
+    pass(1)
+    await calls.answer('request', 'one')
+    assert.deepEqual(calls.started, ['hangs', 'second'])
+    pass(3000)
+    await nextTurn()
+    assert.deepEqual(calls.started, ['hangs', 'second'])
+    await calls.finish('second')
+    assert.deepEqual(calls.started, ['hangs', 'second', 'third'])
+    await calls.finishAll(all, 'third', 'hangs')
+  })
+
   it('counts the cluster of a call that hangs as silent, and lets other silent ones have their turn', async (t) => {
     const calls = new Calls()
     const pass = clock(t, calls)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CauseReporter } from '../../../src/kafka/cause-reporter.ts'
-import { kafkaCodes } from '../../../src/kafka/kafka-error.ts'
+import { kafkaCodes, type KafkaFailure } from '../../../src/kafka/kafka-error.ts'
 import { NativeFailure, nativeFailure } from '../../../src/kafka/native-failure.ts'
 import { toProducerConfig } from '../../../src/kafka/producer-config.ts'
 import type { CheckpointConsumer } from '../../../src/kafka/rdkafka-checkpoint.ts'
@@ -78,5 +78,25 @@ describe('TransactionCalls', () => {
     // Only the client would look at it.
     const consumer = {} as CheckpointConsumer
     await assert.rejects(calls.sendCheckpoint(consumer, 1, 60_000), { code: kafkaCodes.timedOut })
+  })
+
+  it('leaves a producer to itself whose checkpoint does not end, and no other', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const calls = new TransactionCalls(config, new CauseReporter(() => undefined))
+    const begun: (() => void)[] = []
+    calls.use({
+      transaction: () => assert.fail(),
+      sendOffset: () => new Promise<void>((resolve) => begun.push(resolve)),
+    })
+    const consumer = {} as CheckpointConsumer
+    const late = calls.sendCheckpoint(consumer, 1, 60_000)
+    t.mock.timers.tick(19_999)
+    begun.shift()?.()
+    await late
+    t.mock.timers.tick(20_000)
+    assert.equal(calls.abandoned.aborted, false)
+    void calls.sendCheckpoint(consumer, 2, 60_000)
+    t.mock.timers.tick(20_000)
+    assert.equal((calls.abandoned.reason as KafkaFailure).kind, 'fatal')
   })
 })
