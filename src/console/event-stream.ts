@@ -20,12 +20,16 @@ export class EventStream {
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
-    response.once('close', () => {
-      this.end()
-    })
     this.#ping = setInterval(() => {
       void this.#pingOnce(onPing)
     }, pingMs)
+    // Who has gone while we looked who it is closes nothing any more.
+    if (response.destroyed) this.end()
+    else {
+      response.once('close', () => {
+        this.end()
+      })
+    }
   }
 
   /** Whether the client has not read yet what was sent. */
