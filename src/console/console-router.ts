@@ -12,7 +12,7 @@ import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
 import { overviewFor } from './caller-view.ts'
 import { assertSameSite } from './cross-site.ts'
-import { ConsoleError } from './console-error.ts'
+import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 import { EventStream } from './event-stream.ts'
 import { outcomeText } from './fhir-calls.ts'
@@ -100,7 +100,8 @@ class ConsoleServer {
       sendJson(response, 200, this.#session.view(caller))
       return
     }
-    if (path === '/tail' && isRead) {
+    if (path === '/tail') {
+      if (request.method !== 'GET') throw notAllowed(['GET'])
       this.#streamTail(request, response, query, caller)
       return
     }
@@ -111,7 +112,7 @@ class ConsoleServer {
     const body = isRead ? undefined : await bodyOf(request)
     const overview = (): Promise<Overview> => this.#overview(caller)
     const routed = { caller, params: found.params, query, body, overview }
-    if (found.route.isLive && request.headers.accept?.includes('text/event-stream')) {
+    if (found.route.isLive && asksForStream(request)) {
       await this.#streamRoute(request, response, found.route, routed)
       return
     }
@@ -214,9 +215,17 @@ class ConsoleServer {
     if (status >= 500 && !(error instanceof ConsoleError)) {
       this.#logger.error({ err: error }, 'a request failed unexpectedly')
     }
+    if (error instanceof ConsoleError) {
+      for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
+    }
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
+}
+
+/** HEAD would wait for the end of a body that it does not get. */
+function asksForStream({ method, headers }: HttpRequest): boolean {
+  return method === 'GET' && headers.accept?.includes('text/event-stream') === true
 }
 
 /** A path that begins with two slashes would be taken for a host. */

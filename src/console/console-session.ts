@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { HttpRequest } from '../http/express.ts'
 import { isJsonObject } from '../resources/json-shapes.ts'
 import type { SessionView } from './api-views.ts'
-import { ConsoleError } from './console-error.ts'
+import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 
 type SessionOptions = Pick<ConsoleOptions, 'signIn' | 'module' | 'health' | 'topology'>
@@ -36,7 +36,7 @@ export class ConsoleSession {
       answer(response, signIn.close(cookiePath, request))
       return
     }
-    if (request.method !== 'POST') throw new ConsoleError(405, 'This is not possible here.')
+    if (request.method !== 'POST') throw notAllowed(['GET', 'HEAD', 'POST', 'DELETE'])
     const secret = isJsonObject(body) ? body['secret'] : undefined
     if (typeof secret !== 'string' || secret === '') {
       throw new ConsoleError(400, 'The body needs a secret.')

@@ -16,6 +16,8 @@ export class EventStream {
     this.#response = response
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
+      // What compresses answers would wait for the end of this one.
+      'cache-control': 'no-store, no-transform',
       // nginx would keep events back.
       'x-accel-buffering': 'no',
     })

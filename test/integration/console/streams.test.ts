@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { describe, it } from 'node:test'
-import { consoleService, eventStream } from './console-service.ts'
+import { action, consoleService, eventStream } from './console-service.ts'
 
 describe('streams of the console', () => {
   it('gives no room to a client that has gone before it was let in', async (t) => {
@@ -35,6 +35,22 @@ describe('streams of the console', () => {
     assert.equal((await fetch(`${url}/api/session`)).status, 200)
     const opened = await fetch(`${url}/api/destinations/a`, { headers: eventStream })
     assert.equal(opened.status, 200)
+    await opened.body?.cancel()
+  })
+
+  it('answers HEAD as other requests, and streams what a proxy may not collect', async (t) => {
+    const { url } = await consoleService(t)
+    const head = await fetch(`${url}/api/destinations`, { method: 'HEAD', headers: eventStream })
+    assert.deepEqual(
+      [head.status, head.headers.get('content-type')],
+      [200, 'application/json; charset=utf-8'],
+    )
+    for (const method of ['HEAD', 'POST']) {
+      const refused = await fetch(`${url}/api/tail`, { method, headers: action })
+      assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'GET'], method)
+    }
+    const opened = await fetch(`${url}/api/tail`)
+    assert.equal(opened.headers.get('cache-control'), 'no-store, no-transform')
     await opened.body?.cancel()
   })
 })
