@@ -27,6 +27,11 @@ export interface ConsoleRouter extends ExpressHandler {
   readonly close: () => void
 }
 
+/** Who listens to a stream, with the rights of now. */
+interface Listener {
+  caller: ConsoleCaller
+}
+
 const bodyLimitBytes = 5 * 1024 * 1024
 const maxStreams = 200
 
@@ -137,7 +142,7 @@ class ConsoleServer {
       JSON.stringify(await route.handle(asked, this.#options))
     // What is wrong with the request is told with its status.
     const first = await textOf(routed)
-    const stream = this.#open(request, response)
+    const { stream, listener } = this.#open(request, response, routed.caller)
     const send = (text: string): void => {
       // Who reads slowly gets the newest when there is room again.
       if (text === sent || stream.isBehind) return
@@ -147,8 +152,9 @@ class ConsoleServer {
     send(first)
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
-        const seen = Promise.resolve(overviewFor(routed.caller, overview))
-        textOf({ ...routed, overview: () => seen }).then(send, (error: unknown) => {
+        const { caller } = listener
+        const seen = Promise.resolve(overviewFor(caller, overview))
+        textOf({ ...routed, caller, overview: () => seen }).then(send, (error: unknown) => {
           // It is gone, for one.
           stream.send('gone', JSON.stringify(errorBody(error)))
           stream.end()
@@ -164,7 +170,7 @@ class ConsoleServer {
     caller: ConsoleCaller,
   ): void {
     const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
-    const stream = this.#open(request, response)
+    const { stream, listener } = this.#open(request, response, caller)
     stream.send('tail', '[]')
     stream.onEnd(
       this.#options.module.monitor.tail((entries) => {
@@ -173,7 +179,7 @@ class ConsoleServer {
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0) void this.#sendTail(stream, caller, wanted)
+        if (wanted.length > 0) void this.#sendTail(stream, listener.caller, wanted)
       }),
     )
   }
@@ -193,17 +199,23 @@ class ConsoleServer {
     if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
   }
 
-  #open(request: HttpRequest, response: ServerResponse): EventStream {
+  #open(
+    request: HttpRequest,
+    response: ServerResponse,
+    caller: ConsoleCaller,
+  ): { readonly stream: EventStream; readonly listener: Listener } {
     if (this.#streams.size >= maxStreams) {
       throw new ConsoleError(503, 'Too many pages are open; close some and try again.')
     }
-    const stream = new EventStream(
-      response,
-      async () => (await this.#options.authorize(request)) !== undefined,
-    )
+    const listener: Listener = { caller }
+    const stream = new EventStream(response, async () => {
+      const now = await this.#options.authorize(request)
+      if (now) listener.caller = now
+      return now !== undefined
+    })
     this.#streams.add(stream)
     stream.onEnd(() => this.#streams.delete(stream))
-    return stream
+    return { stream, listener }
   }
 
   #refuse(response: ServerResponse, error: unknown): void {

@@ -80,6 +80,8 @@ export function listen(path: string, event: string, listener: Listener): () => v
       tell(true)
       listener.onEvent(JSON.parse(data) as unknown)
     })
+    // The server wants to know again who listens.
+    opened.addEventListener('again', open)
     opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
       close()
       listener.onError(new ApiError(404, JSON.parse(data) as { error: string }))

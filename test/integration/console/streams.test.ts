@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { describe, it } from 'node:test'
+import type { ConsoleCaller } from '../../../src/console/index.ts'
 import { action, consoleService, eventStream } from './console-service.ts'
 
 describe('streams of the console', () => {
@@ -52,5 +53,28 @@ describe('streams of the console', () => {
     const opened = await fetch(`${url}/api/tail`)
     assert.equal(opened.headers.get('cache-control'), 'no-store, no-transform')
     await opened.body?.cancel()
+  })
+
+  it('follows the rights of who listens, and has them proved anew after five minutes', async (t) => {
+    // Before the service ends, which clears intervals of its own.
+    t.after(() => {
+      t.mock.timers.reset()
+    })
+    let caller: ConsoleCaller = { mayWrite: true }
+    const { url } = await consoleService(t, { authorize: () => caller })
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const opened = await fetch(`${url}/api/destinations`, { headers: eventStream })
+    assert.ok(opened.body)
+    let text = ''
+    for await (const chunk of opened.body.pipeThrough(new TextDecoderStream())) {
+      text += chunk
+      if (text.includes('"total":1') && !caller.maySee) {
+        caller = { mayWrite: true, maySee: () => false }
+        t.mock.timers.tick(15_000)
+      }
+      // The middleware that knows a session has seen the first request alone.
+      if (text.includes('"total":0')) t.mock.timers.tick(300_000)
+    }
+    assert.match(text, /event: again\ndata: \{\}\n\n$/)
   })
 })
