@@ -7,10 +7,9 @@ import { moduleLogger } from '../observability/module-logger.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
-import type { TailEntry } from '../monitor/views.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
-import { overviewFor } from './caller-view.ts'
+import { maySee, overviewFor } from './caller-view.ts'
 import { assertSameSite } from './cross-site.ts'
 import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
@@ -176,27 +175,16 @@ class ConsoleServer {
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
+            maySee(listener.caller, {
+              reference: entry.destination,
+              organization: entry.organization,
+            }) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0) void this.#sendTail(stream, listener.caller, wanted)
+        if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
       }),
     )
-  }
-
-  async #sendTail(
-    stream: EventStream,
-    caller: ConsoleCaller,
-    entries: readonly TailEntry[],
-  ): Promise<void> {
-    if (!caller.maySee) {
-      stream.send('tail', JSON.stringify(entries))
-      return
-    }
-    const overview = await this.#overview(caller).catch(() => undefined)
-    const seen = new Set(overview?.destinations.map(({ reference }) => reference))
-    const wanted = entries.filter((entry) => seen.has(entry.destination))
-    if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
   }
 
   #open(

@@ -1,9 +1,51 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
-import type { ConsoleCaller } from '../../../src/console/index.ts'
+import express from 'express'
+import { consoleRouter, type ConsoleCaller, type SeenResource } from '../../../src/console/index.ts'
+import { kafkaTopicDestination } from '../../../src/module.ts'
+import type { TailEntry } from '../../../src/monitor/views.ts'
+import { createServer } from '../../../src/server/create-server.ts'
+import { FhirClient } from '../../helpers/fhir-client.ts'
+import { newTopic, testKafka } from '../../helpers/kafka.ts'
+import { testDatabase } from '../../helpers/postgres.ts'
+import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 import { action, consoleService, eventStream } from './console-service.ts'
+
+const north = 'Organization/north'
+
+/** Reads the events of a tail as `destination resource`. */
+class Tail {
+  readonly #reader: ReadableStreamDefaultReader<string>
+  readonly #seen: string[] = []
+  #rest = ''
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.#reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  }
+
+  /** All that came up to and with the wanted one. */
+  async until(wanted: string): Promise<readonly string[]> {
+    while (!this.#seen.includes(wanted)) {
+      const { value, done } = await this.#reader.read()
+      assert.ok(!done, `the tail ended without ${wanted}`)
+      const lines = `${this.#rest}${value}`.split('\n')
+      this.#rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (!line.startsWith('data: ')) continue
+        for (const { destination, resource } of JSON.parse(line.slice(6)) as TailEntry[])
+          this.#seen.push(`${destination.split('/')[1] ?? ''} ${resource}`)
+      }
+    }
+    return this.#seen
+  }
+
+  close(): Promise<void> {
+    return this.#reader.cancel()
+  }
+}
 
 describe('streams of the console', () => {
   it('gives no room to a client that has gone before it was let in', async (t) => {
@@ -76,5 +118,79 @@ describe('streams of the console', () => {
       if (text.includes('"total":0')) t.mock.timers.tick(300_000)
     }
     assert.match(text, /event: again\ndata: \{\}\n\n$/)
+  })
+
+  it('tells the tail of what a caller may see, and of nothing else', async (t) => {
+    const database = await testDatabase(t)
+    const { bootstrapServers } = await testKafka()
+    const server = await createServer({ databaseUrl: database.connectionString })
+    t.after(() => server.close())
+    const module = kafkaTopicDestination({
+      database: database.connectionString,
+      baseUrl: server.url,
+      registryLeaseMs: 50,
+    })
+    server.load(module)
+    const app = express()
+    const router = consoleRouter({
+      module,
+      fhir: () => Promise.resolve(undefined),
+      authorize: ({ headers }: IncomingMessage) => ({
+        mayWrite: false,
+        ...(headers['x-user'] === 'north'
+          ? { maySee: ({ organization }: SeenResource) => organization === north }
+          : {}),
+      }),
+    })
+    app.use(router)
+    const listener = app.listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    t.after(() => {
+      router.close()
+      listener.close()
+      listener.closeAllConnections()
+    })
+    await server.listen()
+    const fhir = new FhirClient(server.url)
+    await fhir.put({ resourceType: 'Organization', id: 'north', name: 'North' })
+    const ofNorth = {
+      extension: [
+        {
+          url: 'https://aidbox.app/tenant-organization-id',
+          valueReference: { reference: north },
+        },
+      ],
+    }
+    for (const [id, meta] of [
+      ['all', { tag: [{ code: 'shared' }] }],
+      ['north', ofNorth],
+    ] as const) {
+      await fhir.put({ ...topicResource(id, { resource: 'Patient' }), meta })
+      const kafkaTopic = await newTopic(bootstrapServers)
+      const kind = 'kafka-best-effort'
+      const destination = destinationResource(id, kind, id, kafkaTopic, bootstrapServers)
+      await fhir.put({ ...destination, meta: { ...(destination['meta'] as object), ...meta } })
+    }
+    const { port } = listener.address() as AddressInfo
+    const tailOf = async (user: string): Promise<Tail> => {
+      const url = `http://127.0.0.1:${port}/api/tail`
+      const opened = await fetch(url, { headers: { 'x-user': user } })
+      assert.ok(opened.body)
+      return new Tail(opened.body)
+    }
+    const [everybody, limited] = [await tailOf('everybody'), await tailOf('north')]
+    for (const id of ['first', 'second']) {
+      await fhir.put({ resourceType: 'Patient', id, meta: ofNorth })
+      await fhir.put({ resourceType: 'Patient', id: `${id}-of-all` })
+    }
+    await fhir.put({ resourceType: 'Patient', id: 'last', meta: ofNorth })
+    assert.deepEqual(await limited.until('north Patient/last'), [
+      'north Patient/first',
+      'north Patient/second',
+      'north Patient/last',
+    ])
+    const seen = await everybody.until('north Patient/last')
+    assert.ok(seen.includes('all Patient/first-of-all'))
+    await Promise.all([everybody.close(), limited.close()])
   })
 })

@@ -9,6 +9,8 @@ const ago = (seconds: number): Date => new Date(nowMs - seconds * 1000)
 const quiet: DestinationOverview = {
   destinationId: 1,
   reference: 'AidboxTopicDestination/a',
+  topicUrl: 'http://example.org/topic',
+  organization: undefined,
   kind: 'kafka-at-least-once',
   delivered: 10,
   failedAttempts: 0,
