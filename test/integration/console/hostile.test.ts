@@ -28,4 +28,32 @@ describe('the console against who means it ill', () => {
     }
     assert.equal((await fhir.status('a')).state, 'active')
   })
+
+  it('lets nobody guess: ten failures of an address in a minute, and none of the others of the host', async (t) => {
+    const { url } = await consoleService(t, {
+      authorize: () => undefined,
+      signIn: {
+        open: (secret) => (secret === 'right' ? 'session=1' : undefined),
+        close: () => 'session=',
+      },
+    })
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const signIn = (secret: string) =>
+      fetch(`${url}/api/session`, {
+        method: 'POST',
+        headers: action,
+        body: JSON.stringify({ secret }),
+      })
+    assert.equal((await signIn('right')).status, 204)
+    // All at once: each counts before it is looked at.
+    const guesses = await Promise.all(Array.from({ length: 30 }, () => signIn('wrong')))
+    const statuses = guesses.map(({ status }) => status).toSorted()
+    assert.deepEqual(statuses, [...Array(10).fill(401), ...Array(20).fill(429)])
+    const refused = await signIn('right')
+    assert.equal(refused.status, 429)
+    assert.match(refused.headers.get('retry-after') ?? '', /^[1-9]\d?$/)
+    assert.match(await refused.text(), /Too many sign-ins have failed/)
+    t.mock.timers.tick(60_000)
+    for (let index = 0; index < 20; index++) assert.equal((await signIn('right')).status, 204)
+  })
 })
