@@ -10,7 +10,7 @@ import type { Overview } from '../monitor/delivery-monitor.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
 import { maySee, overviewFor } from './caller-view.ts'
-import { assertSameSite } from './cross-site.ts'
+import { assertOwnAction, assertOwnPage } from './cross-site.ts'
 import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 import { EventStream } from './event-stream.ts'
@@ -32,6 +32,8 @@ interface Listener {
 }
 
 const bodyLimitBytes = 5 * 1024 * 1024
+/** Of whoever has not signed in. */
+const sessionBodyLimitBytes = 16 * 1024
 const maxStreams = 200
 
 /** The console as middleware for Express and everything that takes its middleware: `app.use('/console', consoleRouter(…))`. Pages are open to
@@ -74,9 +76,9 @@ class ConsoleServer {
   /** @returns whether it is answered */
   async answer(request: HttpRequest, response: ServerResponse): Promise<boolean> {
     const { pathname, searchParams } = targetOf(request)
-    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
     try {
       if (!pathname.startsWith('/api/')) return await serveAsset(request, response, pathname)
+      setHeaders(response, securityHeaders)
       response.setHeader('cache-control', 'no-store')
       await this.#answerApi(request, response, pathname.slice('/api'.length), searchParams)
     } catch (error) {
@@ -93,9 +95,10 @@ class ConsoleServer {
   ): Promise<void> {
     if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    if (!isRead) assertSameSite(request)
+    if (isRead) assertOwnPage(request)
+    else assertOwnAction(request)
     if (path === '/session' && !isRead) {
-      await this.#session.change(request, response, await bodyOf(request))
+      await this.#session.change(request, response, await bodyOf(request, sessionBodyLimitBytes))
       return
     }
     const caller = await this.#options.authorize(request)
@@ -113,7 +116,7 @@ class ConsoleServer {
     if (found.route.right === 'write' && !caller.mayWrite) {
       throw new ConsoleError(403, 'You may look, but not change anything.')
     }
-    const body = isRead ? undefined : await bodyOf(request)
+    const body = isRead ? undefined : await bodyOf(request, bodyLimitBytes)
     const overview = (): Promise<Overview> => this.#overview(caller)
     const routed = { caller, params: found.params, query, body, overview }
     if (found.route.isLive && asksForStream(request)) {
@@ -211,13 +214,12 @@ class ConsoleServer {
       response.destroy()
       return
     }
+    setHeaders(response, securityHeaders)
     const status = statusOfError(error)
     if (status >= 500 && !(error instanceof ConsoleError)) {
       this.#logger.error({ err: error }, 'a request failed unexpectedly')
     }
-    if (error instanceof ConsoleError) {
-      for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-    }
+    if (error instanceof ConsoleError) setHeaders(response, error.headers)
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
@@ -233,6 +235,10 @@ function targetOf({ url = '/' }: HttpRequest): URL {
   return new URL(url.startsWith('/') ? `http://console${url}` : 'http://console/')
 }
 
+function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+}
+
 function statusOfError(error: unknown): number {
   return error instanceof ConsoleError ? error.status : statusOf(outcomeOfError(error))
 }
@@ -243,12 +249,12 @@ function errorBody(error: unknown): ErrorBody {
 }
 
 /** @throws ConsoleError 400, 413, 415 */
-async function bodyOf(request: HttpRequest): Promise<unknown> {
+async function bodyOf(request: HttpRequest, limitBytes: number): Promise<unknown> {
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
     throw new ConsoleError(415, 'The body must be application/json.')
   }
   try {
-    const body = await readBody(request, bodyLimitBytes)
+    const body = await readBody(request, limitBytes)
     if (!body) throw new ConsoleError(400, 'The request needs a body.')
     return 'parsed' in body ? body.parsed : (JSON.parse(body.bytes.toString('utf8')) as unknown)
   } catch (error) {
