@@ -31,6 +31,7 @@ interface Listener {
   caller: ConsoleCaller
 }
 
+const away: ErrorBody = { error: 'The database does not answer: what is shown is from before.' }
 const bodyLimitBytes = 5 * 1024 * 1024
 /** Of whoever has not signed in. */
 const sessionBodyLimitBytes = 16 * 1024
@@ -154,6 +155,12 @@ class ConsoleServer {
     send(first)
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
+        if (!overview) {
+          // What was sent is not as new as it seems: it is sent again when it is.
+          if (sent !== '') stream.send('away', JSON.stringify(away))
+          sent = ''
+          return
+        }
         const { caller } = listener
         const seen = Promise.resolve(overviewFor(caller, overview))
         textOf({ ...routed, caller, overview: () => seen }).then(send, (error: unknown) => {
@@ -174,6 +181,15 @@ class ConsoleServer {
     const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
     const { stream, listener } = this.#open(request, response, caller)
     stream.send('tail', '[]')
+    let isAway = false
+    stream.onEnd(
+      this.#options.module.monitor.watch((overview) => {
+        if (isAway === !overview) return
+        isAway = !overview
+        if (isAway) stream.send('away', JSON.stringify(away))
+        else stream.send('tail', '[]')
+      }),
+    )
     stream.onEnd(
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(

@@ -357,6 +357,24 @@ describe('the console in a browser', () => {
     await page.locator('h1 .mark-ok').waitFor()
   })
 
+  it('says that the database is away, and goes on when it is back', async (t) => {
+    const page = await scene.page(t)
+    await page.getByRole('link', { name: 'flowing' }).waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    await scene.database.pool.query('alter table topic_destination.destination rename to away')
+    t.after(() =>
+      scene.database.pool.query(
+        'alter table if exists topic_destination.away rename to destination',
+      ),
+    )
+    await page.getByText('The database does not answer: what is shown is from before.').waitFor()
+    await page.getByText('Not connected').waitFor()
+    await page.getByRole('link', { name: 'flowing' }).waitFor()
+    await scene.database.pool.query('alter table topic_destination.away rename to destination')
+    await page.getByText('Live', { exact: true }).waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0)
+  })
+
   it('says that the server is away, and goes on when it is back', async (t) => {
     const page = await scene.page(t)
     await page.getByRole('link', { name: 'flowing' }).waitFor()

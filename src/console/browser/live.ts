@@ -82,6 +82,10 @@ export function listen(path: string, event: string, listener: Listener): () => v
     })
     // The server wants to know again who listens.
     opened.addEventListener('again', open)
+    opened.addEventListener('away', ({ data }: MessageEvent<string>) => {
+      tell(false)
+      listener.onError(new ApiError(503, JSON.parse(data) as { error: string }))
+    })
     opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
       close()
       listener.onError(new ApiError(404, JSON.parse(data) as { error: string }))

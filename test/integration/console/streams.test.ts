@@ -193,4 +193,26 @@ describe('streams of the console', () => {
     assert.ok(seen.includes('all Patient/first-of-all'))
     await Promise.all([everybody.close(), limited.close()])
   })
+
+  it('says that the database does not answer, and shows again what it says then', async (t) => {
+    const { url, pool } = await consoleService(t)
+    for (const path of ['/destinations/a', '/tail']) {
+      const event = path === '/tail' ? 'tail' : 'view'
+      const opened = await fetch(`${url}/api${path}`, { headers: eventStream })
+      assert.ok(opened.body)
+      const events: string[] = []
+      for await (const chunk of opened.body.pipeThrough(new TextDecoderStream())) {
+        const names = [...chunk.matchAll(/^event: (.*)$/gm)].map(([, name = '']) => name)
+        const fresh = names.filter((each) => each !== events.at(-1))
+        if (fresh.length === 0) continue
+        events.push(...fresh)
+        if (events.length === 1) {
+          await pool.query('alter table topic_destination.destination rename to away')
+        } else if (events.length === 2) {
+          await pool.query('alter table topic_destination.away rename to destination')
+        } else break
+      }
+      assert.deepEqual(events, [event, 'away', event], path)
+    }
+  })
 })
