@@ -65,7 +65,7 @@ export class EventStream {
     const isLast = ++this.#pings >= maxPings
     const mayGoOn = await onPing().catch(() => false)
     if (mayGoOn && !isLast) {
-      this.#write(': \n\n')
+      this.send('ping', '{}')
       return
     }
     if (mayGoOn) this.send('again', '{}')
