@@ -29,7 +29,7 @@ describe('the console against who means it ill', () => {
     assert.equal((await fhir.status('a')).state, 'active')
   })
 
-  it('lets nobody guess: ten failures of an address in a minute, and none of the others of the host', async (t) => {
+  it('lets nobody guess: ten failures of an address in a minute, also of many at once', async (t) => {
     const { url } = await consoleService(t, {
       authorize: () => undefined,
       signIn: {
