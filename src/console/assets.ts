@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { HttpRequest } from '../http/express.ts'
+import { securityHeaders } from './security-headers.ts'
 
 interface Asset {
   readonly type: string
@@ -32,7 +33,7 @@ export async function serveAsset(
   if (request.method !== 'GET' && request.method !== 'HEAD') return false
   if (pathname === '/' && isWithoutSlash(request)) {
     const name = (request.baseUrl ?? '').split('/').at(-1) ?? ''
-    response.writeHead(308, { location: `./${name}/` }).end()
+    response.writeHead(308, { ...securityHeaders, location: `./${name}/` }).end()
     return true
   }
   assets ??= loadAssets()
@@ -40,6 +41,7 @@ export async function serveAsset(
   if (!found) return false
   const isGzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')
   const headers = {
+    ...securityHeaders,
     'content-type': found.type,
     'cache-control': 'no-cache',
     etag: found.etag,

@@ -1,7 +1,9 @@
 import type { Overview } from '../monitor/delivery-monitor.ts'
 import { summaryOf } from '../monitor/to-view.ts'
+import { destinationTypeName, topicTypeName } from '../resources/type-names.ts'
 import { ConsoleError } from './console-error.ts'
 import type { ConsoleCaller, SeenResource } from './console-options.ts'
+import type { RouteParts, RouteRequest } from './routes.ts'
 
 export function maySee({ maySee: decide }: ConsoleCaller, resource: SeenResource): boolean {
   return decide === undefined || decide(resource)
@@ -12,6 +14,23 @@ export function overviewFor(caller: ConsoleCaller, overview: Overview): Overview
   if (!caller.maySee) return overview
   const destinations = overview.destinations.filter((each) => maySee(caller, each))
   return { summary: summaryOf(destinations, Date.parse(overview.summary.at)), destinations }
+}
+
+/** Of a topic or a destination that the FHIR server is about to be asked for. Any other resource is a matter of that server.
+ *  @throws ConsoleError 404 */
+export async function assertMaySee(
+  { caller, overview }: Pick<RouteRequest, 'caller' | 'overview'>,
+  { module: { monitor } }: Pick<RouteParts, 'module'>,
+  reference: string,
+): Promise<void> {
+  if (!caller.maySee) return
+  const [type] = reference.split('/', 1)
+  const isSeen =
+    type === destinationTypeName
+      ? (await overview()).destinations.some((each) => each.reference === reference)
+      : type !== topicTypeName ||
+        monitor.topicNames().some((each) => each.reference === reference && maySee(caller, each))
+  if (!isSeen) throw new ConsoleError(404, `There is no ${reference}.`)
 }
 
 /** Of what concerns everybody.

@@ -7,12 +7,11 @@ import { moduleLogger } from '../observability/module-logger.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
-import type { TailEntry } from '../monitor/views.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
-import { overviewFor } from './caller-view.ts'
-import { assertSameSite } from './cross-site.ts'
-import { ConsoleError } from './console-error.ts'
+import { maySee, overviewFor } from './caller-view.ts'
+import { assertOwnAction, assertOwnPage } from './cross-site.ts'
+import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
 import { EventStream } from './event-stream.ts'
 import { outcomeText } from './fhir-calls.ts'
@@ -27,7 +26,15 @@ export interface ConsoleRouter extends ExpressHandler {
   readonly close: () => void
 }
 
+/** Who listens to a stream, with the rights of now. */
+interface Listener {
+  caller: ConsoleCaller
+}
+
+const away: ErrorBody = { error: 'The database does not answer: what is shown is from before.' }
 const bodyLimitBytes = 5 * 1024 * 1024
+/** Of whoever has not signed in. */
+const sessionBodyLimitBytes = 16 * 1024
 const maxStreams = 200
 
 /** The console as middleware for Express and everything that takes its middleware: `app.use('/console', consoleRouter(…))`. Pages are open to
@@ -70,9 +77,9 @@ class ConsoleServer {
   /** @returns whether it is answered */
   async answer(request: HttpRequest, response: ServerResponse): Promise<boolean> {
     const { pathname, searchParams } = targetOf(request)
-    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
     try {
       if (!pathname.startsWith('/api/')) return await serveAsset(request, response, pathname)
+      setHeaders(response, securityHeaders)
       response.setHeader('cache-control', 'no-store')
       await this.#answerApi(request, response, pathname.slice('/api'.length), searchParams)
     } catch (error) {
@@ -89,9 +96,10 @@ class ConsoleServer {
   ): Promise<void> {
     if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
     const isRead = request.method === 'GET' || request.method === 'HEAD'
-    if (!isRead) assertSameSite(request)
+    if (isRead) assertOwnPage(request)
+    else assertOwnAction(request)
     if (path === '/session' && !isRead) {
-      await this.#session.change(request, response, await bodyOf(request))
+      await this.#session.change(request, response, await bodyOf(request, sessionBodyLimitBytes))
       return
     }
     const caller = await this.#options.authorize(request)
@@ -100,7 +108,8 @@ class ConsoleServer {
       sendJson(response, 200, this.#session.view(caller))
       return
     }
-    if (path === '/tail' && isRead) {
+    if (path === '/tail') {
+      if (request.method !== 'GET') throw notAllowed(['GET'])
       this.#streamTail(request, response, query, caller)
       return
     }
@@ -108,10 +117,10 @@ class ConsoleServer {
     if (found.route.right === 'write' && !caller.mayWrite) {
       throw new ConsoleError(403, 'You may look, but not change anything.')
     }
-    const body = isRead ? undefined : await bodyOf(request)
+    const body = isRead ? undefined : await bodyOf(request, bodyLimitBytes)
     const overview = (): Promise<Overview> => this.#overview(caller)
     const routed = { caller, params: found.params, query, body, overview }
-    if (found.route.isLive && request.headers.accept?.includes('text/event-stream')) {
+    if (found.route.isLive && asksForStream(request)) {
       await this.#streamRoute(request, response, found.route, routed)
       return
     }
@@ -136,7 +145,7 @@ class ConsoleServer {
       JSON.stringify(await route.handle(asked, this.#options))
     // What is wrong with the request is told with its status.
     const first = await textOf(routed)
-    const stream = this.#open(request, response)
+    const { stream, listener } = this.#open(request, response, routed.caller)
     const send = (text: string): void => {
       // Who reads slowly gets the newest when there is room again.
       if (text === sent || stream.isBehind) return
@@ -146,8 +155,15 @@ class ConsoleServer {
     send(first)
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
-        const seen = Promise.resolve(overviewFor(routed.caller, overview))
-        textOf({ ...routed, overview: () => seen }).then(send, (error: unknown) => {
+        if (!overview) {
+          // What was sent is not as new as it seems: it is sent again when it is.
+          if (sent !== '') stream.send('away', JSON.stringify(away))
+          sent = ''
+          return
+        }
+        const { caller } = listener
+        const seen = Promise.resolve(overviewFor(caller, overview))
+        textOf({ ...routed, caller, overview: () => seen }).then(send, (error: unknown) => {
           // It is gone, for one.
           stream.send('gone', JSON.stringify(errorBody(error)))
           stream.end()
@@ -163,46 +179,50 @@ class ConsoleServer {
     caller: ConsoleCaller,
   ): void {
     const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
-    const stream = this.#open(request, response)
+    const { stream, listener } = this.#open(request, response, caller)
     stream.send('tail', '[]')
+    let isAway = false
+    stream.onEnd(
+      this.#options.module.monitor.watch((overview) => {
+        if (isAway === !overview) return
+        isAway = !overview
+        if (isAway) stream.send('away', JSON.stringify(away))
+        else stream.send('tail', '[]')
+      }),
+    )
     stream.onEnd(
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
+            maySee(listener.caller, {
+              reference: entry.destination,
+              organization: entry.organization,
+            }) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0) void this.#sendTail(stream, caller, wanted)
+        if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
       }),
     )
   }
 
-  async #sendTail(
-    stream: EventStream,
+  #open(
+    request: HttpRequest,
+    response: ServerResponse,
     caller: ConsoleCaller,
-    entries: readonly TailEntry[],
-  ): Promise<void> {
-    if (!caller.maySee) {
-      stream.send('tail', JSON.stringify(entries))
-      return
-    }
-    const overview = await this.#overview(caller).catch(() => undefined)
-    const seen = new Set(overview?.destinations.map(({ reference }) => reference))
-    const wanted = entries.filter((entry) => seen.has(entry.destination))
-    if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
-  }
-
-  #open(request: HttpRequest, response: ServerResponse): EventStream {
+  ): { readonly stream: EventStream; readonly listener: Listener } {
     if (this.#streams.size >= maxStreams) {
       throw new ConsoleError(503, 'Too many pages are open; close some and try again.')
     }
-    const stream = new EventStream(
-      response,
-      async () => (await this.#options.authorize(request)) !== undefined,
-    )
+    const listener: Listener = { caller }
+    const stream = new EventStream(response, async () => {
+      const now = await this.#options.authorize(request)
+      if (now) listener.caller = now
+      return now !== undefined
+    })
     this.#streams.add(stream)
     stream.onEnd(() => this.#streams.delete(stream))
-    return stream
+    return { stream, listener }
   }
 
   #refuse(response: ServerResponse, error: unknown): void {
@@ -210,18 +230,29 @@ class ConsoleServer {
       response.destroy()
       return
     }
+    setHeaders(response, securityHeaders)
     const status = statusOfError(error)
     if (status >= 500 && !(error instanceof ConsoleError)) {
       this.#logger.error({ err: error }, 'a request failed unexpectedly')
     }
+    if (error instanceof ConsoleError) setHeaders(response, error.headers)
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
 }
 
+/** HEAD would wait for the end of a body that it does not get. */
+function asksForStream({ method, headers }: HttpRequest): boolean {
+  return method === 'GET' && headers.accept?.includes('text/event-stream') === true
+}
+
 /** A path that begins with two slashes would be taken for a host. */
 function targetOf({ url = '/' }: HttpRequest): URL {
   return new URL(url.startsWith('/') ? `http://console${url}` : 'http://console/')
+}
+
+function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
 }
 
 function statusOfError(error: unknown): number {
@@ -234,12 +265,12 @@ function errorBody(error: unknown): ErrorBody {
 }
 
 /** @throws ConsoleError 400, 413, 415 */
-async function bodyOf(request: HttpRequest): Promise<unknown> {
+async function bodyOf(request: HttpRequest, limitBytes: number): Promise<unknown> {
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
     throw new ConsoleError(415, 'The body must be application/json.')
   }
   try {
-    const body = await readBody(request, bodyLimitBytes)
+    const body = await readBody(request, limitBytes)
     if (!body) throw new ConsoleError(400, 'The request needs a body.')
     return 'parsed' in body ? body.parsed : (JSON.parse(body.bytes.toString('utf8')) as unknown)
   } catch (error) {

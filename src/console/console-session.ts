@@ -2,14 +2,16 @@ import type { ServerResponse } from 'node:http'
 import type { HttpRequest } from '../http/express.ts'
 import { isJsonObject } from '../resources/json-shapes.ts'
 import type { SessionView } from './api-views.ts'
-import { ConsoleError } from './console-error.ts'
+import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
+import { SignInLimit } from './sign-in-limit.ts'
 
 type SessionOptions = Pick<ConsoleOptions, 'signIn' | 'module' | 'health' | 'topology'>
 
 /** Signs in and out, where the console has a sign-in of its own: `POST /api/session` with the secret in the body, `DELETE /api/session`. */
 export class ConsoleSession {
   readonly #options: SessionOptions
+  readonly #limit = new SignInLimit()
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -27,7 +29,7 @@ export class ConsoleSession {
     }
   }
 
-  /** @throws ConsoleError 400, 401, 404, 405 */
+  /** @throws ConsoleError 400, 401, 404, 405, 429 */
   async change(request: HttpRequest, response: ServerResponse, body: unknown): Promise<void> {
     const { signIn } = this.#options
     if (!signIn) throw new ConsoleError(404, 'The console has no sign-in of its own.')
@@ -36,16 +38,22 @@ export class ConsoleSession {
       answer(response, signIn.close(cookiePath, request))
       return
     }
-    if (request.method !== 'POST') throw new ConsoleError(405, 'This is not possible here.')
+    if (request.method !== 'POST') throw notAllowed(['GET', 'HEAD', 'POST', 'DELETE'])
     const secret = isJsonObject(body) ? body['secret'] : undefined
     if (typeof secret !== 'string' || secret === '') {
       throw new ConsoleError(400, 'The body needs a secret.')
     }
+    const succeeded = this.#limit.begin(addressOf(request), Date.now())
     const cookie = await signIn.open(secret, cookiePath, request)
     if (cookie === undefined)
       throw new ConsoleError(401, 'This is not the right token or password.')
+    succeeded()
     answer(response, cookie)
   }
+}
+
+function addressOf({ ip, socket }: HttpRequest): string {
+  return ip ?? socket.remoteAddress ?? ''
 }
 
 function answer(response: ServerResponse, cookie: string): void {

@@ -11,7 +11,7 @@ import type {
   ListView,
   ParameterView,
 } from './api-views.ts'
-import { maySee } from './caller-view.ts'
+import { assertMaySee, maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import {
@@ -93,8 +93,10 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     path: '/destinations/:id/status',
     right: 'read',
     doc: 'The answer of `$status`, a FHIR Parameters.',
-    handle: (request, { fhir }) =>
-      fhirResource(fhir, request.caller, { method: 'GET', url: `${urlOf(request)}/$status` }),
+    handle: async (request, parts) => {
+      const url = `${await urlOf(request, parts)}/$status`
+      return fhirResource(parts.fhir, request.caller, { method: 'GET', url })
+    },
   },
   {
     method: 'POST',
@@ -108,18 +110,22 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     path: '/destinations/:id/operations/:code',
     right: 'write',
     doc: `Calls an operation of the destination (${destinationOperations.map((code) => `\`${code}\``).join(', ')}) with a FHIR Parameters, and answers what it answers.`,
-    handle: async (request, { fhir }) => {
+    handle: async (request, parts) => {
       const code = destinationOperations.find((each) => each === request.params['code'])
       if (code === undefined) throw new ConsoleError(404, 'There is no such operation.')
       const body = parametersBody(request)
-      const url = `${urlOf(request)}/$${code}`
-      return fhirResource(fhir, request.caller, { method: 'POST', url, body })
+      const url = `${await urlOf(request, parts)}/$${code}`
+      return fhirResource(parts.fhir, request.caller, { method: 'POST', url, body })
     },
   },
 ]
 
-function urlOf(request: RouteRequest): string {
-  return `/${destinationTypeName}/${idOf(request)}`
+/** On the FHIR server, which need not know what the caller may see.
+ *  @throws ConsoleError 404 */
+async function urlOf(request: RouteRequest, parts: RouteParts): Promise<string> {
+  const reference = `${destinationTypeName}/${idOf(request)}`
+  await assertMaySee(request, parts, reference)
+  return `/${reference}`
 }
 
 function destinations(
@@ -167,9 +173,10 @@ function listOf<Row>(
 
 async function settings(
   request: RouteRequest,
-  { fhir }: RouteParts,
+  parts: RouteParts,
 ): Promise<DestinationSettingsView> {
-  const stored = await fhirResource(fhir, request.caller, { method: 'GET', url: urlOf(request) })
+  const url = await urlOf(request, parts)
+  const stored = await fhirResource(parts.fhir, request.caller, { method: 'GET', url })
   // A server with `plainSecrets: 'echo'` answers them in clear.
   const resource = maskSecrets(stored)
   const { content } = resource
@@ -189,14 +196,14 @@ function parameterView(entry: Readonly<Record<string, unknown>>): ParameterView 
   return { name, kind: 'value', value: String(value) }
 }
 
-async function setStatus(request: RouteRequest, { fhir }: RouteParts): Promise<unknown> {
+async function setStatus(request: RouteRequest, parts: RouteParts): Promise<unknown> {
   const { status } = objectBody(request)
   if (status !== 'active' && status !== 'off') {
     throw new ConsoleError(400, 'status must be active or off.')
   }
-  await fhirResource(fhir, request.caller, {
+  await fhirResource(parts.fhir, request.caller, {
     method: 'PATCH',
-    url: urlOf(request),
+    url: await urlOf(request, parts),
     contentType: 'application/json-patch+json',
     body: [{ op: 'add', path: '/status', value: status }],
   })

@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http'
 
 /** Shorter than the idle time of the usual proxies. */
 const pingMs = 15_000
+/** The client asks again then, so that whatever stands in front of the console looks again who it is. */
+const maxPings = 20
 const maxUnreadBytes = 1024 * 1024
 
 /** Server-sent events on one response, beside the headers that it has. A client that does not read is cut rather than written to without end. */
@@ -9,6 +11,7 @@ export class EventStream {
   readonly #response: ServerResponse
   readonly #ping: NodeJS.Timeout
   readonly #ends: (() => void)[] = []
+  #pings = 0
   #isEnded = false
 
   /** @param onPing rejects or answers false when the client may not listen any more */
@@ -16,16 +19,22 @@ export class EventStream {
     this.#response = response
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
+      // What compresses answers would wait for the end of this one.
+      'cache-control': 'no-store, no-transform',
       // nginx would keep events back.
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
-    response.once('close', () => {
-      this.end()
-    })
     this.#ping = setInterval(() => {
       void this.#pingOnce(onPing)
     }, pingMs)
+    // Who has gone while we looked who it is closes nothing any more.
+    if (response.destroyed) this.end()
+    else {
+      response.once('close', () => {
+        this.end()
+      })
+    }
   }
 
   /** Whether the client has not read yet what was sent. */
@@ -53,9 +62,14 @@ export class EventStream {
   }
 
   async #pingOnce(onPing: () => Promise<boolean>): Promise<void> {
+    const isLast = ++this.#pings >= maxPings
     const mayGoOn = await onPing().catch(() => false)
-    if (mayGoOn) this.#write(': \n\n')
-    else this.end()
+    if (mayGoOn && !isLast) {
+      this.send('ping', '{}')
+      return
+    }
+    if (mayGoOn) this.send('again', '{}')
+    this.end()
   }
 
   #write(text: string): void {

@@ -1,4 +1,4 @@
-import { ConsoleError } from './console-error.ts'
+import { ConsoleError, notAllowed } from './console-error.ts'
 import { consoleRoutes, type ConsoleRoute } from './routes.ts'
 
 export interface FoundRoute {
@@ -16,7 +16,11 @@ export function findRoute(method: string | undefined, path: string): FoundRoute 
   })
   const found = matching.find(({ route }) => route.method === method)
   if (found) return found
-  if (matching.length > 0) throw new ConsoleError(405, 'This is not possible here.')
+  if (matching.length > 0) {
+    throw notAllowed(
+      matching.flatMap(({ route }) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method])),
+    )
+  }
   throw new ConsoleError(404, 'There is no such address.')
 }
 

@@ -1,7 +1,7 @@
 import { isTopicDestinationError } from '../errors.ts'
 import { maskSecrets } from '../resources/secret-parameters.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
-import { assertSeesAll } from './caller-view.ts'
+import { assertMaySee, assertSeesAll } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import { pageQuery } from './route-input.ts'
@@ -57,13 +57,14 @@ export const resourceRoutes: readonly ConsoleRoute[] = [
     query: { reference: '`Patient/1` or `Patient/1/_history/2`.' },
     right: 'read',
     doc: 'A resource, read on the FHIR server as the caller, secrets masked; 403 or 404 as that answers.',
-    handle: async (request, { fhir }) => {
+    handle: async (request, parts) => {
       const reference = request.query.get('reference') ?? ''
       if (!referencePattern.test(reference)) {
         throw new ConsoleError(400, 'reference must be like Patient/1 or Patient/1/_history/2.')
       }
+      await assertMaySee(request, parts, reference.replace(/\/_history\/.*$/, ''))
       const url = `/${reference}`
-      const resource = await fhirResource(fhir, request.caller, { method: 'GET', url })
+      const resource = await fhirResource(parts.fhir, request.caller, { method: 'GET', url })
       return resource.resourceType === destinationTypeName ? maskSecrets(resource) : resource
     },
   },

@@ -1,7 +1,7 @@
 import { topicTypeName } from '../resources/type-names.ts'
 import type { TopicView } from '../monitor/views.ts'
 import type { Page, TopicDetailView } from './api-views.ts'
-import { maySee } from './caller-view.ts'
+import { assertMaySee, maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import { idOf, isFound, pageOf, pageQuery, parametersBody, searchOf } from './route-input.ts'
@@ -54,9 +54,11 @@ export const topicRoutes: readonly ConsoleRoute[] = [
 async function callOperation(
   code: string,
   request: RouteRequest,
-  { fhir }: RouteParts,
+  parts: RouteParts,
 ): Promise<unknown> {
   const body = parametersBody(request)
-  const url = `/${topicTypeName}/${idOf(request)}/$${code}`
-  return fhirResource(fhir, request.caller, { method: 'POST', url, body })
+  const reference = `${topicTypeName}/${idOf(request)}`
+  await assertMaySee(request, parts, reference)
+  const url = `/${reference}/$${code}`
+  return fhirResource(parts.fhir, request.caller, { method: 'POST', url, body })
 }

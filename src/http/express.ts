@@ -14,6 +14,8 @@ export interface HttpRequest extends ParsedRequest {
   readonly protocol?: string
   /** With the port. */
   readonly host?: string
+  /** Of the client, as far as the proxies in between are trusted. */
+  readonly ip?: string | undefined
   /** Path that the router is mounted at. */
   readonly baseUrl?: string
 }

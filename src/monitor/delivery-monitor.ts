@@ -49,8 +49,8 @@ export interface DeliveryMonitor {
   readonly operations: readonly string[]
   /** @throws Error when the database does not answer */
   overview(): Promise<Overview>
-  /** Calls back with a new overview about each second, until the answer is called. What cannot be read is passed over. */
-  watch(listener: (overview: Overview) => void): () => void
+  /** Calls back with a new overview about each second, until the answer is called; with undefined while the database does not answer. */
+  watch(listener: (overview: Overview | undefined) => void): () => void
   /** Keeps samples of the last hour in memory while the module is started. */
   keepSamples(): void
   /** The nodes that are present, by name. */
@@ -89,7 +89,7 @@ export class ModuleMonitor implements DeliveryMonitor {
   readonly #rates = new LiveRates()
   readonly #tail: NotificationTail
   readonly #topics: TopicViews
-  readonly #watchers = new Set<(overview: Overview) => void>()
+  readonly #watchers = new Set<(overview: Overview | undefined) => void>()
   readonly #stopping = new AbortController()
   #isWatching = false
   #isStarted = false
@@ -121,7 +121,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     throw new Error('The database does not answer.')
   }
 
-  watch(listener: (overview: Overview) => void): () => void {
+  watch(listener: (overview: Overview | undefined) => void): () => void {
     this.#watchers.add(listener)
     if (!this.#isWatching) void this.#watch()
     return () => {
@@ -241,7 +241,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     this.#isWatching = true
     while (this.#watchers.size > 0 && !signal.aborted) {
       const looked = await this.#figures.current()
-      if (looked) for (const watcher of this.#watchers) watcher(looked)
+      for (const watcher of this.#watchers) watcher(looked)
       await delay(watchIntervalMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
     this.#isWatching = false

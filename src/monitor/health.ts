@@ -11,6 +11,8 @@ const lossShownMs = 300_000
 const movingMs = 10_000
 /** A failure and its time are written by one statement. */
 const sameStatementMs = 500
+/** As the pages write numbers. */
+const whole = new Intl.NumberFormat('en')
 
 export interface Diagnosis {
   readonly health: Health
@@ -62,7 +64,7 @@ function diagnoseQueue(overview: DestinationOverview, waiting: number, nowMs: nu
 
 function diagnoseRest({ dead, undecided }: DestinationOverview): Diagnosis {
   const reasons = [
-    ...(dead > 0 ? [`${dead} dead ${dead === 1 ? 'letter' : 'letters'}`] : []),
+    ...(dead > 0 ? [`${whole.format(dead)} dead ${dead === 1 ? 'letter' : 'letters'}`] : []),
     ...(undecided > 0 ? [`${events(undecided)} undecided`] : []),
   ]
   return reasons.length === 0
@@ -71,5 +73,5 @@ function diagnoseRest({ dead, undecided }: DestinationOverview): Diagnosis {
 }
 
 function events(count: number): string {
-  return count === 1 ? '1 event' : `${count} events`
+  return count === 1 ? '1 event' : `${whole.format(count)} events`
 }

@@ -49,18 +49,15 @@ export class NotificationTail {
   handedOver(events: readonly BestEffortEvent[]): void {
     if (!this.isWatched) return
     const told = events.filter(({ error }) => error === undefined).slice(0, maxEventsPerLook)
-    const references = new Map(
-      [...this.#registry.destinations.values()].map(({ row }) => [
-        row.destinationId,
-        row.reference,
-      ]),
+    const rows = new Map(
+      [...this.#registry.destinations.values()].map(({ row }) => [row.destinationId, row]),
     )
     this.#tell(
-      told.map(({ destinationId, topicUrl, event, at }) => ({
-        ...changeView({ ...event, topicUrl, at }),
-        state: 'handed-over',
-        destination: references.get(destinationId) ?? '',
-      })),
+      told.flatMap(({ destinationId, topicUrl, event, at }) => {
+        const row = rows.get(destinationId)
+        const change = changeView({ ...event, topicUrl, at })
+        return row ? [{ ...change, state: 'handed-over', ...destinationOf(row) }] : []
+      }),
     )
   }
 
@@ -79,15 +76,14 @@ export class NotificationTail {
       const isMoved = known !== undefined && known.eventNumber < lastEventNumber
       return isMoved ? [{ destinationId, settled: known.state }] : []
     })
-    const references = new Map(overviews.map((each) => [each.destinationId, each.reference]))
+    const rows = new Map(overviews.map((each) => [each.destinationId, each]))
     const since = moved.slice(0, maxDestinationsPerLook)
     const settled = await readSettledSince(this.#db, this.#schema, since, maxEventsPerLook)
     this.#tell(
-      settled.map((event) => ({
-        ...changeView(event),
-        state: 'delivered',
-        destination: references.get(event.destinationId) ?? '',
-      })),
+      settled.flatMap((event) => {
+        const row = rows.get(event.destinationId)
+        return row ? [{ ...changeView(event), state: 'delivered', ...destinationOf(row) }] : []
+      }),
     )
   }
 
@@ -96,4 +92,14 @@ export class NotificationTail {
     const numbered = entries.map((entry) => ({ number: ++this.#number, ...entry }))
     for (const listener of this.#listeners) listener(numbered)
   }
+}
+
+function destinationOf({
+  reference,
+  organization = '',
+}: {
+  readonly reference: string
+  readonly organization?: string | undefined
+}): Pick<TailEntry, 'destination' | 'organization'> {
+  return { destination: reference, ...(organization === '' ? {} : { organization }) }
 }

@@ -29,15 +29,15 @@ export function destinationView(
   registry: Registry,
   { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
 ): DestinationView {
-  const { reference, leader, oldestEventAt, touchedAt } = overview
-  const { row, destination } = registry.destinations.get(reference) ?? {}
+  const { reference, organization, leader, oldestEventAt, touchedAt } = overview
+  const { destination } = registry.destinations.get(reference) ?? {}
   const state = destinationState(registry, reference)
   return {
     reference,
     id: idOf(reference),
     kind: overview.kind,
-    topicUrl: row?.topicUrl ?? '',
-    ...(row && row.organization !== '' ? { organization: row.organization } : {}),
+    topicUrl: overview.topicUrl,
+    ...(organization === undefined ? {} : { organization }),
     ...(destination ? { kafkaTopic: destination.kafkaTopic } : {}),
     status: state.status,
     ...diagnose(overview, state, nowMs),

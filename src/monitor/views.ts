@@ -169,4 +169,6 @@ export interface TailEntry extends ChangeView {
   readonly state: 'delivered' | 'handed-over'
   /** Its reference. */
   readonly destination: string
+  /** Reference of the organization that the destination is limited to; absent: all. */
+  readonly organization?: string
 }

@@ -27,6 +27,9 @@ export interface SettledState {
 export interface DestinationOverview extends DeliveryStatus {
   readonly destinationId: number
   readonly reference: string
+  readonly topicUrl: string
+  /** Reference of the organization that it is limited to; undefined: all. */
+  readonly organization: string | undefined
   /** The node that delivers it; undefined for best effort, and while nobody leads. */
   readonly leader: { readonly nodeId: number; readonly name: string } | undefined
   /** At least once: the newest failed attempt, or what was seen of the connection. */
@@ -45,6 +48,8 @@ export interface DestinationOverview extends DeliveryStatus {
 interface OverviewRow extends StatusRow {
   readonly id: number
   readonly reference: string
+  readonly url: string
+  readonly organization: string
   readonly leader_id: number | null
   readonly leader_name: string | null
   readonly failure: { readonly message: string; readonly timestamp: string } | null
@@ -69,11 +74,12 @@ export function readDestinationOverviews(
   return inPages(pageRows, async (afterId) => {
     const { rows } = await db.query<OverviewRow>(
       `with present as materialized (select id, name from ${schema.node} where id in (${presentNodes(schema)}))
-       select d.id, d.reference, p.id as leader_id, p.name as leader_name, ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,
+       select d.id, d.reference, t.url, t.organization, p.id as leader_id, p.name as leader_name, ${countColumns(schema)}, d.started_at, d.exactly_once, d.note,
               d.event_no, d.touched_at, d.checkpoint_topic, d.low::text, d.pos::text, d.snap::text, d.round_pos::text, d.round_snap::text,
               d.last_errors -> 0 as failure, ${oldestEventAt(schema)} as oldest_at,
               ${newestErrors('d.last_errors || n.errors || u.errors')} as errors
          from (select * from ${schema.destination} where id > $1 order by id limit ${pageRows}) d
+         join ${schema.topic} t on t.id = d.topic_id
          left join present p on p.id = d.leader
          ${countSources(schema)}, lateral (${undecidedErrors(schema)}) u
         order by d.id`,
@@ -88,6 +94,8 @@ function toOverview(row: OverviewRow): DestinationOverview {
     ...toStatus(row),
     destinationId: row.id,
     reference: row.reference,
+    topicUrl: row.url,
+    organization: row.organization === '' ? undefined : row.organization,
     leader:
       row.leader_id === null ? undefined : { nodeId: row.leader_id, name: row.leader_name ?? '' },
     lastFailure: row.failure

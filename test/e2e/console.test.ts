@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { closeBrowser, testBrowser } from '../helpers/browser.ts'
@@ -13,6 +14,7 @@ import { FhirClient } from '../helpers/fhir-client.ts'
 import { consumeRecords, createTopic, privateKafka, type KafkaBroker } from '../helpers/kafka.ts'
 import { testDatabase, type CleanUp, type TestDatabase } from '../helpers/postgres.ts'
 import { startServerProcess, type ServerProcess } from '../helpers/server-process.ts'
+import { tcpServer } from '../helpers/tcp-server.ts'
 import { destinationResource, topicResource } from '../helpers/topic-resources.ts'
 
 const token = 'token-of-the-console-test'
@@ -355,6 +357,76 @@ describe('the console in a browser', () => {
     const records = await consumeRecords(kafka.bootstrapServers, 'flowing', first.delivered + 30)
     assert.deepEqual(records.length, (await stored()).delivered)
     await page.locator('h1 .mark-ok').waitFor()
+  })
+
+  it('says that the database is away, and goes on when it is back', async (t) => {
+    const page = await scene.page(t)
+    await page.getByRole('link', { name: 'flowing' }).waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    await scene.database.pool.query('alter table topic_destination.destination rename to away')
+    t.after(() =>
+      scene.database.pool.query(
+        'alter table if exists topic_destination.away rename to destination',
+      ),
+    )
+    await page.getByText('The database does not answer: what is shown is from before.').waitFor()
+    await page.getByText('Not connected').waitFor()
+    await page.getByRole('link', { name: 'flowing' }).waitFor()
+    await scene.database.pool.query('alter table topic_destination.away rename to destination')
+    await page.getByText('Live', { exact: true }).waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0)
+  })
+
+  it('says how long the oldest event waits while nothing else happens', async (t) => {
+    const { fhir, kafka } = scene
+    await fhir.put(topicResource('devices', { resource: 'Device' }))
+    await fhir.put(
+      destinationResource(
+        'waiting',
+        'kafka-at-least-once',
+        'devices',
+        'waiting',
+        kafka.bootstrapServers,
+        { status: 'off' },
+      ),
+    )
+    await fhir.put({ resourceType: 'Device', id: 'waiting' })
+    const page = await scene.page(t)
+    await page.clock.install()
+    await goTo(page, '#/destinations/waiting', /waiting/)
+    const oldest = page.locator('[data-count=oldest]')
+    await oldest.filter({ hasText: / s since / }).waitFor()
+    await page.clock.fastForward(3_600_000)
+    await oldest.filter({ hasText: /^1 h since / }).waitFor()
+  })
+
+  it('says that a connection is dead that nobody has closed', async (t) => {
+    const sockets = new Set<Socket>()
+    let isDead = false
+    const proxy = await tcpServer(t, (client) => {
+      const server = connect(Number(new URL(scene.url).port), '127.0.0.1')
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        sockets.add(from)
+        from.on('error', () => undefined)
+        from.on('close', () => to.destroy())
+        from.on('data', (chunk) => {
+          if (!isDead) to.write(chunk)
+        })
+      }
+    })
+    const page = await openPage(t, `http://${proxy.address}/console/`)
+    await page.clock.install()
+    await signIn(page)
+    await page.getByRole('link', { name: 'flowing' }).waitFor()
+    isDead = true
+    await page.clock.fastForward(45_000)
+    await page.getByText('Not connected').waitFor()
+    isDead = false
+    for (const socket of sockets) socket.destroy()
+    await page.getByText('Live', { exact: true }).waitFor()
   })
 
   it('says that the server is away, and goes on when it is back', async (t) => {

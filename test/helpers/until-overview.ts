@@ -7,7 +7,7 @@ export function untilOverview(
 ): Promise<Overview> {
   return new Promise((resolve) => {
     const end = monitor.watch((overview) => {
-      if (!wanted(overview)) return
+      if (!overview || !wanted(overview)) return
       end()
       resolve(overview)
     })

@@ -43,17 +43,29 @@ interface Listener {
 }
 
 const retryMs = 3000
+/** The server says something each 15 seconds; a connection that is cut somewhere on the way is told by nobody. */
+const silenceMs = 40_000
 
 /** Listens to server-sent events while the page is visible.
  *  @returns ends it */
 export function listen(path: string, event: string, listener: Listener): () => void {
   let source: EventSource | undefined
   let timer: number | undefined
+  let silence: number | undefined
   let isEnded = false
   const close = (): void => {
     source?.close()
     source = undefined
     window.clearTimeout(timer)
+    window.clearTimeout(silence)
+  }
+  const heard = (): void => {
+    window.clearTimeout(silence)
+    silence = window.setTimeout(() => {
+      tell(false)
+      listener.onPause?.()
+      open()
+    }, silenceMs)
   }
   const retry = (): void => {
     timer = window.setTimeout(open, retryMs)
@@ -76,9 +88,19 @@ export function listen(path: string, event: string, listener: Listener): () => v
     if (isEnded || document.visibilityState === 'hidden') return
     const opened = new EventSource(apiUrl(path))
     source = opened
+    heard()
+    opened.addEventListener('ping', heard)
     opened.addEventListener(event, ({ data }: MessageEvent<string>) => {
+      heard()
       tell(true)
       listener.onEvent(JSON.parse(data) as unknown)
+    })
+    // The server wants to know again who listens.
+    opened.addEventListener('again', open)
+    opened.addEventListener('away', ({ data }: MessageEvent<string>) => {
+      heard()
+      tell(false)
+      listener.onError(new ApiError(503, JSON.parse(data) as { error: string }))
     })
     opened.addEventListener('gone', ({ data }: MessageEvent<string>) => {
       close()

@@ -40,7 +40,7 @@ export class ServerConsole implements ConsoleSignIn<ConsoleRequest> {
   authorize(request: ConsoleRequest): ConsoleCaller | undefined {
     const { authenticator } = this.#parts
     if (!authenticator.isRequired) {
-      return this.#isOwnHost(request.hostname ?? '') ? { mayWrite: true } : undefined
+      return this.#isForThisServer(request) ? { mayWrite: true } : undefined
     }
     const principal =
       this.#signedIn(request) ?? authenticator.identify(request.headers.authorization)
@@ -95,7 +95,16 @@ export class ServerConsole implements ConsoleSignIn<ConsoleRequest> {
     return createHmac('sha256', this.#key).update(text).digest()
   }
 
-  /** Without credentials a page of another site could have its own name point to this machine. */
+  /** Without credentials a page of another site could have its own name point to this machine. It may write the header by which a proxy names the
+   *  host, but not Host. */
+  #isForThisServer({ headers, hostname = '' }: ConsoleRequest): boolean {
+    const direct = `http://${headers.host ?? ''}`
+    return (
+      URL.canParse(direct) &&
+      [new URL(direct).hostname, hostname].every((name) => this.#isOwnHost(name))
+    )
+  }
+
   #isOwnHost(hostname: string): boolean {
     const bare = hostname.replace(/^\[|\]$/g, '')
     return isLoopback(bare) || bare === new URL(this.#parts.baseUrl()).hostname

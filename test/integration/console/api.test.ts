@@ -211,8 +211,11 @@ describe('the API of the console', () => {
       (await callRaw(origin, 'GET', '/console/api/session', { headers: { host } })).status
     assert.equal(await status(`127.0.0.1:${port}`), 200)
     assert.equal(await status(`localhost:${port}`), 200)
-    // A name of another site that points to this machine.
+    // A name of another site that points to this machine; its page may set any header but Host.
     assert.equal(await status(`example.org:${port}`), 401)
+    const forwarded = { host: `example.org:${port}`, 'x-forwarded-host': 'localhost' }
+    const disguised = await callRaw(origin, 'GET', '/console/api/session', { headers: forwarded })
+    assert.equal(disguised.status, 401)
   })
 
   it('says what $status says, and shows neither secrets nor content', async (t) => {

@@ -9,6 +9,8 @@ const ago = (seconds: number): Date => new Date(nowMs - seconds * 1000)
 const quiet: DestinationOverview = {
   destinationId: 1,
   reference: 'AidboxTopicDestination/a',
+  topicUrl: 'http://example.org/topic',
+  organization: undefined,
   kind: 'kafka-at-least-once',
   delivered: 10,
   failedAttempts: 0,
@@ -81,6 +83,12 @@ const cases: readonly (readonly [
   ],
   ['dead letters', { dead: 1 }, 'attention', /^1 dead letter\.$/],
   ['both', { dead: 2, undecided: 1 }, 'attention', /^2 dead letters, 1 event undecided\.$/],
+  [
+    'many, as the pages write numbers',
+    { dead: 1611, undecided: 20_000 },
+    'attention',
+    /^1,611 dead letters, 20,000 events undecided\.$/,
+  ],
   [
     'best effort that loses',
     { kind: 'kafka-best-effort', lost: 4, lastErrors: [failure(10)] },

@@ -7,6 +7,7 @@ import { post } from '../api.ts'
 import { count, dateTime, duration } from '../format.ts'
 import { useLive } from '../live.ts'
 import { to } from '../location.ts'
+import { useNowMs } from '../now.ts'
 import { operationForms, type OperationForm } from '../operations.ts'
 import { HealthMark } from '../parts/health-mark.tsx'
 import { Notice } from '../parts/notice.tsx'
@@ -240,11 +241,23 @@ function Counts({ destination }: { readonly destination: DestinationView }): JSX
         {oldestQueuedAt !== undefined && (
           <div>
             <dt>Oldest waits for</dt>
-            <dd>{duration(Date.now() - Date.parse(oldestQueuedAt))}</dd>
+            <dd data-count="oldest">
+              <Since at={oldestQueuedAt} />
+            </dd>
           </div>
         )}
       </dl>
     </section>
+  )
+}
+
+/** Goes on while nothing else changes, as where it is paused. */
+function Since({ at }: { readonly at: string }): JSX.Element {
+  const nowMs = useNowMs()
+  return (
+    <>
+      {duration(nowMs - Date.parse(at))} <span class="hint">since {dateTime(at)}</span>
+    </>
   )
 }
 

@@ -67,8 +67,8 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
               <tr>
                 <th scope="col">Change</th>
                 <th scope="col">Destination</th>
-                <th scope="col">Interaction</th>
                 <th scope="col">Resource</th>
+                <th scope="col">Interaction</th>
                 <th scope="col" class="wide">
                   Topic
                 </th>
@@ -97,10 +97,10 @@ function TailRow({ entry }: { readonly entry: TailEntry }): JSX.Element {
       <td>
         <a href={to('destinations', id)}>{id}</a>
       </td>
-      <td>{entry.interaction}</td>
       <td>
         <ResourceButton reference={entry.resource} versionId={entry.versionId} />
       </td>
+      <td>{entry.interaction}</td>
       <td class="wide hint">{entry.topicUrl}</td>
       <td class="wide">{entry.state === 'delivered' ? 'delivered' : 'handed over'}</td>
     </tr>
