@@ -83,9 +83,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
       try {
         await watched(
           () => this.#calls.run('initTransactions', this.#config.maxBlockMs),
-          () => {
-            this.#calls.reportMissingCoordinator('initTransactions')
-          },
+          this.#calls.reportMissingCoordinator,
         )
         this.#causes.forget()
       } catch (error) {
@@ -182,7 +180,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     const client = this.#client
     if (!client || !first) return
     if (this.#unreported <= 0) {
-      this.#calls.reportMissingCoordinator('commitTransaction')
+      this.#calls.reportMissingCoordinator()
       return
     }
     const cause = await causeOfStall(client, first.kafkaTopic, this.#causes)
@@ -263,7 +261,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     if (this.#dead !== undefined) return
     this.#failed.length = 0
     await this.#begin()
-    await this.#sendCheckpoint(0, [])
+    await watched(() => this.#sendCheckpoint(0, []), this.#calls.reportMissingCoordinator)
     this.#dead = (await this.#abort())?.text
   }
 

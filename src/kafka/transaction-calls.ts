@@ -55,6 +55,7 @@ export class TransactionCalls {
   #client: TransactionClient | undefined
   /** What was reported while a call was under way. */
   #missingCoordinator: string | undefined
+  #underWay: TransactionCall | 'sendOffset' = 'initTransactions'
   #giveUpAtMs = Number.POSITIVE_INFINITY
   readonly #givenUp = new AbortController()
   readonly #abandoned = new AbortController()
@@ -108,17 +109,21 @@ export class TransactionCalls {
 
   /** @throws {@link NativeFailure} of the last slice */
   async run(name: TransactionCall, budgetMs: number): Promise<void> {
+    this.#underWay = name
     await this.#resumed(budgetMs, async () =>
       this.#client?.transaction(name, sliceMs[name], this.#givenUp.signal),
     )
   }
 
-  /** A call under way is not answered, although nothing else is wrong. */
-  reportMissingCoordinator(name: TransactionCall): void {
+  /** The call under way is not answered, although nothing else is wrong. */
+  readonly reportMissingCoordinator = (): void => {
     const { last } = this.#causes
     // What the log has said is more exact.
     if (last !== undefined && last !== this.#missingCoordinator) return
-    const cause = causeNamed('coordinator-unavailable', { detail: `Awaiting ${awaited[name]}` })
+    const cause =
+      this.#underWay === 'sendOffset'
+        ? causeNamed('group-coordinator-unavailable')
+        : causeNamed('coordinator-unavailable', { detail: `Awaiting ${awaited[this.#underWay]}` })
     this.#missingCoordinator = cause.message
     this.#causes.report(cause)
   }
@@ -144,10 +149,14 @@ export class TransactionCalls {
     consumer: KafkaConsumer,
     budgetMs: number,
   ): Promise<void> {
+    this.#underWay = 'sendOffset'
     await this.#resumed(budgetMs, async () => {
       const turn = deadline(checkpointTurnMs, this.#givenUp.signal)
       const abandoning = setTimeout(() => {
-        this.#abandoned.abort(new KafkaFailure('fatal', checkpointNeverEnded))
+        const { last } = this.#causes
+        const message =
+          last === undefined ? checkpointNeverEnded : `${checkpointNeverEnded} ${last}`
+        this.#abandoned.abort(new KafkaFailure('fatal', message))
       }, checkpointEndsMs)
       try {
         await this.#client?.sendOffset(place, consumer, sliceMs.sendOffset, turn.signal)

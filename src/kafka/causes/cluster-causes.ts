@@ -14,6 +14,7 @@ export type ClusterCauseName =
   | 'producer-fenced'
   | 'coordinator-loading'
   | 'coordinator-unavailable'
+  | 'group-coordinator-unavailable'
   | 'transaction-timeout-too-large'
   | 'transaction-state'
   | 'too-few-replicas'
@@ -138,6 +139,14 @@ export const clusterCauses: Readonly<Record<ClusterCauseName, CauseRow>> = {
       `${detail === '' ? 'Awaiting InitProducerId' : detail}: the transaction coordinator did not answer. On a cluster of fewer than three brokers transaction.state.log.replication.factor must not exceed their number.`,
     remedy:
       'Set transaction.state.log.replication.factor (and transaction.state.log.min.isr) of the brokers to at most their number. On a larger cluster: too few brokers of `__transaction_state` are up.',
+  },
+  'group-coordinator-unavailable': {
+    parameter: 'bootstrapServers',
+    issue: 'transient',
+    say: () =>
+      'Awaiting TxnOffsetCommit: the coordinator of the consumer group did not answer. On a cluster of fewer than three brokers offsets.topic.replication.factor must not exceed their number.',
+    remedy:
+      'Set offsets.topic.replication.factor of the brokers to at most their number. On a larger cluster: too few brokers of `__consumer_offsets` are up. Delivery goes on by itself, at the latest 20 seconds after the coordinator is there.',
   },
   'transaction-timeout-too-large': {
     codes: [50],

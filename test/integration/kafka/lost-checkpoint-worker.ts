@@ -13,7 +13,9 @@ const { bootstrapServers, kafkaTopic } = JSON.parse(process.env['WORKER'] ?? '')
 }
 const config = toProducerConfig({ kafkaTopic, bootstrapServers }, 'at-least-once', 'id')
 const checkpoint = checkpointPlace('id', kafkaTopic, undefined)
-const newProducer = () => createTransactionalProducer(config, silentLogger, { checkpoint })
+const told: string[] = []
+const onError = (message: string) => told.push(message)
+const newProducer = () => createTransactionalProducer(config, silentLogger, { checkpoint, onError })
 
 const lost = newProducer()
 await lost.start()
@@ -30,5 +32,5 @@ await next.start()
 const before = await next.readCheckpoint()
 await next.sendPage([record(kafkaTopic, 'a')], () => Promise.resolve(1))
 const { kind, message } = cause as { readonly kind?: string; readonly message?: string }
-const outcome = { kind, message, before, after: await next.readCheckpoint() }
+const outcome = { kind, message, told, before, after: await next.readCheckpoint() }
 process.stdout.write(`${JSON.stringify(outcome)}\n`)

@@ -16,10 +16,12 @@ it('a checkpoint is given up whose coordinator does not come, and the page comes
   const worker = startWorker(script, { bootstrapServers, kafkaTopic })
   const [outcome] = (await once(createInterface(worker.stdout), 'line')) as [string]
   worker.kill('SIGKILL')
+  const cause =
+    'Awaiting TxnOffsetCommit: the coordinator of the consumer group did not answer. On a cluster of fewer than three brokers offsets.topic.replication.factor must not exceed their number.'
   assert.deepEqual(JSON.parse(outcome), {
     kind: 'fatal',
-    message:
-      'The checkpoint was not written within 20000ms, and librdkafka does not end the call; its producer is left to itself.',
+    message: `The checkpoint was not written within 20000ms, and librdkafka does not end the call; its producer is left to itself. ${cause}`,
+    told: [cause],
     after: 1,
   })
 
