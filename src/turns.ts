@@ -5,9 +5,12 @@ export class Turns {
   #last: Promise<unknown> = Promise.resolve()
 
   /** Resolves, or rejects, as the work does, which begins when everything before it has ended.
-   *  @param abandoned ends the wait, with its reason; the work goes on */
+   *  @param abandoned ends the wait, with its reason; work that has begun goes on, and no other begins */
   async take<Result>(work: () => Promise<Result>, abandoned?: AbortSignal): Promise<Result> {
-    const result = this.#last.then(work)
+    const result = this.#last.then(() => {
+      abandoned?.throwIfAborted()
+      return work()
+    })
     this.#last = result.catch(() => undefined)
     return abandoned ? unlessAborted(result, abandoned) : result
   }

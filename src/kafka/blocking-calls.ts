@@ -202,8 +202,10 @@ export class BlockingCalls {
     if (call.kind === 'local') return true
     // Whatever else hangs, a client can be disconnected.
     if (call.kind === 'end') return this.#mayEnd(call.cluster, running)
-    const ofCluster = running.filter(({ cluster }) => cluster === call.cluster).length
-    if (ofCluster >= this.#maxCalls - 1) return false
+    const ofCluster = running.filter(
+      (other) => other.cluster === call.cluster && !isLeftToItself(other),
+    )
+    if (ofCluster.length >= this.#maxCalls - 1) return false
     const pace = this.#paceOf(call)
     const isInFront = (other: Running): boolean => other.pace === pace && !isOverdue(other)
     if (pace !== 'quick' && running.some(isInFront)) return false
@@ -226,7 +228,8 @@ export class BlockingCalls {
     if (pace === 'silent' || ofCluster.length > 1 || !ofCluster.every(hasAnsweredSince))
       return false
     if (others.length < this.#maxCalls - 1) return true
-    return others.every(hasAnsweredSince) && answeredAtMs > this.#nowMs() - answerCountsMs
+    const hasAnswered = answeredAtMs > this.#nowMs() - answerCountsMs
+    return ofCluster.length === 0 && hasAnswered && others.every(hasAnsweredSince)
   }
 
   #paceOf({ kind, cluster }: Call): Pace {
@@ -239,6 +242,11 @@ export class BlockingCalls {
 
 function isOverdue({ overdueAtMs }: Running): boolean {
   return overdueAtMs !== undefined
+}
+
+/** It hangs, and keeps nothing else of its cluster from its turn. */
+function isLeftToItself(running: Running): boolean {
+  return running.kind === 'checkpoint' && isOverdue(running)
 }
 
 function isRequest(kind: BlockingCallKind): boolean {

@@ -10,8 +10,8 @@ import type { TransactionCalls } from './transaction-calls.ts'
 const connectTimeoutMs = 3000
 const readSliceMs = 1000
 const readRetryMs = 50
-/** After so many unanswered reads, and then after each ten, the producer asks whether there is a right to be answered. Not at once: the coordinator
- *  of a new group may be on its way, and asking before it is there may not end. */
+/** After so many unanswered reads in a row, and then after each ten, the producer asks whether there is a right to be answered. Not at once: the
+ *  coordinator of a new group may be on its way, and asking before it is there may not end. */
 const readsBeforeProbe = 3
 const readsPerProbe = 10
 
@@ -28,6 +28,7 @@ export class CheckpointGroup {
   readonly #causes: CauseReporter
   readonly #calledOff: AbortSignal
   #consumer: CheckpointConsumer | undefined
+  #unansweredReads = 0
 
   /** @param calledOff ends the wait for the turn of its connect */
   constructor(
@@ -79,18 +80,23 @@ export class CheckpointGroup {
     probe: () => Promise<void>,
   ): Promise<number | undefined> {
     const deadlineMs = performance.now() + this.#config.maxBlockMs
-    for (let attempt = 1; ; attempt++) {
+    for (;;) {
       try {
         const consumer = await this.connected()
-        return await consumer.committed(kafkaTopic ?? consumer.partition.topic, readSliceMs)
+        const topic = kafkaTopic ?? consumer.partition.topic
+        const offset = await consumer.committed(topic, readSliceMs)
+        this.#unansweredReads = 0
+        return offset
       } catch (error) {
         const failure = nativeFailure(error)
         const refusal = this.refusal(failure)
         if (refusal) throw refusal
         if (failure.code === kafkaCodes.unknownTopic) return undefined
-        if (calls.isPast(deadlineMs)) throw this.#unreadable(failure)
-        const isProbed = attempt % readsPerProbe === readsBeforeProbe
+        if (calls.isGivenUp) throw this.#unreadable(failure)
+        if (this.#consumer) this.#unansweredReads++
+        const isProbed = this.#unansweredReads % readsPerProbe === readsBeforeProbe
         if (this.#consumer && isProbed && !(await isThere(probe))) return undefined
+        if (calls.isPast(deadlineMs)) throw this.#unreadable(failure)
         await delay(readRetryMs)
       }
     }

@@ -10,7 +10,7 @@ import { closedFailure, connectClient } from './producer-connection.ts'
 import { CheckpointGroup } from './checkpoint-group.ts'
 import type { DeliveryFailure, RdkafkaClient } from './rdkafka-client.ts'
 import { refuseTooLarge } from './record-size.ts'
-import { causeOfStall, watched } from './stalled-topics.ts'
+import { causeOfStall } from './stalled-topics.ts'
 import { TransactionCalls } from './transaction-calls.ts'
 import {
   abortedFailure,
@@ -62,7 +62,10 @@ class RdkafkaTransactionalProducer implements PageProducer {
     this.checkpointTopic = checkpoint?.kafkaTopic
     this.#config = config
     this.#logger = logger
-    this.#causes = new CauseReporter((cause) => onError?.(cause.message, cause))
+    this.#causes = new CauseReporter((cause) => {
+      // Another producer delivers by then.
+      if (!this.#calls.abandoned.aborted) onError?.(cause.message, cause)
+    })
     this.#calls = new TransactionCalls(config, this.#causes)
     this.#group = new CheckpointGroup(config, checkpoint, this.#causes, this.#calledOff.signal)
   }
@@ -81,9 +84,8 @@ class RdkafkaTransactionalProducer implements PageProducer {
       this.#calls.use(this.#client)
       this.#poll()
       try {
-        await watched(
-          () => this.#calls.run('initTransactions', this.#config.maxBlockMs),
-          this.#calls.reportMissingCoordinator,
+        await this.#calls.watched(() =>
+          this.#calls.run('initTransactions', this.#config.maxBlockMs),
         )
         this.#causes.forget()
       } catch (error) {
@@ -164,7 +166,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
 
   async #transaction(records: readonly KafkaRecord[], beforeCommit: BeforeCommit): Promise<void> {
     try {
-      await watched(
+      await this.#calls.watched(
         () => this.#attempt(records, beforeCommit),
         () => void this.#explainStall(records),
       )
@@ -261,7 +263,7 @@ class RdkafkaTransactionalProducer implements PageProducer {
     if (this.#dead !== undefined) return
     this.#failed.length = 0
     await this.#begin()
-    await watched(() => this.#sendCheckpoint(0, []), this.#calls.reportMissingCoordinator)
+    await this.#calls.watched(() => this.#sendCheckpoint(0, []))
     this.#dead = (await this.#abort())?.text
   }
 

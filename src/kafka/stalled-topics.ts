@@ -25,12 +25,15 @@ export async function causeOfStall(
   }
 }
 
-/** Calls `onStall` when `work` takes long, and again while it goes on. */
+/** Calls `onStall` when `work` takes long, and again while it goes on.
+ *  @param abandoned nobody asks for it any more */
 export async function watched<Result>(
   work: () => Promise<Result>,
   onStall: () => void,
+  abandoned?: AbortSignal,
 ): Promise<Result> {
   let timer = setTimeout(function stalled() {
+    if (abandoned?.aborted) return
     onStall()
     timer = setTimeout(stalled, askAgainAfterMs)
   }, stalledAfterMs)

@@ -7,6 +7,7 @@ import { NativeFailure, nativeFailure } from './native-failure.ts'
 import type { ProducerConfig } from './producer-config.ts'
 import type { CheckpointConsumer } from './rdkafka-checkpoint.ts'
 import type { RdkafkaClient, TransactionCall } from './rdkafka-client.ts'
+import { watched } from './stalled-topics.ts'
 import { transactionVerdict } from './transaction-failure.ts'
 
 /** A blocking call holds a thread, so it comes back soon and is resumed. An abort after a failed record always uses its whole slice. */
@@ -103,8 +104,12 @@ export class TransactionCalls {
     clearTimeout(this.#abandoning)
   }
 
+  get isGivenUp(): boolean {
+    return performance.now() >= this.#giveUpAtMs
+  }
+
   isPast(timeMs: number): boolean {
-    return performance.now() >= Math.min(timeMs, this.#giveUpAtMs)
+    return this.isGivenUp || performance.now() >= timeMs
   }
 
   /** @throws {@link NativeFailure} of the last slice */
@@ -113,6 +118,14 @@ export class TransactionCalls {
     await this.#resumed(budgetMs, async () =>
       this.#client?.transaction(name, sliceMs[name], this.#givenUp.signal),
     )
+  }
+
+  /** Says what is missing while `work` takes long, as long as somebody asks for it. */
+  async watched<Result>(
+    work: () => Promise<Result>,
+    onStall: () => void = this.reportMissingCoordinator,
+  ): Promise<Result> {
+    return watched(work, onStall, this.#abandoned.signal)
   }
 
   /** The call under way is not answered, although nothing else is wrong. */
@@ -142,7 +155,7 @@ export class TransactionCalls {
    *
    *  It may not end: librdkafka asks for the group's coordinator three times within half a second, and then waits for a broker to come or go,
    *  whatever time it was given (https://github.com/confluentinc/librdkafka/issues/5456). So that is how a coordinator that is created, or
-   *  elected anew, is waited for. After a while the producer is {@link abandoned}.
+   *  elected anew, is waited for. After a while the producer is {@link abandoned}; a call that was slow only ends by itself, and commits nothing.
    *  @throws {@link NativeFailure} of the last slice */
   async sendOffset(
     place: TopicPartitionOffset,
@@ -160,6 +173,7 @@ export class TransactionCalls {
       }, checkpointEndsMs)
       try {
         await this.#client?.sendOffset(place, consumer, sliceMs.sendOffset, turn.signal)
+        this.#abandoned.signal.throwIfAborted()
       } catch (error) {
         throw error === turn.signal.reason ? neverBegun : error
       } finally {

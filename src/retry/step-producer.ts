@@ -40,7 +40,7 @@ export class StepProducer {
   constructor(config: ProducerConfig, onCause: (message: string) => void) {
     this.#config = config
     this.#causes = new CauseReporter(({ message }) => {
-      onCause(message)
+      if (!this.#calls.abandoned.aborted) onCause(message)
     })
     this.#calls = new TransactionCalls(config, this.#causes)
   }

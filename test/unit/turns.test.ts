@@ -26,6 +26,25 @@ describe('Turns', () => {
     assert.deepEqual(events, ['first begins', 'first ends', 'second'])
   })
 
+  it('begin nothing more when they are abandoned', async () => {
+    const turns = new Turns()
+    const abandoned = new AbortController()
+    let end: () => void = () => undefined
+    const hanging = turns.take(
+      () => new Promise<void>((resolve) => (end = resolve)),
+      abandoned.signal,
+    )
+    const events: string[] = []
+    const behind = turns.take(() => Promise.resolve(events.push('behind')), abandoned.signal)
+    await Promise.resolve()
+    abandoned.abort(new Error('It hangs.'))
+    await assert.rejects(hanging, /It hangs/)
+    await assert.rejects(behind, /It hangs/)
+    end()
+    await turns.ended()
+    assert.deepEqual(events, [])
+  })
+
   it('tell when everything has ended, without its failures', async () => {
     const turns = new Turns()
     await turns.ended()

@@ -155,6 +155,7 @@ describe('a checkpoint', () => {
     async function aliceOf(
       t: Parameters<typeof transactionalProducer>[0],
       checkpointTopic?: string,
+      more: Partial<KafkaParameterValues> = {},
     ) {
       const kafkaTopic = await newTopic(kafka.bootstrapServers)
       const id = uniqueName('alice')
@@ -168,6 +169,7 @@ describe('a checkpoint', () => {
         kafkaTopic,
         ...saslListener(kafka),
         ...passwordLogin('PLAIN', 'alice', password),
+        ...more,
       }
       const producer = transactionalProducer(t, values, id, undefined, checkpointTopic)
       await producer.start()
@@ -197,6 +199,12 @@ describe('a checkpoint', () => {
         assert.deepEqual(keysOf(records), ['b'])
       })
     }
+
+    it('is refused although maxBlockMs is over before the right is asked for', async (t) => {
+      const { producer } = await aliceOf(t, undefined, { maxBlockMs: 1500 })
+      await assert.rejects(producer.readCheckpoint(), { kind: 'retriable' })
+      await assert.rejects(producer.readCheckpoint(), { kind: 'no-checkpoint' })
+    })
 
     it('works with Read on both, from the moment they are granted until they are taken away', async (t) => {
       const { kafkaTopic, id, producer } = await aliceOf(t)

@@ -304,8 +304,14 @@ describe('BlockingCalls', () => {
     pass(3000)
     await nextTurn()
     assert.deepEqual(calls.started, ['hangs', 'second'])
+    // What needs no checkpoint goes on.
+    all.push(calls.run('request', 'commit'))
+    await nextTurn()
+    assert.deepEqual(calls.started, ['hangs', 'second', 'commit'])
+    await calls.finish('commit')
+    assert.deepEqual(calls.started, ['hangs', 'second', 'commit'])
     await calls.finish('second')
-    assert.deepEqual(calls.started, ['hangs', 'second', 'third'])
+    assert.deepEqual(calls.started, ['hangs', 'second', 'commit', 'third'])
     await calls.finishAll(all, 'third', 'hangs')
   })
 
