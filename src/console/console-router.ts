@@ -94,7 +94,7 @@ class ConsoleServer {
     path: string,
     query: URLSearchParams,
   ): Promise<void> {
-    if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
+    this.#assertOpen()
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (isRead) assertOwnPage(request)
     else assertOwnAction(request)
@@ -211,6 +211,8 @@ class ConsoleServer {
     response: ServerResponse,
     caller: ConsoleCaller,
   ): { readonly stream: EventStream; readonly listener: Listener } {
+    // Who was asked about meanwhile would have a stream that nobody ends.
+    this.#assertOpen()
     if (this.#streams.size >= maxStreams) {
       throw new ConsoleError(503, 'Too many pages are open; close some and try again.')
     }
@@ -223,6 +225,10 @@ class ConsoleServer {
     this.#streams.add(stream)
     stream.onEnd(() => this.#streams.delete(stream))
     return { stream, listener }
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
   }
 
   #refuse(response: ServerResponse, error: unknown): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
@@ -79,6 +79,29 @@ describe('streams of the console', () => {
     const opened = await fetch(`${url}/api/destinations/a`, { headers: eventStream })
     assert.equal(opened.status, 200)
     await opened.body?.cancel()
+  })
+
+  it('opens none for who came before the console was closed and is let in after', async (t) => {
+    const events = new EventEmitter()
+    const [asked, closed] = [once(events, 'asked'), once(events, 'closed')]
+    const paths = ['/tail', '/destinations/a']
+    let asks = 0
+    const { url, router } = await consoleService(t, {
+      authorize: async () => {
+        if (++asks === paths.length) events.emit('asked')
+        await closed
+        return { mayWrite: true }
+      },
+    })
+    const opening = paths.map((path) => fetch(`${url}/api${path}`, { headers: eventStream }))
+    await asked
+    router.close()
+    events.emit('closed')
+    const opened = await Promise.all(opening)
+    assert.deepEqual(
+      opened.map(({ status }) => status),
+      [503, 503],
+    )
   })
 
   it('answers HEAD as other requests, and streams what a proxy may not collect', async (t) => {
