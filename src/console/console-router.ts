@@ -7,9 +7,10 @@ import { moduleLogger } from '../observability/module-logger.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
+import type { TailEntry } from '../monitor/views.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
-import { maySee, overviewFor } from './caller-view.ts'
+import { mayKnow, maySee, overviewFor } from './caller-view.ts'
 import { assertOwnAction, assertOwnPage } from './cross-site.ts'
 import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
@@ -194,10 +195,7 @@ class ConsoleServer {
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
-            maySee(listener.caller, {
-              reference: entry.destination,
-              organization: entry.organization,
-            }) &&
+            maySeeEntry(listener.caller, entry) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
@@ -245,6 +243,11 @@ class ConsoleServer {
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
+}
+
+function maySeeEntry(caller: ConsoleCaller, entry: TailEntry): boolean {
+  const destination = { reference: entry.destination, organization: entry.organization }
+  return maySee(caller, destination) && mayKnow(caller, destination, entry.eventOrganization)
 }
 
 /** HEAD would wait for the end of a body that it does not get. */

@@ -11,7 +11,7 @@ import type {
   ListView,
   ParameterView,
 } from './api-views.ts'
-import { assertMaySee, maySee } from './caller-view.ts'
+import { assertMaySee, mayKnow } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import {
@@ -150,28 +150,14 @@ async function destinationOf(request: RouteRequest): Promise<DestinationView> {
   throw new ConsoleError(404, `There is no destination ${id}.`)
 }
 
-interface SetAsideView {
-  readonly organization?: string
-}
-
-/** A topic's undecided events are of all organizations, and a destination has dead letters from before it was limited to one. */
-function mayKnow(
-  { caller }: RouteRequest,
-  destination: DestinationView,
-  { organization }: SetAsideView,
-): boolean {
-  if (caller.maySee && organization === undefined) return destination.organization === undefined
-  return maySee(caller, { reference: destination.reference, organization })
-}
-
 /** What of a page the caller may know. It goes on behind the whole of it. */
-function listFor<Row extends SetAsideView>(
+function listFor<Row extends { readonly organization?: string }>(
   request: RouteRequest,
   destination: DestinationView,
   page: readonly Row[],
   nameOf: (row: Row) => string,
 ): ListView<Row> {
-  const rows = page.filter((row) => mayKnow(request, destination, row))
+  const rows = page.filter(({ organization }) => mayKnow(request.caller, destination, organization))
   const hidden = page.length - rows.length
   const last = page.length < sizeOf(request) ? undefined : page.at(-1)
   return {

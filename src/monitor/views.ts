@@ -173,4 +173,6 @@ export interface TailEntry extends ChangeView {
   readonly destination: string
   /** Reference of the organization that the destination is limited to; absent: all. */
   readonly organization?: string
+  /** Of the one that it was limited to when the event was written; absent: all. */
+  readonly eventOrganization?: string
 }

@@ -12,6 +12,7 @@ import { FhirClient } from '../../helpers/fhir-client.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { untilOverview } from '../../helpers/until-overview.ts'
 import { action, consoleService, eventStream } from './console-service.ts'
 
 const north = 'Organization/north'
@@ -214,6 +215,26 @@ describe('streams of the console', () => {
     ])
     const seen = await everybody.until('north Patient/last')
     assert.ok(seen.includes('all Patient/first-of-all'))
+    // What waits when a destination is limited is sent all the same, and may be of others.
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const later = destinationResource(
+      'later',
+      'kafka-at-least-once',
+      'all',
+      kafkaTopic,
+      bootstrapServers,
+    )
+    await fhir.put({ ...later, status: 'off' })
+    await untilOverview(module.monitor, ({ destinations }) =>
+      destinations.some(({ id }) => id === 'later'),
+    )
+    await fhir.put({ resourceType: 'Patient', id: 'before' })
+    await fhir.put({ ...later, meta: { ...(later['meta'] as object), ...ofNorth } })
+    await fhir.put({ resourceType: 'Patient', id: 'after', meta: ofNorth })
+    const told = await limited.until('later Patient/after')
+    assert.deepEqual(told.slice(3), ['north Patient/after', 'later Patient/after'])
+    const all = await everybody.until('later Patient/after')
+    assert.ok(all.includes('later Patient/before'))
     await Promise.all([everybody.close(), limited.close()])
   })
 
