@@ -144,6 +144,8 @@ export interface TopicDetailView {
 export interface ListView<Row> {
   readonly rows: readonly Row[]
   readonly next?: string
+  /** Left out between them, as they are of organizations that the caller may not know of. */
+  readonly hidden?: number
 }
 
 /** Data of the event `tail`. */

@@ -9,6 +9,18 @@ export function maySee({ maySee: decide }: ConsoleCaller, resource: SeenResource
   return decide === undefined || decide(resource)
 }
 
+/** Whether of a destination that the caller may see they may know an event. A topic's undecided events are of all organizations, and a destination that
+ *  is limited to one by now has others from before.
+ *  @param organization that the destination was limited to when the event was written; undefined: all */
+export function mayKnow(
+  caller: ConsoleCaller,
+  destination: SeenResource,
+  organization: string | undefined,
+): boolean {
+  if (caller.maySee && organization === undefined) return destination.organization === undefined
+  return maySee(caller, { reference: destination.reference, organization })
+}
+
 /** An overview of what the caller may know of. */
 export function overviewFor(caller: ConsoleCaller, overview: Overview): Overview {
   if (!caller.maySee) return overview

@@ -7,9 +7,10 @@ import { moduleLogger } from '../observability/module-logger.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { outcomeOfError, statusOf } from '../rest/outcomes.ts'
 import type { Overview } from '../monitor/delivery-monitor.ts'
+import type { TailEntry } from '../monitor/views.ts'
 import type { ErrorBody } from './api-views.ts'
 import { serveAsset } from './assets.ts'
-import { maySee, overviewFor } from './caller-view.ts'
+import { mayKnow, maySee, overviewFor } from './caller-view.ts'
 import { assertOwnAction, assertOwnPage } from './cross-site.ts'
 import { ConsoleError, notAllowed } from './console-error.ts'
 import type { ConsoleCaller, ConsoleOptions } from './console-options.ts'
@@ -94,7 +95,7 @@ class ConsoleServer {
     path: string,
     query: URLSearchParams,
   ): Promise<void> {
-    if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
+    this.#assertOpen()
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (isRead) assertOwnPage(request)
     else assertOwnAction(request)
@@ -194,10 +195,7 @@ class ConsoleServer {
       this.#options.module.monitor.tail((entries) => {
         const wanted = entries.filter(
           (entry) =>
-            maySee(listener.caller, {
-              reference: entry.destination,
-              organization: entry.organization,
-            }) &&
+            maySeeEntry(listener.caller, entry) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
@@ -211,6 +209,8 @@ class ConsoleServer {
     response: ServerResponse,
     caller: ConsoleCaller,
   ): { readonly stream: EventStream; readonly listener: Listener } {
+    // Who was asked about meanwhile would have a stream that nobody ends.
+    this.#assertOpen()
     if (this.#streams.size >= maxStreams) {
       throw new ConsoleError(503, 'Too many pages are open; close some and try again.')
     }
@@ -223,6 +223,10 @@ class ConsoleServer {
     this.#streams.add(stream)
     stream.onEnd(() => this.#streams.delete(stream))
     return { stream, listener }
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ConsoleError(503, 'The server is stopping.')
   }
 
   #refuse(response: ServerResponse, error: unknown): void {
@@ -239,6 +243,11 @@ class ConsoleServer {
     const canSignIn = this.#options.signIn !== undefined
     sendJson(response, status, { ...errorBody(error), ...(status === 401 ? { canSignIn } : {}) })
   }
+}
+
+function maySeeEntry(caller: ConsoleCaller, entry: TailEntry): boolean {
+  const destination = { reference: entry.destination, organization: entry.organization }
+  return maySee(caller, destination) && mayKnow(caller, destination, entry.eventOrganization)
 }
 
 /** HEAD would wait for the end of a body that it does not get. */

@@ -1,5 +1,5 @@
 import type { Overview } from '../monitor/delivery-monitor.ts'
-import { healths, type DestinationView, type UndecidedView } from '../monitor/views.ts'
+import { healths, type DestinationView } from '../monitor/views.ts'
 import { objectsIn } from '../resources/json-shapes.ts'
 import { parameterContent } from '../resources/parameter-content.ts'
 import { maskSecrets } from '../resources/secret-parameters.ts'
@@ -11,7 +11,7 @@ import type {
   ListView,
   ParameterView,
 } from './api-views.ts'
-import { assertMaySee, maySee } from './caller-view.ts'
+import { assertMaySee, mayKnow } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import {
@@ -67,10 +67,10 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     right: 'read',
     doc: 'Dead letters without resource content, the newest first.',
     handle: async (request, { module }) => {
-      const { reference } = await destinationOf(request)
-      const limit = sizeOf(request)
-      const rows = await module.monitor.deadLetters(reference, { after: afterOf(request), limit })
-      return listOf(rows, limit, ({ eventNumber }) => String(eventNumber))
+      const destination = await destinationOf(request)
+      const page = { after: afterOf(request), limit: sizeOf(request) }
+      const rows = await module.monitor.deadLetters(destination.reference, page)
+      return listFor(request, destination, rows, ({ eventNumber }) => String(eventNumber))
     },
   },
   {
@@ -81,11 +81,9 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     doc: "Undecided events of the destination's topic without resource content, the oldest first.",
     handle: async (request, { module }) => {
       const destination = await destinationOf(request)
-      const { reference } = destination
-      const limit = sizeOf(request)
-      const rows = await module.monitor.undecided(reference, { after: afterOf(request), limit })
-      const list = listOf(rows, limit, ({ id }) => id)
-      return { ...list, rows: list.rows.filter((row) => mayKnow(request, destination, row)) }
+      const page = { after: afterOf(request), limit: sizeOf(request) }
+      const rows = await module.monitor.undecided(destination.reference, page)
+      return listFor(request, destination, rows, ({ id }) => id)
     },
   },
   {
@@ -152,23 +150,21 @@ async function destinationOf(request: RouteRequest): Promise<DestinationView> {
   throw new ConsoleError(404, `There is no destination ${id}.`)
 }
 
-/** A topic's undecided events are of all organizations. */
-function mayKnow(
-  { caller }: RouteRequest,
+/** What of a page the caller may know. It goes on behind the whole of it. */
+function listFor<Row extends { readonly organization?: string }>(
+  request: RouteRequest,
   destination: DestinationView,
-  { organization }: UndecidedView,
-): boolean {
-  if (caller.maySee && organization === undefined) return destination.organization === undefined
-  return maySee(caller, { reference: destination.reference, organization })
-}
-
-function listOf<Row>(
-  rows: readonly Row[],
-  limit: number,
+  page: readonly Row[],
   nameOf: (row: Row) => string,
 ): ListView<Row> {
-  const last = rows.at(-1)
-  return rows.length < limit || !last ? { rows } : { rows, next: nameOf(last) }
+  const rows = page.filter(({ organization }) => mayKnow(request.caller, destination, organization))
+  const hidden = page.length - rows.length
+  const last = page.length < sizeOf(request) ? undefined : page.at(-1)
+  return {
+    rows,
+    ...(hidden === 0 ? {} : { hidden }),
+    ...(last ? { next: nameOf(last) } : {}),
+  }
 }
 
 async function settings(

@@ -182,6 +182,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     return letters.map((letter) => ({
       ...changeView(letter),
       eventNumber: letter.eventNumber,
+      ...(letter.organization === '' ? {} : { organization: letter.organization }),
       failedAt: letter.failedAt.toISOString(),
       ...(letter.correlationId === undefined ? {} : { correlationId: letter.correlationId }),
       error: letter.error,

@@ -82,7 +82,15 @@ export class NotificationTail {
     this.#tell(
       settled.flatMap((event) => {
         const row = rows.get(event.destinationId)
-        return row ? [{ ...changeView(event), state: 'delivered', ...destinationOf(row) }] : []
+        return row
+          ? [
+              {
+                ...changeView(event),
+                state: 'delivered',
+                ...destinationOf(row, event.organization),
+              },
+            ]
+          : []
       }),
     )
   }
@@ -94,12 +102,16 @@ export class NotificationTail {
   }
 }
 
-function destinationOf({
-  reference,
-  organization = '',
-}: {
-  readonly reference: string
-  readonly organization?: string | undefined
-}): Pick<TailEntry, 'destination' | 'organization'> {
-  return { destination: reference, ...(organization === '' ? {} : { organization }) }
+function destinationOf(
+  {
+    reference,
+    organization = '',
+  }: { readonly reference: string; readonly organization?: string | undefined },
+  eventOrganization = organization,
+): Pick<TailEntry, 'destination' | 'organization' | 'eventOrganization'> {
+  return {
+    destination: reference,
+    ...(organization === '' ? {} : { organization }),
+    ...(eventOrganization === '' ? {} : { eventOrganization }),
+  }
 }

@@ -147,6 +147,8 @@ export interface ChangeView {
 
 export interface DeadLetterView extends ChangeView {
   readonly eventNumber: number
+  /** Reference of the organization that the destination was limited to when the event was written; absent: all. */
+  readonly organization?: string
   readonly failedAt: string
   readonly correlationId?: string
   readonly error: string
@@ -171,4 +173,6 @@ export interface TailEntry extends ChangeView {
   readonly destination: string
   /** Reference of the organization that the destination is limited to; absent: all. */
   readonly organization?: string
+  /** Of the one that it was limited to when the event was written; absent: all. */
+  readonly eventOrganization?: string
 }

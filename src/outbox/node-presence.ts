@@ -81,8 +81,8 @@ export async function listNodes(db: SqlTx, schema: OutboxSchema): Promise<readon
   return rows
 }
 
-/** Names of the present nodes whose version of the module knows less of the schema than this one, as in the middle of a rolling upgrade. None
- *  comes anew: the start of one is refused. */
+/** Names of the present nodes whose version of the module knows less of the schema than this one, as in the middle of a rolling upgrade. The start of
+ *  one is refused, but one that runs and has lost its presence takes it again, and is missing here meanwhile. */
 export async function olderNodes(db: SqlTx, schema: OutboxSchema): Promise<readonly string[]> {
   const { rows } = await db.query<{ name: string }>(
     `select name from ${schema.node}

@@ -8,6 +8,8 @@ import { isInStretch } from './sources.ts'
 export interface SettledEvent extends ListedChange {
   readonly destinationId: number
   readonly topicUrl: string
+  /** Reference of the organization whose events the queue is limited to; '' for all. */
+  readonly organization: string
 }
 
 export interface SettledSince {
@@ -19,6 +21,7 @@ export interface SettledSince {
 interface Row extends ChangeRow {
   readonly destination_id: number
   readonly url: string
+  readonly organization: string
 }
 
 /** What these destinations have settled since their rows were as given: of each the newest `limit`, in the order of their ids.
@@ -35,7 +38,7 @@ export async function readSettledSince(
               as b (id int, low bigint, pos bigint, snap pg_snapshot, round_pos bigint, round_snap pg_snapshot)
        join ${schema.destination} d on d.id = b.id,
             lateral (
-              select t.url, e.id, e.interaction, e.resource_type, e.resource_id, e.version_id, e.at
+              select t.url, t.organization, e.id, e.interaction, e.resource_type, e.resource_id, e.version_id, e.at
                 from ${schema.source} s join ${schema.topic} t on t.id = s.topic_id, lateral (
                   select e.* from ${schema.event} e
                    where e.topic_id = s.topic_id and e.id > b.low and ${isInStretch}
@@ -61,5 +64,6 @@ export async function readSettledSince(
     ...toListedChange(row),
     destinationId: row.destination_id,
     topicUrl: row.url,
+    organization: row.organization,
   }))
 }

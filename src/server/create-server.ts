@@ -26,7 +26,7 @@ import { capabilityStatement } from './http/capability-statement.ts'
 import { ServerConsole } from './http/console.ts'
 import { HttpListener } from './http/http-listener.ts'
 import { KnexRepository, type RepositoryContext } from './storage/knex-repository.ts'
-import { checkedInteger, readServerSettings } from './options.ts'
+import { checkedInteger, checkedText, readServerSettings } from './options.ts'
 import { ReferenceHost } from './reference-host.ts'
 import { basePath } from './http/base-path.ts'
 import { createRouter, dispatch, toFhirRequest } from './http/routes.ts'
@@ -123,7 +123,10 @@ class Server implements ReferenceServer {
         this.#options.bodyLimitBytes ?? defaults.bodyLimitBytes,
       ),
       correlationHeader: this.#options.correlationHeader ?? defaults.correlationHeader,
-      trustedProxies: this.#options.trustedProxies ?? 'loopback',
+      trustedProxies: checkedText(
+        'trustedProxies',
+        this.#options.trustedProxies ?? defaults.trustedProxies,
+      ),
       authenticator: this.#authenticator,
       metrics: this.#options.metrics,
       scrapers: new Authenticator({ authToken: this.#options.metricsToken }),

@@ -1,10 +1,13 @@
 import { TopicDestinationError } from '../errors.ts'
+import { areTrustedProxies } from './http/trusted-proxies.ts'
 
 interface TextVariable {
   readonly name: string
   readonly kind: 'text'
   readonly default?: string
   readonly allowed?: readonly string[]
+  /** What must be true of a value, and in words. */
+  readonly form?: { readonly isRight: (text: string) => boolean; readonly words: string }
   readonly secret?: true
   readonly doc: string
 }
@@ -37,6 +40,7 @@ export interface ServerSettings {
   readonly basicAuth: string | undefined
   readonly correlationHeader: string
   readonly bodyLimitBytes: number
+  readonly trustedProxies: string
   readonly stopTimeoutMs: number
   readonly outboxSchema: string
   readonly vaultConfigPath: string | undefined
@@ -121,6 +125,16 @@ const variables = {
     minimum: 1024,
     maximum: 1024 ** 3 / 2,
     doc: 'Largest request body in bytes, after decompression; a larger one answers 413.',
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    kind: 'text',
+    default: 'loopback',
+    form: {
+      isRight: areTrustedProxies,
+      words: 'IP addresses and networks such as 10.0.0.0/8, separated by commas',
+    },
+    doc: 'Proxies whose X-Forwarded-* headers are believed: IP addresses and networks, separated by commas: `10.0.0.0/8,::1`; `loopback`, `linklocal` and `uniquelocal` are networks, too.',
   },
   stopTimeoutMs: {
     name: 'STOP_TIMEOUT_MS',
@@ -256,8 +270,10 @@ function parse(
       if (text === 'true' || text === 'false') return text === 'true'
       throw invalid(variable.name, `must be true or false, not ${text}`)
     case 'text':
-      if (!variable.allowed || variable.allowed.includes(text)) return text
-      throw invalid(variable.name, `must be one of ${variable.allowed.join(', ')}`)
+      if (variable.allowed && !variable.allowed.includes(text)) {
+        throw invalid(variable.name, `must be one of ${variable.allowed.join(', ')}`)
+      }
+      return formed(variable.name, text, variable)
   }
 }
 
@@ -268,6 +284,17 @@ export function checkedInteger(
   value: number,
 ): number {
   return integer(setting, value, variables[setting])
+}
+
+/** Checks a text of `createServer`'s options against the form in the table.
+ *  @throws TopicDestinationError `KTD_INVALID_OPTION` */
+export function checkedText(setting: 'trustedProxies', text: string): string {
+  return formed(setting, text, variables[setting])
+}
+
+function formed(name: string, text: string, { form }: Pick<TextVariable, 'form'>): string {
+  if (!form || form.isRight(text)) return text
+  throw invalid(name, `must be ${form.words}`)
 }
 
 function integer(

@@ -33,7 +33,7 @@ export interface ServerOptions {
   /** Request header whose value becomes the correlation id of the events of the request.
    *  @default 'x-topic-correlation-id' */
   readonly correlationHeader?: string
-  /** Proxies whose X-Forwarded-* headers are believed, in the form of Express' `trust proxy`.
+  /** Proxies whose X-Forwarded-* headers are believed: IP addresses and networks, separated by commas (`10.0.0.0/8,::1`), or `loopback`, `linklocal`, `uniquelocal`.
    *  @default 'loopback' */
   readonly trustedProxies?: string
   /** Served at /metrics: prom-client's `Registry`, or one of its shape. Who may call the FHIR service may read it. */

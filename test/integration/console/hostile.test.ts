@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { ListView } from '../../../src/console/api-views.ts'
+import type { DeadLetterView } from '../../../src/monitor/views.ts'
+import { destinationResource } from '../../helpers/topic-resources.ts'
+import { untilOverview } from '../../helpers/until-overview.ts'
 import { action, consoleService } from './console-service.ts'
 
 describe('the console against who means it ill', () => {
@@ -27,6 +31,56 @@ describe('the console against who means it ill', () => {
       assert.equal(answer.status, 404, `${method} ${path}: ${await answer.text()}`)
     }
     assert.equal((await fhir.status('a')).state, 'active')
+  })
+
+  it('shows dead letters from before a destination was limited to an organization to nobody of it alone', async (t) => {
+    const north = 'Organization/north'
+    const { url, fhir, pool, monitor } = await consoleService(t, {
+      authorize: ({ headers }) => ({
+        mayWrite: true,
+        ...(headers['x-user'] === 'north' && {
+          maySee: ({ organization }) => organization === north,
+        }),
+      }),
+    })
+    const setAside = (eventNumber: number) =>
+      pool.query(
+        `insert into topic_destination.dead_letter (destination_id, event_no, event_id, topic_id, interaction, resource_type, resource_id, at, error)
+         select id, $1::int, $1::int, topic_id, 'u', 'Patient', 'p', now(), 'too large' from topic_destination.destination`,
+        [eventNumber],
+      )
+    const limitTo = async (...references: readonly string[]) => {
+      const destination = destinationResource('a', 'kafka-at-least-once', 'a', 'a', '127.0.0.1:1')
+      const extension = references.map((reference) => ({
+        url: 'https://aidbox.app/tenant-organization-id',
+        valueReference: { reference },
+      }))
+      await fhir.put({
+        ...destination,
+        meta: { ...(destination['meta'] as object), ...(extension.length > 0 && { extension }) },
+      })
+      await untilOverview(monitor, ({ destinations }) =>
+        destinations.every(({ organization }) => organization === references[0]),
+      )
+    }
+    const pageOf = async (user: string, query: string) => {
+      const response = await fetch(`${url}/api/destinations/a/dead-letters?${query}`, {
+        headers: { 'x-user': user },
+      })
+      const { rows, ...rest } = (await response.json()) as ListView<DeadLetterView>
+      return [rows.map(({ eventNumber }) => eventNumber), rest]
+    }
+    await setAside(1)
+    await setAside(2)
+    await limitTo('Organization/south')
+    await setAside(3)
+    await limitTo(north)
+    await setAside(4)
+    assert.deepEqual(await pageOf('north', 'size=2'), [[4], { hidden: 1, next: '3' }])
+    // There may be more behind a page of which nothing is to be seen.
+    assert.deepEqual(await pageOf('north', 'size=2&after=3'), [[], { hidden: 2, next: '1' }])
+    assert.deepEqual(await pageOf('north', 'size=2&after=1'), [[], {}])
+    assert.deepEqual(await pageOf('everybody', 'size=25'), [[4, 3, 2, 1], {}])
   })
 
   it('lets nobody guess: ten failures of an address in a minute, also of many at once', async (t) => {

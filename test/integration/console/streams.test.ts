@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
@@ -12,6 +12,7 @@ import { FhirClient } from '../../helpers/fhir-client.ts'
 import { newTopic, testKafka } from '../../helpers/kafka.ts'
 import { testDatabase } from '../../helpers/postgres.ts'
 import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
+import { untilOverview } from '../../helpers/until-overview.ts'
 import { action, consoleService, eventStream } from './console-service.ts'
 
 const north = 'Organization/north'
@@ -79,6 +80,29 @@ describe('streams of the console', () => {
     const opened = await fetch(`${url}/api/destinations/a`, { headers: eventStream })
     assert.equal(opened.status, 200)
     await opened.body?.cancel()
+  })
+
+  it('opens none for who came before the console was closed and is let in after', async (t) => {
+    const events = new EventEmitter()
+    const [asked, closed] = [once(events, 'asked'), once(events, 'closed')]
+    const paths = ['/tail', '/destinations/a']
+    let asks = 0
+    const { url, router } = await consoleService(t, {
+      authorize: async () => {
+        if (++asks === paths.length) events.emit('asked')
+        await closed
+        return { mayWrite: true }
+      },
+    })
+    const opening = paths.map((path) => fetch(`${url}/api${path}`, { headers: eventStream }))
+    await asked
+    router.close()
+    events.emit('closed')
+    const opened = await Promise.all(opening)
+    assert.deepEqual(
+      opened.map(({ status }) => status),
+      [503, 503],
+    )
   })
 
   it('answers HEAD as other requests, and streams what a proxy may not collect', async (t) => {
@@ -191,6 +215,26 @@ describe('streams of the console', () => {
     ])
     const seen = await everybody.until('north Patient/last')
     assert.ok(seen.includes('all Patient/first-of-all'))
+    // What waits when a destination is limited is sent all the same, and may be of others.
+    const kafkaTopic = await newTopic(bootstrapServers)
+    const later = destinationResource(
+      'later',
+      'kafka-at-least-once',
+      'all',
+      kafkaTopic,
+      bootstrapServers,
+    )
+    await fhir.put({ ...later, status: 'off' })
+    await untilOverview(module.monitor, ({ destinations }) =>
+      destinations.some(({ id }) => id === 'later'),
+    )
+    await fhir.put({ resourceType: 'Patient', id: 'before' })
+    await fhir.put({ ...later, meta: { ...(later['meta'] as object), ...ofNorth } })
+    await fhir.put({ resourceType: 'Patient', id: 'after', meta: ofNorth })
+    const told = await limited.until('later Patient/after')
+    assert.deepEqual(told.slice(3), ['north Patient/after', 'later Patient/after'])
+    const all = await everybody.until('later Patient/after')
+    assert.ok(all.includes('later Patient/before'))
     await Promise.all([everybody.close(), limited.close()])
   })
 

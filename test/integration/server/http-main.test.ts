@@ -40,6 +40,7 @@ describe('npm start', () => {
       DATABASE_URL: database.connectionString,
       KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1',
       AUTH_TOKEN: 'sesame',
+      TRUSTED_PROXIES: '192.0.2.1',
     })
     t.after(() => server.stop())
     assert.match(server.url, /^http:\/\/127\.0\.0\.1:\d+\/fhir$/)
@@ -54,6 +55,10 @@ describe('npm start', () => {
       (await call(`${server.url}/Patient`, 'POST', { resourceType: 'Patient' }, headers)).status,
       201,
     )
+    const proxied = { ...headers, 'x-forwarded-host': 'fhir.example.org' }
+    const found = await call(`${server.url}/Patient`, 'GET', undefined, proxied)
+    // It trusts another proxy.
+    assert.ok(found.body.link?.[0]?.url.startsWith(`${server.url}/Patient`))
     assert.equal(await server.stop(), 0)
     assert.doesNotMatch(server.stderr(), /sesame/)
   })

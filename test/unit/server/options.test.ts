@@ -21,12 +21,14 @@ describe('the environment variables of the server', () => {
       CLOUD_EVENTS_HEADERS: 'false',
       PLAIN_SECRETS: 'echo',
       VAULT_CONFIG: '/run/vault.json',
+      TRUSTED_PROXIES: 'uniquelocal, 203.0.113.7,10.0.0.0/8,2001:db8::/32',
     })
     assert.equal(settings.port, 0)
     assert.equal(settings.baseUrl, undefined)
     assert.equal(settings.cloudEventsHeaders, false)
     assert.equal(settings.plainSecrets, 'echo')
     assert.equal(settings.vaultConfigPath, '/run/vault.json')
+    assert.equal(settings.trustedProxies, 'uniquelocal, 203.0.113.7,10.0.0.0/8,2001:db8::/32')
   })
 
   for (const [name, value] of [
@@ -39,6 +41,12 @@ describe('the environment variables of the server', () => {
     ['CLOUD_EVENTS_HEADERS', 'yes'],
     ['LOG_LEVEL', 'loud'],
     ['PLAIN_SECRETS', 'show'],
+    ['TRUSTED_PROXIES', '1'],
+    ['TRUSTED_PROXIES', 'true'],
+    ['TRUSTED_PROXIES', 'proxy.example.org'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', '10.0.0.0/0'],
+    ['TRUSTED_PROXIES', '10.0.0.1,'],
   ] as const) {
     it(`refuse ${name}=${value}, naming the variable`, () => {
       assert.throws(() => readServerSettings({ [name]: value }), {

@@ -61,14 +61,25 @@ interface ListProps<Row> extends EventListProps {
   readonly cells: (row: Row) => readonly ComponentChildren[]
 }
 
+interface Shown<Row> {
+  readonly rows: readonly Row[]
+  readonly hidden: number
+}
+
 function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>): JSX.Element {
-  const [rows, setRows] = useState<readonly Row[]>([])
+  const [{ rows, hidden }, setShown] = useState<Shown<Row>>({ rows: [], hidden: 0 })
   const task = useTask<ListView<Row>>()
   const load = (after: string): void => {
     task.run(async () => {
       const path = `/destinations/${encodeURIComponent(id)}/${name}`
       const list = await get<ListView<Row>>(withQuery(path, { after, size: 25 }))
-      setRows((before) => (after === '' ? list.rows : [...before, ...list.rows]))
+      setShown((shown) => {
+        const before = after === '' ? { rows: [], hidden: 0 } : shown
+        return {
+          rows: [...before.rows, ...list.rows],
+          hidden: before.hidden + (list.hidden ?? 0),
+        }
+      })
       return list
     })
   }
@@ -108,6 +119,9 @@ function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>)
             </tbody>
           </table>
         </div>
+      )}
+      {total > 0 && hidden > 0 && (
+        <p class="hint">{count(hidden)} of other organizations are left out.</p>
       )}
       {total > 0 && next !== undefined && (
         <button
