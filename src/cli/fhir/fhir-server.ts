@@ -112,22 +112,25 @@ async function textOfAnswer(
   }
 }
 
+/** @param request method and URL, which may be one of a link of the server */
 export function refusal(request: string, { status }: Response, why: string): FhirRequestError {
   return new FhirRequestError(
-    `${request} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
+    `${printable(request)} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
     status >= 500 || status === 429,
   )
 }
 
-/** @param error what `fetch` has thrown */
+/** @param url may be one of a link of the server
+ *  @param error what `fetch` has thrown */
 export function unreachable(url: string, error: unknown): FhirRequestError {
-  return new FhirRequestError(`${url} cannot be reached: ${fetchFailure(error)}`, true, error)
+  const why = `${printable(url)} cannot be reached: ${fetchFailure(error)}`
+  return new FhirRequestError(why, true, error)
 }
 
 /** In the words of the network. */
 export function fetchFailure(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message : String(cause)
+  return printable(cause instanceof Error ? cause.message : String(cause))
 }
 
 export function parsed(text: string): JsonObject | undefined {

@@ -1,6 +1,7 @@
 import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
+import { printable } from '../printable.ts'
 import { progress } from '../progress.ts'
 import { askAgain } from './ask-again.ts'
 import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
@@ -77,5 +78,5 @@ function lineOf({ kind, id, total, sent, failed }: JobStatus): string {
   const filled = Math.round(Math.min(share ?? 0, 1) * barWidth)
   const bar = share === undefined ? '' : ` [${'#'.repeat(filled).padEnd(barWidth)}]`
   const of = total === undefined ? '' : ` of ${total}`
-  return `${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`
+  return printable(`${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`)
 }
