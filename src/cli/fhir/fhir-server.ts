@@ -1,4 +1,5 @@
 import type { Parameters } from '@medplum/fhirtypes'
+import { deadline } from '../../deadline.ts'
 import { TopicDestinationError } from '../../errors.ts'
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
@@ -77,22 +78,18 @@ export class FhirServer {
     method: string,
     path: string,
     body?: string,
-    stopped?: AbortSignal,
+    stopped = new AbortController().signal,
   ): Promise<JsonObject> {
     const url = path.startsWith('http') ? path : `${this.baseUrl}/${path}`
     // A link to another server must not get the token.
     const isOwn = url.startsWith(`${this.baseUrl}/`)
-    const timeout = AbortSignal.timeout(timeoutMs)
-    const { answer, text } = await textOfAnswer(url, {
-      method,
-      headers: {
-        accept: 'application/fhir+json',
-        ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
-        ...(isOwn && this.authorization),
-      },
-      signal: stopped ? AbortSignal.any([timeout, stopped]) : timeout,
-      ...(body !== undefined && { body }),
-    })
+    const headers = {
+      accept: 'application/fhir+json',
+      ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
+      ...(isOwn && this.authorization),
+    }
+    const request = { method, headers, ...(body !== undefined && { body }) }
+    const { answer, text } = await textOfAnswer(url, request, stopped)
     const resource = parsed(text)
     if (answer.ok && resource) return resource
     const why = resource ? reasonsOf(resource) : answer.ok ? 'This is not FHIR in JSON.' : ''
@@ -102,13 +99,17 @@ export class FhirServer {
 
 async function textOfAnswer(
   url: string,
-  init: RequestInit,
+  request: RequestInit,
+  stopped: AbortSignal,
 ): Promise<{ answer: Response; text: string }> {
+  const { signal, dispose } = deadline(timeoutMs, stopped)
   try {
-    const answer = await fetch(url, init)
+    const answer = await fetch(url, { ...request, signal })
     return { answer, text: await answer.text() }
   } catch (error) {
     throw unreachable(url, error)
+  } finally {
+    dispose()
   }
 }
 
