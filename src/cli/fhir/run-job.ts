@@ -26,11 +26,13 @@ export const rateOption: Readonly<Record<'max-per-second', CommandOption>> = {
 }
 
 /** Calls an operation on the destination that the command names, and waits for its job where that is asked for.
+ *  @param exitCodeOf an answer that is not waited for
  *  @returns the exit code */
 export async function runOperation(
   call: CommandCall,
   definition: OperationDefinition,
   parameter: ParametersParameter[],
+  exitCodeOf: (answer: Readonly<Record<string, unknown>>) => number = () => exitCodes.inLine,
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
@@ -41,7 +43,7 @@ export async function runOperation(
   const job = answer['job'] as JobStatus | undefined
   if (!call.options.flag('wait') || !job) {
     show(call, answer)
-    return exitCodes.inLine
+    return exitCodeOf(answer)
   }
   const ended = await untilEnded(server, id, job, call.io)
   show(call, { ...answer, job: ended })
