@@ -14,6 +14,10 @@ export const exitCodeRows: readonly (readonly [code: string, meaning: string])[]
     String(exitCodes.differences),
     'Done, and somebody should look: a difference, a missing migration, a destination in error, dead letters, undecided events, a job or a round trip that failed.',
   ],
+  [
+    '137',
+    "Whatever it has printed: a call of Kafka's client did not end within 35 seconds after it, as when the resolver does not answer, and nothing but SIGKILL ends that.",
+  ],
 ]
 
 /** A subcommand of `fhir-kafka`. */

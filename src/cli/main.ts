@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import { endProcess } from '../kafka/end-process.ts'
+import { endProcess, endProcessWhenIdle } from '../kafka/end-process.ts'
 import { runCommand } from './run-command.ts'
+import { serveCommand } from './serve.ts'
+
+/** A resolver that does not answer holds the end of a client for half a minute, and the exit code would be lost. */
+const endTimeoutMs = 35_000
 
 const stop = new AbortController()
 const streams = [process.stdout, process.stderr] as const
@@ -33,4 +37,6 @@ const exitCode = await runCommand(process.argv.slice(2), {
 await Promise.all(
   streams.map((stream) => new Promise<unknown>((resolve) => stream.write('', resolve))),
 )
-endProcess(exitCode)
+// Who stops a server does not wait for so long.
+if (process.argv[2] === serveCommand.name) endProcess(exitCode)
+else await endProcessWhenIdle(exitCode, endTimeoutMs)

@@ -72,6 +72,7 @@ export class BlockingCalls {
   readonly #nowMs: () => number
   readonly #waiting: Waiting[] = []
   readonly #running = new Set<Running>()
+  readonly #onIdle: (() => void)[] = []
   /** Of the clusters that were called last. Each secret of a cluster is one more, also for a preflight. */
   readonly #answers = new Map<string, Answers>()
 
@@ -99,12 +100,21 @@ export class BlockingCalls {
       clearTimeout(running.overdue)
       this.#running.delete(running)
       this.#startNext()
+      if (!this.areRunning) for (const tell of this.#onIdle.splice(0)) tell()
     }
   }
 
   /** Whether one has begun and not ended. */
   get areRunning(): boolean {
     return this.#running.size > 0
+  }
+
+  /** Resolves once none is running, nor waits for its turn. */
+  async idle(): Promise<void> {
+    if (!this.areRunning) return
+    await new Promise<void>((resolve) => {
+      this.#onIdle.push(resolve)
+    })
   }
 
   /** It has answered, or has not, when it was called. */

@@ -7,7 +7,7 @@ import {
   redriveOperationDefinition,
   replayOperationDefinition,
 } from '../../resources/delivery-operation-definitions.ts'
-import type { Command } from '../command.ts'
+import { exitCodes, type Command } from '../command.ts'
 import { given, numberOption } from './arguments.ts'
 import { serverOptions } from './fhir-server.ts'
 import { rateOption, runOperation, waitOption } from './run-job.ts'
@@ -15,25 +15,31 @@ import { rangeOptions, selectionParameters, setAsideOptions } from './selection-
 
 const parameters = 'DESTINATION'
 
-const { all: _all, of: _of, ...narrowing } = setAsideOptions
+const { all: _all, of, ...narrowing } = setAsideOptions
 
 export const deadLettersCommand: Command = {
   name: 'dead-letters',
-  summary: 'Lists dead letters or undecided events, without content.',
+  summary:
+    'Lists dead letters or undecided events, without content; ends with 2 when there are some.',
   parameters,
   options: {
-    of: { type: 'string', value: 'WHAT', doc: 'dead-letters or undecided. Default: dead-letters.' },
+    of: { ...of, doc: 'dead-letters or undecided. Default: dead-letters.' },
     ...narrowing,
     after: { type: 'string', value: 'NEXT', doc: 'next of the page before.' },
     count: { type: 'string', value: 'N', doc: 'Most events, at most 500. Default: 50.' },
     ...serverOptions,
   },
   run: (call) =>
-    runOperation(call, deadLettersOperationDefinition, [
-      ...selectionParameters(call),
-      ...given('after', 'valueString', call.options.text('after')),
-      ...given('count', 'valueInteger', numberOption(call, 'count')),
-    ]),
+    runOperation(
+      call,
+      deadLettersOperationDefinition,
+      [
+        ...selectionParameters(call),
+        ...given('after', 'valueString', call.options.text('after')),
+        ...given('count', 'valueInteger', numberOption(call, 'count')),
+      ],
+      ({ event }) => (event === undefined ? exitCodes.inLine : exitCodes.differences),
+    ),
 }
 
 export const redriveCommand: Command = {

@@ -1,4 +1,5 @@
 import type { Parameters } from '@medplum/fhirtypes'
+import { deadline } from '../../deadline.ts'
 import { TopicDestinationError } from '../../errors.ts'
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
@@ -77,22 +78,18 @@ export class FhirServer {
     method: string,
     path: string,
     body?: string,
-    stopped?: AbortSignal,
+    stopped = new AbortController().signal,
   ): Promise<JsonObject> {
     const url = path.startsWith('http') ? path : `${this.baseUrl}/${path}`
     // A link to another server must not get the token.
     const isOwn = url.startsWith(`${this.baseUrl}/`)
-    const timeout = AbortSignal.timeout(timeoutMs)
-    const { answer, text } = await textOfAnswer(url, {
-      method,
-      headers: {
-        accept: 'application/fhir+json',
-        ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
-        ...(isOwn && this.authorization),
-      },
-      signal: stopped ? AbortSignal.any([timeout, stopped]) : timeout,
-      ...(body !== undefined && { body }),
-    })
+    const headers = {
+      accept: 'application/fhir+json',
+      ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
+      ...(isOwn && this.authorization),
+    }
+    const request = { method, headers, ...(body !== undefined && { body }) }
+    const { answer, text } = await textOfAnswer(url, request, stopped)
     const resource = parsed(text)
     if (answer.ok && resource) return resource
     const why = resource ? reasonsOf(resource) : answer.ok ? 'This is not FHIR in JSON.' : ''
@@ -102,32 +99,39 @@ export class FhirServer {
 
 async function textOfAnswer(
   url: string,
-  init: RequestInit,
+  request: RequestInit,
+  stopped: AbortSignal,
 ): Promise<{ answer: Response; text: string }> {
+  const { signal, dispose } = deadline(timeoutMs, stopped)
   try {
-    const answer = await fetch(url, init)
+    const answer = await fetch(url, { ...request, signal })
     return { answer, text: await answer.text() }
   } catch (error) {
     throw unreachable(url, error)
+  } finally {
+    dispose()
   }
 }
 
+/** @param request method and URL, which may be one of a link of the server */
 export function refusal(request: string, { status }: Response, why: string): FhirRequestError {
   return new FhirRequestError(
-    `${request} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
+    `${printable(request)} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
     status >= 500 || status === 429,
   )
 }
 
-/** @param error what `fetch` has thrown */
+/** @param url may be one of a link of the server
+ *  @param error what `fetch` has thrown */
 export function unreachable(url: string, error: unknown): FhirRequestError {
-  return new FhirRequestError(`${url} cannot be reached: ${fetchFailure(error)}`, true, error)
+  const why = `${printable(url)} cannot be reached: ${fetchFailure(error)}`
+  return new FhirRequestError(why, true, error)
 }
 
 /** In the words of the network. */
 export function fetchFailure(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message : String(cause)
+  return printable(cause instanceof Error ? cause.message : String(cause))
 }
 
 export function parsed(text: string): JsonObject | undefined {

@@ -1,6 +1,7 @@
 import type { OperationDefinition, Parameters, ParametersParameter } from '@medplum/fhirtypes'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
+import { printable } from '../printable.ts'
 import { progress } from '../progress.ts'
 import { askAgain } from './ask-again.ts'
 import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
@@ -25,11 +26,13 @@ export const rateOption: Readonly<Record<'max-per-second', CommandOption>> = {
 }
 
 /** Calls an operation on the destination that the command names, and waits for its job where that is asked for.
+ *  @param exitCodeOf an answer that is not waited for
  *  @returns the exit code */
 export async function runOperation(
   call: CommandCall,
   definition: OperationDefinition,
   parameter: ParametersParameter[],
+  exitCodeOf: (answer: Readonly<Record<string, unknown>>) => number = () => exitCodes.inLine,
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
@@ -40,7 +43,7 @@ export async function runOperation(
   const job = answer['job'] as JobStatus | undefined
   if (!call.options.flag('wait') || !job) {
     show(call, answer)
-    return exitCodes.inLine
+    return exitCodeOf(answer)
   }
   const ended = await untilEnded(server, id, job, call.io)
   show(call, { ...answer, job: ended })
@@ -77,5 +80,5 @@ function lineOf({ kind, id, total, sent, failed }: JobStatus): string {
   const filled = Math.round(Math.min(share ?? 0, 1) * barWidth)
   const bar = share === undefined ? '' : ` [${'#'.repeat(filled).padEnd(barWidth)}]`
   const of = total === undefined ? '' : ` of ${total}`
-  return `${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`
+  return printable(`${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`)
 }

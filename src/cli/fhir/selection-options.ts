@@ -16,7 +16,9 @@ export const rangeOptions: Readonly<
   to: { type: 'string', value: 'TIME', doc: 'Time of the newest change, inclusive.' },
 }
 
-export const setAsideOptions: Readonly<Record<string, CommandOption>> = {
+export const setAsideOptions: Readonly<
+  Record<keyof typeof rangeOptions | 'of' | 'error', CommandOption>
+> = {
   ...rangeOptions,
   of: {
     type: 'string',

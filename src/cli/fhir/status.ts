@@ -1,11 +1,11 @@
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
-import { printableJson } from '../printable.ts'
+import { printableJson, printableYaml } from '../printable.ts'
 import { askAgain } from './ask-again.ts'
 import { idOf, numberOption, onlyArgument } from './arguments.ts'
 import { needsAttention, readStatus, type DestinationStatus } from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
-import { show, textOf } from './show.ts'
+import { show } from './show.ts'
 
 export const statusCommand: Command = {
   name: 'status',
@@ -48,7 +48,8 @@ async function watch(
   const stopped = io.stopped?.()
   for (let look = 0; ; look++) {
     if (options.flag('json')) io.out(`${printableJson(status)}\n`)
-    else io.out(`${look === 0 ? '' : io.isTerminal ? clearScreen : '---\n'}${textOf(status)}`)
+    else
+      io.out(`${look === 0 ? '' : io.isTerminal ? clearScreen : '---\n'}${printableYaml(status)}`)
     const next = await askAgain(io, { intervalMs, stopped }, () => readStatus(server, id, stopped))
     if (!next) return status
     status = next

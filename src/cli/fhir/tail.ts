@@ -31,18 +31,17 @@ async function tail(call: CommandCall): Promise<number> {
   const api = new ConsoleApi(call)
   const path = await tailPath(call, api)
   const stopped = io.stopped?.()
-  let stream = await api.stream(path, stopped).catch((error: unknown) => {
+  const open = async (): Promise<Stream> => api.stream(path, stopped)
+  let stream = await open().catch((error: unknown) => {
     if (stopped?.aborted === true) return undefined
     throw error
   })
   if (stream) tell(io, `Live from ${api.url}. Ctrl-C ends it.`)
   while (stream) {
-    const why = await untilBroken(call, stream)
+    const why = await untilBroken(call, withNext(stream, open))
     if (stopped?.aborted === true) break
     tellTrouble(io, why, 'connecting again')
-    stream = await askAgain(io, { intervalMs: reconnectMs, stopped }, () =>
-      api.stream(path, stopped),
-    )
+    stream = await askAgain(io, { intervalMs: reconnectMs, stopped }, open)
     if (stream) tell(io, 'Connected again. What was sent meanwhile is not shown.')
   }
   return exitCodes.inLine
@@ -61,6 +60,23 @@ async function tailPath({ options }: CommandCall, api: ConsoleApi): Promise<stri
     query.set('destination', decodeURIComponent(id))
   }
   return `/tail?${query.toString()}`
+}
+
+/** A stream, and the next one as often as the server wants to know again who listens, which ends each after five minutes. It gives an event no id to go on
+ *  from, so that what is sent between two of them is lost: they follow each other at once. */
+async function* withNext(first: Stream, open: () => Promise<Stream>): Stream {
+  let next: Stream | undefined = first
+  while (next) {
+    const stream: Stream = next
+    next = undefined
+    for await (const event of stream) {
+      if (event.event === 'again') {
+        next = await open()
+        break
+      }
+      yield event
+    }
+  }
 }
 
 /** @returns why it has ended */

@@ -103,7 +103,10 @@ describe('fhir-kafka against a FHIR server', () => {
 
   it('lists dead letters, those of a selection alone', async (t) => {
     const { json, run, fhir } = await served(t)
-    const listed = await json('dead-letters', 'd', '--error', 'too large', '--count', '1')
+    const page = ['dead-letters', 'd', '--error', 'too large', '--count', '1', '--json']
+    const { code, out } = await run(page)
+    assert.equal(code, 2)
+    const listed = JSON.parse(out) as Record<string, unknown>
     const [event, ...more] = listed['event'] as Record<string, unknown>[]
     assert.deepEqual(more, [])
     assert.deepEqual(event?.['focus'], { reference: 'Patient/large/_history/1' })
@@ -115,6 +118,7 @@ describe('fhir-kafka against a FHIR server', () => {
     const got = await fhir.ok('GET', '/AidboxTopicDestination/d/$dead-letters')
     assert.match(JSON.stringify(got), /Patient\/large\/_history\/1/)
     const text = await run(['dead-letters', 'd'])
+    assert.equal(text.code, 2)
     assert.match(text.out, /^event:\n {2}- eventNumber: \d+\n/)
   })
 

@@ -67,6 +67,10 @@ describe('fhir-kafka', () => {
         ['redrive', 'd', '--of', 'all'],
         'There is no of "all"; there are dead-letters, undecided.\n',
       ],
+      [
+        ['dead-letters', 'd', '--of', 'all'],
+        'There is no of "all"; there are dead-letters, undecided.\n',
+      ],
       [['destinations', 'lab'], 'destinations takes options only, not lab.\n'],
     ] as const) {
       assert.deepEqual(await run(args), { code: 1, out: '', err })

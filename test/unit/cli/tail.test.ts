@@ -162,6 +162,33 @@ describe('fhir-kafka tail', () => {
     ])
   })
 
+  it('goes on without a word when the server wants to know again who listens', async (t) => {
+    const again = stream([eventOf(entry), 'event: again\ndata: {}\n\n'], 'end')
+    const { code, out, err, requests } = await tail(
+      t,
+      ['--token', 'sesame'],
+      [again, again, stream([eventOf(entry)])],
+      3,
+    )
+    assert.deepEqual([code, out, requests.length], [0, line.repeat(3), 3])
+    assert.match(err, /^Live from [^\n]*\n$/)
+    assert.equal(requests[2]?.headers.authorization, 'Bearer sesame')
+    const refused = await tail(t, [], [again, refusal(401, '{"error":"Sign in."}')], 2)
+    assert.deepEqual([refused.code, refused.out], [1, line])
+    assert.match(refused.err, /answered 401: Sign in\.\n$/)
+    const busy = await tail(
+      t,
+      [],
+      [again, refusal(503, '{"error":"Too many."}'), stream([eventOf(entry)])],
+      2,
+    )
+    assert.deepEqual([busy.code, busy.out], [0, line.repeat(2)])
+    assert.match(
+      busy.err,
+      /answered 503: Too many; connecting again\.\nConnected again\. What was sent meanwhile is not shown\.\n$/,
+    )
+  })
+
   it('ends with 1 where there is no console, nobody answers, or it refuses', async (t) => {
     const none = /^There is no console at http:\/\/127\.0\.0\.1:\d+\/console, /
     for (const [answer, message] of [

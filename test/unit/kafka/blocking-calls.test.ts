@@ -45,6 +45,10 @@ class Calls {
     this.started.splice(this.started.indexOf('answered'), 1)
   }
 
+  idle(): Promise<void> {
+    return this.#calls.idle()
+  }
+
   noteUnreachable(cluster: string): void {
     this.#calls.noteUnreachable(cluster)
   }
@@ -76,6 +80,20 @@ describe('BlockingCalls', () => {
     await calls.finish('x')
     assert.deepEqual(calls.started, ['a', 'b', 'x', 'c', 'y'])
     await calls.finishAll(all, 'a', 'c', 'd', 'y')
+  })
+
+  it('is idle when none runs, and none that waited', async () => {
+    const calls = new Calls()
+    await calls.idle()
+    const all = [calls.run('end', 'first', 'dead'), calls.run('end', 'second', 'dead')]
+    let isIdle = false
+    const idle = calls.idle().finally(() => {
+      isIdle = true
+    })
+    await nextTurn()
+    await calls.finish('first')
+    assert.deepEqual([calls.started, isIdle], [['first', 'second'], false])
+    await calls.finishAll([...all, idle], 'second')
   })
 
   it('lets a client disconnect while two requests of its cluster hang', async () => {
