@@ -77,7 +77,7 @@ const barWidth = 30
 /** `replay 12 [###   ] 340 of 1200, 3 failed` */
 function lineOf({ kind, id, total, sent, failed }: JobStatus): string {
   const share = total === undefined || total === 0 ? undefined : (sent + failed) / total
-  const filled = Math.round(Math.min(share ?? 0, 1) * barWidth)
+  const filled = Math.round(Math.min(Math.max(share ?? 0, 0), 1) * barWidth)
   const bar = share === undefined ? '' : ` [${'#'.repeat(filled).padEnd(barWidth)}]`
   const of = total === undefined ? '' : ` of ${total}`
   return printable(`${kind} ${id}${bar} ${sent}${of}${failed > 0 ? `, ${failed} failed` : ''}`)
