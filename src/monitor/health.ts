@@ -4,9 +4,10 @@ import type { DestinationState } from '../status/status-parameters.ts'
 import type { Health } from './views.ts'
 
 /** A failure is the present one for so long: attempts follow each other in half of it. */
-const recentFailureMs = 120_000
+export const recentFailureMs = 120_000
 const behindMs = 60_000
-const lossShownMs = 300_000
+/** A loss is told for so long after the last error. */
+export const lossShownMs = 300_000
 /** Delivery goes on when something was delivered within this time. */
 const movingMs = 10_000
 /** A failure and its time are written by one statement. */

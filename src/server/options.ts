@@ -52,6 +52,7 @@ export interface ServerSettings {
   readonly strictAidbox: boolean
   readonly cloudEventsHeaders: boolean
   readonly transactionalIdPrefix: string
+  readonly deliveredRetentionMs: number
   readonly console: boolean
   readonly metrics: boolean
   readonly metricsToken: string | undefined
@@ -204,6 +205,14 @@ const variables = {
     kind: 'text',
     default: 'fhir-topic-destination',
     doc: 'First part of every transactional.id.',
+  },
+  deliveredRetentionMs: {
+    name: 'DELIVERED_RETENTION_MS',
+    kind: 'integer',
+    default: 0,
+    minimum: 0,
+    maximum: 31_536_000_000,
+    doc: 'How long delivered events are kept for `$replay`, in milliseconds. 0: not at all.',
   },
   console: {
     name: 'CONSOLE',

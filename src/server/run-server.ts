@@ -38,6 +38,7 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
     strictAidbox: settings.strictAidbox,
     cloudEventsHeaders: settings.cloudEventsHeaders,
     transactionalIdPrefix: settings.transactionalIdPrefix,
+    deliveredRetentionMs: settings.deliveredRetentionMs,
     stopTimeoutMs: settings.stopTimeoutMs,
     ...topology,
     ...(settings.allowedTokenEndpoints === undefined

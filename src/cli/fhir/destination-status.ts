@@ -1,3 +1,4 @@
+import { lossShownMs, recentFailureMs } from '../../monitor/health.ts'
 import type { JobState } from '../../outbox/jobs.ts'
 import { statusOperationDefinition } from '../../resources/status-operation-definition.ts'
 import { destinationTypeName } from '../../resources/type-names.ts'
@@ -10,6 +11,9 @@ export interface DestinationStatus {
   readonly messagesDead?: number
   readonly messagesUndecided?: number
   readonly messagesQueued?: number
+  readonly messagesInProcess?: number
+  readonly messagesLost?: number
+  readonly statusReason?: string
   readonly messagesDelivered?: number
   readonly lastErrorDetail?: readonly { readonly message: string; readonly timestamp: string }[]
   readonly job?: readonly JobStatus[]
@@ -35,11 +39,20 @@ export async function readStatus(
   return plainParameters(answer, statusOperationDefinition)
 }
 
+/** What keeps events from Kafka now, or has lost some, in words; undefined when nothing does. An error from before is none. */
+export function troubleOf(found: DestinationStatus, nowMs: number): string | undefined {
+  if (found.status === 'error') return found.statusReason ?? 'It cannot be used.'
+  const [newest] = found.lastErrorDetail ?? []
+  if (!newest || found.status === 'off') return undefined
+  const { messagesQueued = 0, messagesInProcess = 0, messagesLost = 0 } = found
+  const ageMs = nowMs - Date.parse(newest.timestamp)
+  const isStuck = messagesQueued + messagesInProcess > 0 && ageMs < recentFailureMs
+  const isLosing = messagesLost > 0 && ageMs < lossShownMs
+  return isStuck || isLosing ? newest.message : undefined
+}
+
 /** Whether somebody has to look at it. */
-export function needsAttention({
-  status,
-  messagesDead = 0,
-  messagesUndecided = 0,
-}: DestinationStatus): boolean {
-  return status === 'error' || messagesDead + messagesUndecided > 0
+export function needsAttention(found: DestinationStatus, nowMs: number = Date.now()): boolean {
+  const { messagesDead = 0, messagesUndecided = 0 } = found
+  return messagesDead + messagesUndecided > 0 || troubleOf(found, nowMs) !== undefined
 }

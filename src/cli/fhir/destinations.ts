@@ -2,7 +2,12 @@ import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-s
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { printable } from '../printable.ts'
-import { needsAttention, readStatus, type DestinationStatus } from './destination-status.ts'
+import {
+  needsAttention,
+  readStatus,
+  troubleOf,
+  type DestinationStatus,
+} from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { show } from './show.ts'
 
@@ -48,10 +53,21 @@ async function* allDestinations(server: FhirServer): AsyncGenerator<JsonObject> 
   }
 }
 
-const heads = ['destination', 'kind', 'status', 'delivered', 'queued', 'dead', 'undecided', 'error']
+const heads = [
+  'destination',
+  'kind',
+  'status',
+  'delivered',
+  'queued',
+  'lost',
+  'dead',
+  'undecided',
+  'trouble',
+]
 
 function table(listed: readonly Listed[]): string {
   if (listed.length === 0) return 'There are no destinations.\n'
+  const nowMs = Date.now()
   const rows = listed.map(({ id, kind, status }) =>
     [
       id,
@@ -59,9 +75,10 @@ function table(listed: readonly Listed[]): string {
       status.status ?? '',
       String(status.messagesDelivered ?? ''),
       String(status.messagesQueued ?? ''),
+      String(status.messagesLost ?? ''),
       String(status.messagesDead ?? ''),
       String(status.messagesUndecided ?? ''),
-      status.lastErrorDetail?.[0]?.message ?? '',
+      troubleOf(status, nowMs) ?? '',
     ].map(printable),
   )
   const widths = heads.map((head, column) =>
