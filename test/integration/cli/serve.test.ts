@@ -31,7 +31,10 @@ describe('fhir-kafka serve', () => {
         /^KTD_INVALID_OPTION: PORT must be a whole number from 0 to 65535\.\n$/,
       ],
       [['--metrics', 'maybe'], /^There is no metrics "maybe"; there are true, false\.\n$/],
-      [['--database-url', 'postgres://127.0.0.1:1/x'], /^DATABASE_URL: .*ECONNREFUSED.*\n$/],
+      [
+        ['--port', '0', '--database-url', 'postgres://127.0.0.1:1/x'],
+        /^DATABASE_URL: .*ECONNREFUSED.*\n$/,
+      ],
     ] as const) {
       const server = startCli(t, ['serve', '--kafka-bootstrap-servers', '127.0.0.1:1', ...args])
       assert.equal(await server.exited, 1)
