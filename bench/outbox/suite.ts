@@ -46,7 +46,7 @@ const groups: Readonly<
       backends,
       quick
         ? { rounds: 1, resources: 3000, maxPerSecond: 1000 }
-        : { rounds: 3, resources: 100_000, maxPerSecond: 2000 },
+        : { rounds: 1, resources: 100_000, maxPerSecond: 500 },
     ),
   failover: (backends, quick) =>
     benchFailover(backends, quick ? { rounds: 1, hangs: 1 } : { rounds: 7, hangs: 3 }),

@@ -1,5 +1,6 @@
-/** A page has the events of this time at the job's rate, and of the time that the job is behind: live events wait for it. */
-const pageMs = 50
+/** A page has the events of this time at the job's rate, and of the time that the job is behind. Live events wait for it: few large pages hold up
+ *  fewer of them than many small ones, each of which costs a Kafka transaction. */
+const pageMs = 200
 /** What a job is behind more than this is not made up for. */
 const maxBehindMs = 200
 

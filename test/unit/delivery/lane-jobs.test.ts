@@ -80,16 +80,16 @@ describe('jobs of a lane', () => {
     jobs.prepare(destination)
     await ready.wait()
     await takeTurn()
-    assert.deepEqual([read, settled.length], [[50], 1])
+    assert.deepEqual([read, settled.length], [[200], 1])
     // One page is read ahead, however often it is the job's turn.
     jobs.prepare(destination)
     await ready.wait()
-    for (let ms = 0; ms < 50; ms++, clock.ms++) await takeTurn()
-    assert.deepEqual([read, settled.length], [[50, 50], 1])
+    for (let ms = 0; ms < 200; ms++, clock.ms++) await takeTurn()
+    assert.deepEqual([read, settled.length], [[200, 200], 1])
     assert.equal(jobs.dueInMs, 0)
     await takeTurn()
     assert.deepEqual([read.length, settled.length], [2, 2])
-    assert.equal(jobs.dueInMs, 50)
+    assert.equal(jobs.dueInMs, 200)
   })
 })
 
@@ -97,15 +97,15 @@ describe('the pace of a job', () => {
   it('makes up for a little of what it is behind', () => {
     const clock = { ms: 0 }
     const pace = new JobPace(() => clock.ms)
-    assert.equal(pace.pageEvents(1000), 50)
-    pace.afterPage(50, 1000, clock.ms)
-    assert.deepEqual([pace.dueInMs, pace.isDue], [50, false])
-    clock.ms = 150
-    assert.equal(pace.pageEvents(1000), 150)
+    assert.equal(pace.pageEvents(1000), 200)
+    pace.afterPage(200, 1000, clock.ms)
+    assert.deepEqual([pace.dueInMs, pace.isDue], [200, false])
+    clock.ms = 300
+    assert.equal(pace.pageEvents(1000), 300)
     clock.ms = 60_000
-    assert.equal(pace.pageEvents(1000), 250)
-    pace.afterPage(250, 1000, clock.ms)
-    assert.equal(pace.dueInMs, 50)
+    assert.equal(pace.pageEvents(1000), 400)
+    pace.afterPage(400, 1000, clock.ms)
+    assert.equal(pace.dueInMs, 200)
   })
 
   it('lets one event through at the lowest rate', () => {
