@@ -39,20 +39,24 @@ export async function readStatus(
   return plainParameters(answer, statusOperationDefinition)
 }
 
-/** What keeps events from Kafka now, or has lost some, in words; undefined when nothing does. An error from before is none. */
+/** What keeps events from Kafka now, has lost some or set some aside, in words; undefined when nothing does. An error that is over is none. */
 export function troubleOf(found: DestinationStatus, nowMs: number): string | undefined {
   if (found.status === 'error') return found.statusReason ?? 'It cannot be used.'
   const [newest] = found.lastErrorDetail ?? []
-  if (!newest || found.status === 'off') return undefined
-  const { messagesQueued = 0, messagesInProcess = 0, messagesLost = 0 } = found
+  if (!newest) return undefined
+  const { status, messagesQueued = 0, messagesInProcess = 0, messagesLost = 0 } = found
   const ageMs = nowMs - Date.parse(newest.timestamp)
   const isStuck = messagesQueued + messagesInProcess > 0 && ageMs < recentFailureMs
   const isLosing = messagesLost > 0 && ageMs < lossShownMs
-  return isStuck || isLosing ? newest.message : undefined
+  const isInTrouble = (status !== 'off' && (isStuck || isLosing)) || setAsideIn(found) > 0
+  return isInTrouble ? newest.message : undefined
+}
+
+function setAsideIn({ messagesDead = 0, messagesUndecided = 0 }: DestinationStatus): number {
+  return messagesDead + messagesUndecided
 }
 
 /** Whether somebody has to look at it. */
 export function needsAttention(found: DestinationStatus, nowMs: number = Date.now()): boolean {
-  const { messagesDead = 0, messagesUndecided = 0 } = found
-  return messagesDead + messagesUndecided > 0 || troubleOf(found, nowMs) !== undefined
+  return setAsideIn(found) > 0 || troubleOf(found, nowMs) !== undefined
 }

@@ -89,9 +89,9 @@ describe('fhir-kafka against a FHIR server', () => {
     const [head, row, ...more] = list.out.trimEnd().split('\n')
     assert.match(
       head ?? '',
-      /^destination {2}kind {11}status {2}delivered {2}queued {2}dead {2}undecided {2}error$/,
+      /^destination {2}kind {11}status {2}delivered {2}queued {2}lost {2}dead {2}undecided {2}trouble$/,
     )
-    assert.match(row ?? '', /^d {12}at-least-once {2}active {2}1 {10}0 {7}1 {5}0 {10}.*too large/)
+    assert.match(row ?? '', /^d {12}at-least-once {2}active {2}1 {10}0 {13}1 {5}0 {10}.*too large/)
     assert.deepEqual(more, [])
     const all = await run(['destinations', '--json'])
     const [listed] = JSON.parse(all.out) as { id: string; status: Record<string, unknown> }[]

@@ -24,6 +24,7 @@ describe('whether a destination needs somebody', () => {
     ['failed long ago', { status: 'active', messagesQueued: 1, ...failed(121) }, undefined],
     ['loses events', { status: 'active', messagesLost: 1, ...failed(299) }, 'newest'],
     ['has lost some', { status: 'active', messagesLost: 1, ...failed(301) }, undefined],
+    ['has dead letters', { status: 'active', messagesDead: 1, ...failed(9999) }, 'newest'],
     ['is paused', { status: 'off', messagesQueued: 9, ...failed(1) }, undefined],
   ]
   for (const [what, status, trouble] of cases) {
