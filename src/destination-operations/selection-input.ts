@@ -1,4 +1,6 @@
+import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { JobSelection } from '../outbox/jobs.ts'
+import type { UndecidedOfDestination } from '../outbox/undecided-selection.ts'
 import { refusedParameter, type OperationInput } from '../topic-operations/operation-input.ts'
 
 /** FHIR's integers have 31 bits; numbers of events may be larger. */
@@ -30,6 +32,20 @@ export function narrowedBy(input: OperationInput, names: readonly string[]): Job
     ...(toEvent !== undefined && { toEvent }),
     ...(from && { fromMs: from.getTime() }),
     ...(to && { toMs: to.getTime() }),
+    ...(error !== undefined && { error }),
+  }
+}
+
+/** The undecided events of a destination that are meant; undefined: none, as an undecided event has no number. */
+export function undecidedOf(
+  { reference }: DestinationRow,
+  { fromEvent, toEvent, fromMs, toMs, error }: JobSelection,
+): UndecidedOfDestination | undefined {
+  if (fromEvent !== undefined || toEvent !== undefined) return undefined
+  return {
+    reference,
+    ...(fromMs !== undefined && { from: new Date(fromMs) }),
+    ...(toMs !== undefined && { to: new Date(toMs) }),
     ...(error !== undefined && { error }),
   }
 }

@@ -5,7 +5,7 @@ import type { ListedChange } from '../outbox/event-page.ts'
 import { refusedParameter, type OperationInput } from '../topic-operations/operation-input.ts'
 import { optional } from '../topic-operations/output.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
-import { narrowedBy } from './selection-input.ts'
+import { narrowedBy, undecidedOf } from './selection-input.ts'
 
 const maxCount = 500
 const defaultCount = 50
@@ -65,19 +65,12 @@ async function deadLetters(
 
 async function undecidedEvents(
   { undecided }: DestinationOperationParts,
-  { reference }: DestinationRow,
+  row: DestinationRow,
   input: OperationInput,
   { after, limit }: Page,
 ): Promise<readonly Listed[]> {
-  const { fromEvent, toEvent, fromMs, toMs, error } = narrowedBy(input, ['error'])
-  // An undecided event has no number.
-  if (fromEvent !== undefined || toEvent !== undefined) return []
-  const selection = {
-    reference,
-    ...(fromMs !== undefined && { from: new Date(fromMs) }),
-    ...(toMs !== undefined && { to: new Date(toMs) }),
-    ...(error !== undefined && { error }),
-  }
+  const selection = undecidedOf(row, narrowedBy(input, ['error']))
+  if (!selection) return []
   const page = { selection, limit, ...(after !== undefined && { afterId: after }) }
   return (await undecided.list(page)).map((event) => ({
     name: event.id,

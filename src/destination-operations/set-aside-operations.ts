@@ -11,7 +11,7 @@ import type { OperationInput } from '../topic-operations/operation-input.ts'
 import { beginJob, maxPerSecondOf, runningAlready } from './asked-destination.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
-import { selectionOf } from './selection-input.ts'
+import { selectionOf, undecidedOf } from './selection-input.ts'
 
 /** `$redrive`: of dead letters, and of events that nobody could decide. */
 export async function redrive(
@@ -83,24 +83,12 @@ interface Wanted {
   readonly undecided: UndecidedOfDestination | undefined
 }
 
-/** An undecided event has no number. */
-function wantedOf(input: OperationInput, { reference }: DestinationRow): Wanted {
-  const names = ['fromEvent', 'toEvent', 'from', 'to', 'error']
-  const selection = selectionOf(input, names)
+function wantedOf(input: OperationInput, row: DestinationRow): Wanted {
+  const selection = selectionOf(input, ['fromEvent', 'toEvent', 'from', 'to', 'error'])
   const of = input.code('of', ['dead-letters', 'undecided'])
-  const { fromEvent, toEvent, fromMs, toMs, error } = selection
-  const areNumbered = fromEvent !== undefined || toEvent !== undefined
   return {
     deadLetters: of === 'undecided' ? undefined : selection,
-    undecided:
-      of === 'dead-letters' || areNumbered
-        ? undefined
-        : {
-            reference,
-            ...(fromMs !== undefined && { from: new Date(fromMs) }),
-            ...(toMs !== undefined && { to: new Date(toMs) }),
-            ...(error !== undefined && { error }),
-          },
+    undecided: of === 'dead-letters' ? undefined : undecidedOf(row, selection),
   }
 }
 
