@@ -43,3 +43,9 @@ export function keysOf(
 ): readonly (string | null)[] {
   return records.map(({ key }) => key)
 }
+
+/** A page whose first record is over 5,000 bytes. Handing over so many behind it takes longer than Kafka's answer to a batch. */
+export function longPageAfterLarge(kafkaTopic: string): readonly KafkaRecord[] {
+  const behind = Array.from({ length: 50_000 }, () => record(kafkaTopic, 'behind'))
+  return [record(kafkaTopic, 'large', Buffer.alloc(9000, 'x')), ...behind]
+}

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { KafkaParameterValues } from '../../../src/kafka/parameter-table.ts'
 import { createTopic, newTopic, testKafka } from '../../helpers/kafka.ts'
 import { transactionalProducer } from './producers.ts'
-import { keysOf, readCommitted, record } from './records.ts'
+import { keysOf, longPageAfterLarge, readCommitted, record } from './records.ts'
 
 const { bootstrapServers } = await testKafka()
 
@@ -141,10 +141,7 @@ describe('transactional producer', () => {
     const values = { kafkaTopic, bootstrapServers, batchSize: 0 }
     const producer = transactionalProducer(t, values, kafkaTopic)
     await producer.start()
-    const large = record(kafkaTopic, 'large', Buffer.alloc(9000, 'x'))
-    // Handing over so many takes longer than Kafka's answer.
-    const behind = Array.from({ length: 50_000 }, () => record(kafkaTopic, 'behind'))
-    await assert.rejects(producer.sendPage([large, ...behind]), {
+    await assert.rejects(producer.sendPage(longPageAfterLarge(kafkaTopic)), {
       kind: 'poison',
       message: /^Message too large/,
     })
