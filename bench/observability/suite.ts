@@ -12,12 +12,14 @@ const observedServer = fileURLToPath(new URL('observed-server.ts', import.meta.u
 const scrapeIntervalMs = 1000
 const connections = 8
 
-type Variant = 'off' | 'on'
+/** `control` is `off` once more: what a ratio of equals looks like in this run. */
+const variants = ['off', 'on', 'control'] as const
 
 /** A reference server of its own, on a database of its own. */
 interface Observed {
   readonly load: HttpLoad
   readonly databaseUrl: string
+  readonly metricsUrl: URL
   stop(): Promise<void>
 }
 
@@ -28,49 +30,55 @@ export async function benchObservability(options: {
 }): Promise<Figure[]> {
   const backends = await startBackends()
   const { databaseUrl, bootstrapServers } = backends
-  const servers: Record<Variant, Observed> = {
-    off: await startObserved(databaseUrl, 'off'),
-    on: await startObserved(databaseUrl, 'on'),
-  }
+  const off = await startObserved(databaseUrl, false)
+  const on = await startObserved(databaseUrl, true)
   try {
     const rounds = { rounds: options.rounds, warmUp: 1 }
-    const drained = await inTurns(['off', 'on'] as const, rounds, async (variant, round) => {
+    const drained = await inTurns(variants, rounds, async (variant, round) => {
       const kafkaTopic = `bench-observed-${variant}-${round + 1}`
       await createTopic(bootstrapServers, kafkaTopic)
-      return drainRelay({ ...servers[variant], bootstrapServers }, kafkaTopic, options.events)
+      const server = variant === 'on' ? on : off
+      const stopScraping = variant === 'on' ? scrapeEach(on.metricsUrl) : () => undefined
+      const rate = await drainRelay({ ...server, bootstrapServers }, kafkaTopic, options.events)
+      stopScraping()
+      return rate
     })
-    return [ratiosOf('observability', 'events/s', drained)('drain-observed', 'on', 'off', 0.98)]
+    const figure = ratiosOf('observability', 'events/s', drained)
+    return [
+      figure('drain-observed', 'on', 'off', 0.98),
+      figure('drain-unobserved-again', 'control', 'off'),
+    ]
   } finally {
-    for (const server of Object.values(servers)) await server.stop()
+    for (const server of [off, on]) await server.stop()
     await backends.stop()
   }
 }
 
-async function startObserved(databaseUrl: string, variant: Variant): Promise<Observed> {
-  const name = `bench_${variant}`
+async function startObserved(databaseUrl: string, isObserved: boolean): Promise<Observed> {
+  const name = `bench_${isObserved ? 'on' : 'off'}`
   await onServer(databaseUrl, `create database ${name}`)
   const own = urlOfDatabase(databaseUrl, name)
   const server = await startServerProcess(
-    { DATABASE_URL: own, LOG_LEVEL: 'error', METRICS: String(variant === 'on') },
-    variant === 'on' ? observedServer : undefined,
+    { DATABASE_URL: own, LOG_LEVEL: 'error', METRICS: String(isObserved) },
+    isObserved ? observedServer : undefined,
   )
   const load = new HttpLoad(server.url, connections)
   await load.send('PUT', benchTopicPath, benchTopic)
-  const stopScraping = variant === 'on' ? scrapeEach(server.url) : () => undefined
   return {
     load,
     databaseUrl: own,
+    metricsUrl: new URL('/metrics', server.url),
     async stop() {
-      stopScraping()
       load.close()
       await server.stop()
     },
   }
 }
 
-function scrapeEach(serverUrl: string): () => void {
+/** @returns ends it */
+function scrapeEach(metricsUrl: URL): () => void {
   const timer = setInterval(() => {
-    void fetch(new URL('/metrics', serverUrl))
+    void fetch(metricsUrl)
       .then((response) => response.text())
       .catch(() => undefined)
   }, scrapeIntervalMs)
