@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { startCli } from '../helpers/cli-process.ts'
+import { testDatabase } from '../helpers/postgres.ts'
 
 it('npm run demo -- --keep prints both records and both answers, runs on, and ends with its signal', async (t) => {
   const demo = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'demo', '--keep'], {
@@ -28,4 +30,15 @@ it('npm run demo -- --keep prints both records and both answers, runs on, and en
   const exit = once(demo, 'exit')
   demo.kill('SIGTERM')
   assert.deepEqual(await exit, [0, null])
+})
+
+it('npm run demo on a given database leaves none of its resources there', async (t) => {
+  const { connectionString, pool } = await testDatabase(t)
+  const demo = startCli(t, ['demo', '--json'], {
+    DATABASE_URL: connectionString,
+    KAFKA_BOOTSTRAP_SERVERS: undefined,
+  })
+  assert.equal(await demo.exited, 0, demo.text('err'))
+  const { rows } = await pool.query(`select type, id from fhir_resource where not deleted`)
+  assert.deepEqual(rows, [])
 })

@@ -1,23 +1,26 @@
 import { TopicDestinationError } from '../../errors.ts'
 import { kafkaTopicDestination } from '../../module.ts'
-import { createServer, type ReferenceServer } from '../../server/create-server.ts'
+import { createServer } from '../../server/create-server.ts'
 import { startMockKafka } from '../../server/embedded/embedded-kafka.ts'
 import { startPostgres } from '../../server/embedded/embedded-postgres.ts'
 import { createKafkaTopics, readRecords, type ReadRecord } from './demo-consumer.ts'
 import { demoCorrelationId, demoTopic, demoDestination, demoResponse } from './demo-resources.ts'
 
-/** Shows a write on its way to Kafka, on a server of its own.
+/** Shows a write on its way to Kafka, on a server of its own. What it has written to a given database is deleted at the end.
  *  @throws what `startFailure` tells */
 export async function runDemo({ env, say, played }: DemoCall): Promise<void> {
   const stops: Stop[] = []
   try {
-    const databaseUrl = env['DATABASE_URL'] ?? (await embeddedPostgres(say, stops))
+    const givenDatabase = env['DATABASE_URL']
+    const databaseUrl = givenDatabase ?? (await embeddedPostgres(say, stops))
     const given = env['KAFKA_BOOTSTRAP_SERVERS']
     const bootstrapServers = given ?? (await embeddedKafka(say, stops))
     const run = Date.now().toString(36)
     // The mock cluster makes topics by itself and does not know the request.
     if (given !== undefined) await createTopicsOn(given, run)
     const server = await startServer(databaseUrl, say, stops)
+    // Whoever uses this database next would look for Kafka where the demo had its own.
+    if (givenDatabase !== undefined) stops.push(() => removeWritten(server, say))
     const shown = await play(server, bootstrapServers, run, say)
     await played({ url: server.url, databaseUrl, bootstrapServers, ...shown })
   } finally {
@@ -45,6 +48,12 @@ interface DemoShown {
   readonly status: Readonly<Record<string, unknown>>
 }
 
+interface DemoServer {
+  readonly url: string
+  /** References to what the demo has written. */
+  readonly written: Set<string>
+}
+
 type Say = DemoCall['say']
 type Stop = () => Promise<void>
 
@@ -65,7 +74,7 @@ function kafkaTopicsOf(run: string): [atLeastOnce: string, bestEffort: string] {
 }
 
 async function play(
-  server: ReferenceServer,
+  server: DemoServer,
   bootstrapServers: string,
   run: string,
   say: Say,
@@ -111,20 +120,21 @@ async function embeddedKafka(say: Say, stops: Stop[]): Promise<string> {
   return kafka.bootstrapServers
 }
 
-async function startServer(databaseUrl: string, say: Say, stops: Stop[]): Promise<ReferenceServer> {
+async function startServer(databaseUrl: string, say: Say, stops: Stop[]): Promise<DemoServer> {
   const server = await createServer({ databaseUrl, host: '127.0.0.1', port: 0 })
   stops.push(() => server.close())
   server.load(kafkaTopicDestination({ database: databaseUrl, baseUrl: server.url }))
   await server.listen()
   say(`FHIR server      ${server.url}`)
-  return server
+  return { url: server.url, written: new Set() }
 }
 
 async function put(
-  server: ReferenceServer,
+  server: DemoServer,
   resource: { resourceType: string; id: string },
 ): Promise<void> {
-  const response = await fetch(`${server.url}/${resource.resourceType}/${resource.id}`, {
+  const reference = `${resource.resourceType}/${resource.id}`
+  const response = await fetch(`${server.url}/${reference}`, {
     method: 'PUT',
     headers: {
       'content-type': 'application/fhir+json',
@@ -133,6 +143,15 @@ async function put(
     body: JSON.stringify(resource),
   })
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
+  server.written.add(reference)
+}
+
+/** The last first: a topic goes after its destinations. */
+async function removeWritten({ url, written }: DemoServer, say: Say): Promise<void> {
+  for (const reference of [...written].reverse()) {
+    const { ok, status } = await fetch(`${url}/${reference}`, { method: 'DELETE' })
+    if (!ok) say(`Not deleted      ${reference}: the server answers ${status}`)
+  }
 }
 
 function sayRecord(
@@ -145,7 +164,7 @@ function sayRecord(
 }
 
 /** $status once it has counted the delivery. */
-async function countedStatus(server: ReferenceServer, reference: string): Promise<unknown> {
+async function countedStatus(server: DemoServer, reference: string): Promise<unknown> {
   for (const deadlineMs = Date.now() + 10_000; ;) {
     const response = await fetch(`${server.url}/${reference}/$status`)
     const text = await response.text()
