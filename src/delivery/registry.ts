@@ -16,6 +16,7 @@ import { TopicIndex, triggersOn } from '../triggers/topic-index.ts'
 import { asksForOrganization, groupAudiences, type Audience } from './audiences.ts'
 import { OneView } from './one-view.ts'
 import type { RegisteredDestination } from './registered-destination.ts'
+import { RestingTopics } from './resting-topics.ts'
 import { StoredDestinations, type StoredDestinationsParts } from './stored-destinations.ts'
 
 export interface RegistryParts extends StoredDestinationsParts {
@@ -42,6 +43,7 @@ export class Registry {
   readonly #parts: RegistryParts
   readonly #topics = new Map<string, SubscriptionTopic>()
   readonly #stored: StoredDestinations
+  readonly #restingTopics: RestingTopics
   #destinations: ReadonlyMap<string, RegisteredDestination> = new Map()
   #audiences: ReadonlyMap<string, readonly Audience[]> = new Map()
   #topicsByUrl: ReadonlyMap<string, SubscriptionTopic> = new Map()
@@ -61,6 +63,7 @@ export class Registry {
   constructor(parts: RegistryParts) {
     this.#parts = parts
     this.#stored = new StoredDestinations(parts)
+    this.#restingTopics = new RestingTopics(parts.logger)
   }
 
   /** Reads everything and keeps the view fresh in the background until `stop`. */
@@ -257,6 +260,7 @@ export class Registry {
       this.#topicsByUrl = topicsByUrl
       await this.#reindex()
     })
+    this.#restingTopics.look(rows, topicsByUrl)
     return isChanged
   }
 

@@ -142,6 +142,11 @@ export const logLines: Readonly<Record<string, LogLine>> = {
     'a stored topic is invalid',
     'Correct the topic; $status of its destinations has the fault as well.',
   ),
+  'topic-at-rest': warn(
+    'destinations read a topic that selects nothing',
+    'Nothing new is sent to them. Create or activate the topic, or delete the destinations.',
+    'every',
+  ),
   'destination-unusable': error(
     'a destination cannot be used',
     'Nothing is delivered to it until what the fault says is put right; its events wait.',

@@ -1,4 +1,5 @@
 import type { Registry } from '../delivery/registry.ts'
+import { restOf } from '../delivery/resting-topics.ts'
 import type { DestinationState } from './status-parameters.ts'
 
 type RegistryView = Pick<Registry, 'destinations' | 'topicByUrl' | 'topicFault'>
@@ -9,18 +10,8 @@ export function destinationState(registry: RegistryView, reference: string): Des
   if (registered?.fault !== undefined) return { status: 'error', reason: registered.fault }
   const topicUrl = registered?.row.topicUrl
   const topic = topicUrl === undefined ? undefined : registry.topicByUrl(topicUrl)
-  if (topicUrl !== undefined && !topic) {
-    return {
-      status: 'error',
-      reason: `There is no topic with the url ${topicUrl}; nothing new is selected.`,
-    }
-  }
-  if (topic && topic.status !== 'active') {
-    return {
-      status: 'error',
-      reason: `The topic ${topic.url} is ${topic.status}; nothing new is selected.`,
-    }
-  }
+  const rest = topicUrl === undefined ? undefined : restOf(topicUrl, topic)
+  if (rest !== undefined) return { status: 'error', reason: rest }
   const topicFault = topic && registry.topicFault(topic.url)
   if (topic && topicFault !== undefined) {
     return { status: 'error', reason: `The topic ${topic.url} is invalid: ${topicFault}` }

@@ -7,7 +7,7 @@ import { TopicDestinationError } from '../../../src/errors.ts'
 import { secretReferenceUrl } from '../../../src/resources/canonical-urls.ts'
 import type { SecretSource } from '../../../src/resources/secrets.ts'
 import { recordingLogger, type LogLine } from '../../helpers/recording-logger.ts'
-import { destinationResource } from '../../helpers/topic-resources.ts'
+import { destinationResource, topicResource } from '../../helpers/topic-resources.ts'
 import { addDestination, testOutbox } from '../postgres/outbox-fixture.ts'
 import { PgHost } from './pg-host.ts'
 
@@ -132,6 +132,42 @@ describe('Registry', () => {
         await registry.refresh()
         assert.ok(registry.destinations.get(reference)?.destination, reference)
       }),
+    )
+  })
+
+  it('says once in the log that a topic which destinations read is retired, and that it is gone', async (t) => {
+    const { registry, outbox, log } = await startRegistry(t, {
+      resolve: () => login('x'),
+      version: () => '',
+    })
+    const { pool, db, schema } = outbox
+    const reference = 'AidboxSubscriptionTopic/x'
+    const topic = topicResource('x', { resource: 'Basic' })
+    const write = async (status: string): Promise<void> => {
+      await pool.query(
+        'insert into resource values ($1, 1, $2) on conflict (reference) do update set body = excluded.body',
+        [reference, { ...topic, status }],
+      )
+      await recordRegistryChange(db, schema, [reference])
+      await registry.refresh()
+    }
+    await write('active')
+    await write('retired')
+    await recordRegistryChange(db, schema, ['AidboxTopicDestination/plain'])
+    await registry.refresh()
+    await write('active')
+    await pool.query('delete from resource where reference = $1', [reference])
+    await recordRegistryChange(db, schema, [reference])
+    await registry.refresh()
+    const url = 'http://example.org/topic/x'
+    const none = `There is no topic with the url ${url}; nothing new is selected.`
+    const told = log.filter(({ message }) => /a topic that selects nothing/.test(message))
+    assert.deepEqual(
+      told.map(({ level, fields }) => [level, fields]),
+      [none, `The topic ${url} is retired; nothing new is selected.`, none].map((cause) => [
+        'warn',
+        { topic: url, destinations: 2, cause },
+      ]),
     )
   })
 })
