@@ -9,6 +9,9 @@ import type { RunTransaction, Writes } from './transactions.ts'
 
 const types = ['Patient', 'Observation']
 
+const noType = (type: string): string =>
+  `There is no type ${type}: this service knows ${types.join(' and ')} only.`
+
 interface Entry {
   readonly request?: { readonly method?: string; readonly url?: string }
   readonly resource?: FhirResource
@@ -30,7 +33,7 @@ export function fhirRoutes(pool: Pool, transaction: RunTransaction): Router {
   router.use(express.json({ type: ['application/json', 'application/fhir+json'] }))
   router.param('type', (_request, response, next, type: string) => {
     if (types.includes(type)) next()
-    else answer(response, 404, outcome(`There is no type ${type}.`))
+    else answer(response, 404, outcome(noType(type)))
   })
 
   router.post('/', async (request: Request<object, unknown, Transaction>, response) => {
@@ -100,7 +103,7 @@ interface Target {
 async function runEntry(writes: Writes, { request, resource }: Entry): Promise<object> {
   const [type = '', id = randomUUID()] = (request?.url ?? '').split('/')
   if (!types.includes(type)) {
-    throw Object.assign(new Error(`There is no type ${type}.`), { status: 400 })
+    throw Object.assign(new Error(noType(type)), { status: 400 })
   }
   if (request?.method === 'DELETE') {
     await writes.delete(type, id)

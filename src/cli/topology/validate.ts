@@ -24,10 +24,16 @@ export const validateCommand: Command = {
     if (options.flag('json')) io.out(json({ file, findings }))
     else {
       for (const finding of findings) io.out(`${formatFinding(finding)}\n`)
-      io.out(`${file}: ${errors} errors, ${findings.length - errors} warnings\n`)
+      io.out(
+        `${file}: ${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}\n`,
+      )
     }
     return Promise.resolve(errors === 0 ? exitCodes.inLine : exitCodes.error)
   },
+}
+
+function counted(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? '' : 's'}`
 }
 
 /** All that is wrong, also with a file that is no document. */

@@ -117,6 +117,8 @@ describe('fhir-kafka against a FHIR server', () => {
     assert.deepEqual(await json('dead-letters', 'd', '--of', 'undecided'), {})
     const got = await fhir.ok('GET', '/AidboxTopicDestination/d/$dead-letters')
     assert.match(JSON.stringify(got), /Patient\/large\/_history\/1/)
+    const none = await run(['dead-letters', 'd', '--of', 'undecided'])
+    assert.equal(none.out, 'Nothing.\n')
     const text = await run(['dead-letters', 'd'])
     assert.equal(text.code, 2)
     assert.match(text.out, /^event:\n {2}- eventNumber: \d+\n/)

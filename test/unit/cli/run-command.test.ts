@@ -123,7 +123,7 @@ describe('fhir-kafka topology validate', () => {
     const path = 'fixtures/topology/syntax-doubled-key.yaml'
     assert.deepEqual(await run(['topology', 'validate', path]), {
       code: 1,
-      out: `${path}:6:3: error syntax: Map keys must be unique\n${path}: 1 errors, 0 warnings\n`,
+      out: `${path}:6:3: error syntax: Map keys must be unique\n${path}: 1 error, 0 warnings\n`,
       err: '',
     })
   })
