@@ -180,8 +180,9 @@ class ConsoleServer {
     caller: ConsoleCaller,
   ): void {
     const [destination, topic] = [query.get('destination') ?? '', query.get('topic') ?? '']
+    const after = request.headers['last-event-id'] ?? query.get('after') ?? ''
     const { stream, listener } = this.#open(request, response, caller)
-    stream.send('tail', '[]')
+    let isFirst = true
     let isAway = false
     stream.onEnd(
       this.#options.module.monitor.watch((overview) => {
@@ -192,15 +193,17 @@ class ConsoleServer {
       }),
     )
     stream.onEnd(
-      this.#options.module.monitor.tail((entries) => {
+      this.#options.module.monitor.tail(({ entries, position, isGap }) => {
+        if (isGap) stream.send('gap', '{}')
         const wanted = entries.filter(
           (entry) =>
             maySeeEntry(listener.caller, entry) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0) stream.send('tail', JSON.stringify(wanted))
-      }),
+        if (wanted.length > 0 || isFirst) stream.send('tail', JSON.stringify(wanted), position)
+        isFirst = false
+      }, String(after)),
     )
   }
 

@@ -48,9 +48,10 @@ export class EventStream {
     else this.#ends.push(callback)
   }
 
-  /** @param json one line */
-  send(event: string, json: string): void {
-    this.#write(`event: ${event}\ndata: ${json}\n\n`)
+  /** @param json one line
+   *  @param id what a client that connects again has in `Last-Event-ID`; absent: that of the event before */
+  send(event: string, json: string, id?: string): void {
+    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`)
   }
 
   end(): void {

@@ -64,8 +64,9 @@ export interface DeliveryMonitor {
   deadLetters(reference: string, page?: PageOf): Promise<readonly DeadLetterView[]>
   /** Undecided events of the destination's topic. */
   undecided(reference: string, page?: PageOf): Promise<readonly UndecidedView[]>
-  /** Calls back with what is sent from now on, until the answer is called. */
-  tail(listener: TailListener): () => void
+  /** Calls back with what is sent from now on, until the answer is called; given a position that a listener had within the last seconds, with what was
+   *  sent since then first. */
+  tail(listener: TailListener, after?: string): () => void
 }
 
 export interface DeliveryMonitorParts {
@@ -222,8 +223,8 @@ export class ModuleMonitor implements DeliveryMonitor {
     }))
   }
 
-  tail(listener: TailListener): () => void {
-    const endTail = this.#tail.subscribe(listener)
+  tail(listener: TailListener, after?: string): () => void {
+    const endTail = this.#tail.subscribe(listener, after)
     // The tail is read from what each look finds.
     const endWatch = this.watch(() => undefined)
     return () => {

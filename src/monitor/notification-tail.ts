@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { BestEffortEvent } from '../delivery/best-effort.ts'
 import type { Registry } from '../delivery/registry.ts'
 import type { SqlTx } from '../host/types.ts'
 import type { DestinationOverview, SettledState } from '../outbox/destination-overview.ts'
+import type { DestinationRow } from '../outbox/destination-row.ts'
 import type { OutboxSchema } from '../outbox/schema.ts'
 import { readSettledSince } from '../outbox/settled-events.ts'
 import { changeView } from './to-view.ts'
@@ -12,9 +14,23 @@ const maxEventsPerLook = 50
 /** Destinations that are asked about at one look: those that have delivered most lately would drown the others anyway. */
 const maxDestinationsPerLook = 100
 
-export type TailListener = (entries: readonly TailEntry[]) => void
+const rememberedEntries = 500
+/** A reader that connects again comes within a few seconds. */
+const rememberMs = 10_000
 
-/** What is sent to Kafka, as it happens, for those who watch; nothing is read or kept while nobody does.
+/** What has come since the call before. */
+export interface TailNews {
+  readonly entries: readonly TailEntry[]
+  /** Where the tail stands now: `tail` goes on from here when it is given it. It is of one node and one start of it. Letters, digits, `-` and `.`. */
+  readonly position: string
+  /** Between the position that was given and these entries something may be missing. */
+  readonly isGap: boolean
+}
+
+/** Called once at the start, with what was sent since the position that was given, and then for everything that is sent. */
+export type TailListener = (news: TailNews) => void
+
+/** What is sent to Kafka, as it happens, for those who watch; nothing is read or kept while nobody does, but for the moment in which a reader connects again.
  *
  *  At least once is found in the outbox, whichever node has sent it. Best effort is nowhere but in the memory of its node: the tail has what this
  *  node hands over. */
@@ -24,7 +40,13 @@ export class NotificationTail {
   readonly #registry: Pick<Registry, 'destinations'>
   readonly #listeners = new Set<TailListener>()
   #settled = new Map<number, { readonly eventNumber: number; readonly state: SettledState }>()
+  readonly #run = randomUUID()
   #number = 0
+  #recent: TailEntry[] = []
+  /** Entries after this number are remembered. */
+  #forgotten = 0
+  #isForgotten = true
+  #rememberUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(db: SqlTx, schema: OutboxSchema, registry: Pick<Registry, 'destinations'>) {
     this.#db = db
@@ -33,25 +55,51 @@ export class NotificationTail {
   }
 
   get isWatched(): boolean {
-    return this.#listeners.size > 0
+    return this.#listeners.size > 0 || performance.now() < this.#rememberUntilMs
   }
 
-  /** @returns ends it */
-  subscribe(listener: TailListener): () => void {
+  /** @param after a position to go on from; absent or empty: from now on
+   *  @returns ends it */
+  subscribe(listener: TailListener, after = ''): () => void {
+    if (!this.isWatched) this.#forget()
+    this.#isForgotten = false
     this.#listeners.add(listener)
+    listener(this.#since(after))
     return () => {
       this.#listeners.delete(listener)
-      if (!this.isWatched) this.#settled = new Map()
+      if (this.#listeners.size === 0) this.#rememberUntilMs = performance.now() + rememberMs
     }
+  }
+
+  get #position(): string {
+    return `${this.#run}.${this.#number}`
+  }
+
+  #since(after: string): TailNews {
+    const position = this.#position
+    if (after === '') return { entries: [], position, isGap: false }
+    const [run, text] = after.split('.')
+    const number = Number(text)
+    const isOurs = run === this.#run && number <= this.#number
+    if (!isOurs) return { entries: [], position, isGap: true }
+    const entries = this.#recent.filter((entry) => entry.number > number)
+    return { entries, position, isGap: number < this.#forgotten }
+  }
+
+  /** What is sent from now on is seen by nobody, so that no position before it has what follows. */
+  #forget(): void {
+    if (this.#isForgotten) return
+    this.#isForgotten = true
+    this.#settled = new Map()
+    this.#recent = []
+    this.#forgotten = ++this.#number
   }
 
   /** Best-effort events were handed over. Returns at once. */
   handedOver(events: readonly BestEffortEvent[]): void {
     if (!this.isWatched) return
     const told = events.filter(({ error }) => error === undefined).slice(0, maxEventsPerLook)
-    const rows = new Map(
-      [...this.#registry.destinations.values()].map(({ row }) => [row.destinationId, row]),
-    )
+    const rows = this.#rowsOf(new Set(told.map(({ destinationId }) => destinationId)))
     this.#tell(
       told.flatMap(({ destinationId, topicUrl, event, at }) => {
         const row = rows.get(destinationId)
@@ -63,7 +111,10 @@ export class NotificationTail {
 
   /** The rows are as given now: tells what was settled since the look before. */
   async look(overviews: readonly DestinationOverview[]): Promise<void> {
-    if (!this.isWatched) return
+    if (!this.isWatched) {
+      this.#forget()
+      return
+    }
     const before = this.#settled
     this.#settled = new Map(
       overviews.map(({ destinationId, lastEventNumber, settled }) => [
@@ -95,10 +146,25 @@ export class NotificationTail {
     )
   }
 
-  #tell(entries: readonly Omit<TailEntry, 'number'>[]): void {
-    if (entries.length === 0) return
-    const numbered = entries.map((entry) => ({ number: ++this.#number, ...entry }))
-    for (const listener of this.#listeners) listener(numbered)
+  /** Called for each write while somebody watches: there may be thousands of destinations. */
+  #rowsOf(destinationIds: ReadonlySet<number>): ReadonlyMap<number, DestinationRow> {
+    const rows = new Map<number, DestinationRow>()
+    for (const { row } of this.#registry.destinations.values()) {
+      if (rows.size === destinationIds.size) break
+      if (destinationIds.has(row.destinationId)) rows.set(row.destinationId, row)
+    }
+    return rows
+  }
+
+  #tell(told: readonly Omit<TailEntry, 'number'>[]): void {
+    if (told.length === 0) return
+    const entries = told.map((entry) => ({ number: ++this.#number, ...entry }))
+    this.#recent.push(...entries)
+    for (const { number } of this.#recent.splice(0, this.#recent.length - rememberedEntries)) {
+      this.#forgotten = number
+    }
+    const news = { entries, position: this.#position, isGap: false }
+    for (const listener of this.#listeners) listener(news)
   }
 }
 

@@ -165,7 +165,7 @@ export interface UndecidedView extends ChangeView {
 
 /** One notification of the live tail. */
 export interface TailEntry extends ChangeView {
-  /** Rises by one. */
+  /** Rises. */
   readonly number: number
   /** `delivered`: Kafka has it. `handed-over`: best effort, on this node. */
   readonly state: 'delivered' | 'handed-over'

@@ -2,6 +2,8 @@
 export interface ServerSentEvent {
   readonly event: string
   readonly data: string
+  /** Of this event or the last one before it that has one; '' before the first. */
+  readonly id: string
 }
 
 /** Reads a body of the type `text/event-stream`. An event that the end cuts off is none.
@@ -12,6 +14,7 @@ export async function* serverSentEvents(
 ): AsyncGenerator<ServerSentEvent> {
   const decoder = new TextDecoder()
   let text = ''
+  let id = ''
   for await (const chunk of body) {
     onChunk()
     text += decoder.decode(chunk, { stream: true })
@@ -19,8 +22,9 @@ export async function* serverSentEvents(
     text = blocks.pop() ?? ''
     for (const block of blocks) {
       const data = valuesOf(block, 'data')
+      id = valuesOf(block, 'id').at(-1) ?? id
       if (data.length > 0) {
-        yield { event: valuesOf(block, 'event').at(-1) ?? 'message', data: data.join('\n') }
+        yield { event: valuesOf(block, 'event').at(-1) ?? 'message', data: data.join('\n'), id }
       }
     }
   }

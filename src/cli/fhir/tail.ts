@@ -29,20 +29,23 @@ const reconnectMs = 1000
 async function tail(call: CommandCall): Promise<number> {
   const { io } = call
   const api = new ConsoleApi(call)
-  const path = await tailPath(call, api)
+  const query = await tailQuery(call, api)
   const stopped = io.stopped?.()
-  const open = async (): Promise<Stream> => api.stream(path, stopped)
+  const open = async (): Promise<Stream> => api.stream(`/tail?${query.toString()}`, stopped)
   let stream = await open().catch((error: unknown) => {
     if (stopped?.aborted === true) return undefined
     throw error
   })
   if (stream) tell(io, `Live from ${api.url}. Ctrl-C ends it.`)
   while (stream) {
-    const why = await untilBroken(call, withNext(stream, open))
+    const why = await untilBroken(call, withNext(stream, open), (position) => {
+      // The next stream begins with what was sent since then.
+      if (position !== '') query.set('after', position)
+    })
     if (stopped?.aborted === true) break
     tellTrouble(io, why, 'connecting again')
     stream = await askAgain(io, { intervalMs: reconnectMs, stopped }, open)
-    if (stream) tell(io, 'Connected again. What was sent meanwhile is not shown.')
+    if (stream) tell(io, 'Connected again.')
   }
   return exitCodes.inLine
 }
@@ -50,7 +53,7 @@ async function tail(call: CommandCall): Promise<number> {
 type Stream = AsyncIterable<ServerSentEvent>
 
 /** @throws FhirRequestError when the console does not know the destination */
-async function tailPath({ options }: CommandCall, api: ConsoleApi): Promise<string> {
+async function tailQuery({ options }: CommandCall, api: ConsoleApi): Promise<URLSearchParams> {
   const [destination, topic] = [options.text('destination'), options.text('topic')]
   const query = new URLSearchParams(topic === undefined ? {} : { topic })
   if (destination !== undefined) {
@@ -59,11 +62,10 @@ async function tailPath({ options }: CommandCall, api: ConsoleApi): Promise<stri
     await api.check(`/destinations/${id}`)
     query.set('destination', decodeURIComponent(id))
   }
-  return `/tail?${query.toString()}`
+  return query
 }
 
-/** A stream, and the next one as often as the server wants to know again who listens, which ends each after five minutes. It gives an event no id to go on
- *  from, so that what is sent between two of them is lost: they follow each other at once. */
+/** A stream, and the next one as often as the server wants to know again who listens, which ends each after five minutes. */
 async function* withNext(first: Stream, open: () => Promise<Stream>): Stream {
   let next: Stream | undefined = first
   while (next) {
@@ -80,10 +82,16 @@ async function* withNext(first: Stream, open: () => Promise<Stream>): Stream {
 }
 
 /** @returns why it has ended */
-async function untilBroken(call: CommandCall, stream: Stream): Promise<string> {
+async function untilBroken(
+  call: CommandCall,
+  stream: Stream,
+  onPosition: (position: string) => void,
+): Promise<string> {
   try {
-    for await (const { event, data } of stream) {
+    for await (const { event, data, id } of stream) {
+      if (event === 'gap') tell(call.io, 'What was sent meanwhile is not shown.')
       if (event === 'tail') for (const entry of entriesOf(data)) show(call, entry)
+      onPosition(id)
     }
     return 'The server has ended the stream.'
   } catch (error) {

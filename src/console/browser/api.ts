@@ -67,5 +67,6 @@ function asError(answer: unknown, status: number): ErrorBody {
 export function withQuery(path: string, query: Readonly<Record<string, string | number>>): string {
   const used = Object.entries(query).filter(([, value]) => value !== '' && value !== 0)
   if (used.length === 0) return path
-  return `${path}?${new URLSearchParams(used.map(([name, value]) => [name, String(value)])).toString()}`
+  const start = path.includes('?') ? '&' : '?'
+  return `${path}${start}${new URLSearchParams(used.map(([name, value]) => [name, String(value)])).toString()}`
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { ApiError, apiUrl, get } from './api.ts'
+import { ApiError, apiUrl, get, withQuery } from './api.ts'
 
 export interface Live<View> {
   readonly view: View | undefined
@@ -36,7 +36,10 @@ export function useLive<View>(path: string): Live<View> {
 }
 
 interface Listener {
-  readonly onEvent: (data: unknown) => void
+  /** @param position where the stream stands, for the one after it; '' in most streams */
+  readonly onEvent: (data: unknown, position: string) => void
+  /** Something was sent that this stream does not have. */
+  readonly onGap?: () => void
   /** The connection is away; the browser tries again. */
   readonly onPause?: () => void
   readonly onError: (error: ApiError) => void
@@ -47,8 +50,10 @@ const retryMs = 3000
 const silenceMs = 40_000
 
 /** Listens to server-sent events while the page is visible.
+ *  @param after position to go on from
  *  @returns ends it */
-export function listen(path: string, event: string, listener: Listener): () => void {
+export function listen(path: string, event: string, listener: Listener, after = ''): () => void {
+  let position = after
   let source: EventSource | undefined
   let timer: number | undefined
   let silence: number | undefined
@@ -79,22 +84,24 @@ export function listen(path: string, event: string, listener: Listener): () => v
     if (isEnded) return
     if (answer instanceof ApiError) listener.onError(answer)
     // As when the server has no room for one more stream.
-    else if (isView && !(answer instanceof Error)) listener.onEvent(answer)
+    else if (isView && !(answer instanceof Error)) listener.onEvent(answer, '')
     // What is not there may have been created a moment ago.
     if (!(answer instanceof ApiError) || ![400, 401, 403].includes(answer.status)) retry()
   }
   function open(): void {
     close()
     if (isEnded || document.visibilityState === 'hidden') return
-    const opened = new EventSource(apiUrl(path))
+    const opened = new EventSource(apiUrl(withQuery(path, { after: position })))
     source = opened
     heard()
     opened.addEventListener('ping', heard)
-    opened.addEventListener(event, ({ data }: MessageEvent<string>) => {
+    opened.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
       heard()
       tell(true)
-      listener.onEvent(JSON.parse(data) as unknown)
+      if (lastEventId !== '') position = lastEventId
+      listener.onEvent(JSON.parse(data) as unknown, position)
     })
+    opened.addEventListener('gap', () => listener.onGap?.())
     // The server wants to know again who listens.
     opened.addEventListener('again', open)
     opened.addEventListener('away', ({ data }: MessageEvent<string>) => {

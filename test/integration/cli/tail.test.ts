@@ -59,7 +59,7 @@ describe('fhir-kafka tail, on the console of a server', () => {
     assert.equal(await server.exited, 0)
     await tail.until('err', /; connecting again\.\n/)
     await serve(new URL(url).port)
-    await tail.until('err', /\nConnected again\. What was sent meanwhile is not shown\.\n/)
+    await tail.until('err', /\nConnected again\.\nWhat was sent meanwhile is not shown\.\n/)
     const before = tail.text('out').trimEnd().split('\n').length
     await writeUntilShown(before + 1)
 

@@ -22,6 +22,8 @@ class Tail {
   readonly #reader: ReadableStreamDefaultReader<string>
   readonly #seen: string[] = []
   #rest = ''
+  /** Id of the last event. */
+  position = ''
 
   constructor(body: ReadableStream<Uint8Array>) {
     this.#reader = body.pipeThrough(new TextDecoderStream()).getReader()
@@ -35,6 +37,7 @@ class Tail {
       const lines = `${this.#rest}${value}`.split('\n')
       this.#rest = lines.pop() ?? ''
       for (const line of lines) {
+        if (line.startsWith('id: ')) this.position = line.slice(4)
         if (!line.startsWith('data: ')) continue
         for (const { destination, resource } of JSON.parse(line.slice(6)) as TailEntry[])
           this.#seen.push(`${destination.split('/')[1] ?? ''} ${resource}`)
@@ -196,9 +199,10 @@ describe('streams of the console', () => {
       await fhir.put({ ...destination, meta: { ...(destination['meta'] as object), ...meta } })
     }
     const { port } = listener.address() as AddressInfo
-    const tailOf = async (user: string): Promise<Tail> => {
+    const tailOf = async (user: string, position = ''): Promise<Tail> => {
       const url = `http://127.0.0.1:${port}/api/tail`
-      const opened = await fetch(url, { headers: { 'x-user': user } })
+      const headers = { 'x-user': user, 'last-event-id': position }
+      const opened = await fetch(url, { headers })
       assert.ok(opened.body)
       return new Tail(opened.body)
     }
@@ -235,7 +239,17 @@ describe('streams of the console', () => {
     assert.deepEqual(told.slice(3), ['north Patient/after', 'later Patient/after'])
     const all = await everybody.until('later Patient/after')
     assert.ok(all.includes('later Patient/before'))
+    // What is sent between two streams of a reader is told, too.
     await Promise.all([everybody.close(), limited.close()])
+    await fhir.put({ resourceType: 'Patient', id: 'meanwhile', meta: ofNorth })
+    await fhir.put({ resourceType: 'Patient', id: 'meanwhile-of-all' })
+    await untilOverview(module.monitor, ({ destinations }) =>
+      destinations.some(({ id, counts }) => id === 'later' && counts.delivered === 3),
+    )
+    const again = await tailOf('north', limited.position)
+    const toldAgain = await again.until('later Patient/meanwhile')
+    assert.deepEqual(toldAgain, ['north Patient/meanwhile', 'later Patient/meanwhile'])
+    await again.close()
   })
 
   it('says that the database does not answer, and shows again what it says then', async (t) => {

@@ -79,7 +79,7 @@ function more(
 }
 
 const eventOf = (...entries: object[]): string =>
-  `event: tail\ndata: ${JSON.stringify(entries)}\n\n`
+  `id: node.${entries.length}\nevent: tail\ndata: ${JSON.stringify(entries)}\n\n`
 
 const refusal =
   (status: number, body: string, type = 'application/json'): Answer =>
@@ -141,12 +141,18 @@ describe('fhir-kafka tail', () => {
       [
         stream([live, 'event: tail\ndata: [{"number"'], 'destroy'),
         refusal(503, '{"error":"The server is stopping."}'),
-        stream([live], 'end'),
+        stream(['event: gap\ndata: {}\n\n', live], 'end'),
         stream([live]),
       ],
       3,
     )
     assert.deepEqual([code, out, requests.length], [0, line.repeat(3), 4])
+    assert.deepEqual(
+      requests.map(({ url }) => url),
+      ['', '?after=node.1', '?after=node.1', '?after=node.1'].map(
+        (after) => `/console/api/tail${after}`,
+      ),
+    )
     const [first, ...told] = err.trimEnd().split('\n')
     assert.match(first ?? '', /^Live from /)
     assert.match(told[0] ?? '', /^The stream of \S+ has broken off: .*; connecting again\.$/)
@@ -156,9 +162,10 @@ describe('fhir-kafka tail', () => {
     )
     assert.deepEqual(told.slice(2), [
       'The server answers again.',
-      'Connected again. What was sent meanwhile is not shown.',
+      'Connected again.',
+      'What was sent meanwhile is not shown.',
       'The server has ended the stream; connecting again.',
-      'Connected again. What was sent meanwhile is not shown.',
+      'Connected again.',
     ])
   })
 
@@ -183,10 +190,7 @@ describe('fhir-kafka tail', () => {
       2,
     )
     assert.deepEqual([busy.code, busy.out], [0, line.repeat(2)])
-    assert.match(
-      busy.err,
-      /answered 503: Too many; connecting again\.\nConnected again\. What was sent meanwhile is not shown\.\n$/,
-    )
+    assert.match(busy.err, /answered 503: Too many; connecting again\.\nConnected again\.\n$/)
   })
 
   it('ends with 1 where there is no console, nobody answers, or it refuses', async (t) => {

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { TailEntry } from '../../../monitor/views.ts'
 import type { TailView } from '../../api-views.ts'
 import { withQuery, type ApiError } from '../api.ts'
@@ -16,17 +16,28 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
   const destination = query.get('destination') ?? ''
   const [entries, setEntries] = useState<readonly TailEntry[]>([])
   const [isHeld, setIsHeld] = useState(false)
+  const [isGap, setIsGap] = useState(false)
+  const position = useRef('')
   const [error, setError] = useState<ApiError>()
   useEffect(() => {
     if (isHeld) return undefined
-    return listen(withQuery('/tail', { destination }), 'tail', {
-      onEvent: (data) => {
-        const fresh = (data as TailView).toReversed()
-        setError(undefined)
-        setEntries((before) => [...fresh, ...before].slice(0, shownEntries))
+    return listen(
+      withQuery('/tail', { destination }),
+      'tail',
+      {
+        onEvent: (data, now) => {
+          const fresh = (data as TailView).toReversed()
+          position.current = now
+          setError(undefined)
+          setEntries((before) => [...fresh, ...before].slice(0, shownEntries))
+        },
+        onGap: () => {
+          setIsGap(true)
+        },
+        onError: setError,
       },
-      onError: setError,
-    })
+      position.current,
+    )
   }, [destination, isHeld])
   return (
     <>
@@ -45,6 +56,8 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
           value={destination}
           onChange={(event) => {
             setEntries([])
+            setIsGap(false)
+            position.current = ''
             putQuery({ destination: event.currentTarget.value.trim() })
           }}
         />
@@ -58,6 +71,9 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
           {isHeld ? 'Go on' : 'Hold'}
         </button>
       </div>
+      {isGap && (
+        <p class="hint">More was sent while this page was not connected than is shown here.</p>
+      )}
       {entries.length === 0 ? (
         <p class="hint">Waiting for notifications …</p>
       ) : (
