@@ -13,6 +13,7 @@ import type { OutboxSchema } from '../outbox/schema.ts'
 import { destinationTypeName } from '../resources/type-names.ts'
 import { LiveRates } from './live-rates.ts'
 import { NotificationTail, type TailListener } from './notification-tail.ts'
+import { RecentLosses } from './recent-losses.ts'
 import { Samples, sampleIntervalMs } from './samples.ts'
 import { changeView, destinationView, summaryOf, worstFirst } from './to-view.ts'
 import { TopicViews } from './topic-views.ts'
@@ -88,6 +89,7 @@ export class ModuleMonitor implements DeliveryMonitor {
   readonly operations: string[] = []
   readonly #samples = new Samples()
   readonly #rates = new LiveRates()
+  readonly #losses = new RecentLosses()
   readonly #tail: NotificationTail
   readonly #topics: TopicViews
   readonly #watchers = new Set<(overview: Overview | undefined) => void>()
@@ -254,18 +256,22 @@ export class ModuleMonitor implements DeliveryMonitor {
     const overviews = await readDestinationOverviews(db, schema)
     const nowMs = Date.now()
     this.#rates.add(nowMs, overviews)
+    this.#losses.add(nowMs, overviews)
     if (this.#samples.isDue(nowMs)) this.#samples.add(nowMs, overviews)
     await this.#tail.look(overviews)
     const lanes = new Map(this.#parts.lanes().map((lane) => [lane.destinationId, lane]))
     const destinations = overviews
       .map((overview) =>
         destinationView(overview, registry, {
-          nowMs,
           nodeId: presence.nodeId,
           lane: lanes.get(overview.destinationId),
-          deliveredPerSecond:
-            this.#rates.perSecond(overview.reference) ??
-            this.#samples.deliveredPerSecond(overview.reference),
+          movement: {
+            nowMs,
+            lostAtMs: this.#losses.lostAtMs(overview.reference),
+            deliveredPerSecond:
+              this.#rates.perSecond(overview.reference) ??
+              this.#samples.deliveredPerSecond(overview.reference),
+          },
         }),
       )
       .toSorted(worstFirst)

@@ -1,3 +1,5 @@
+import { remedyOf } from '../kafka/causes/remedies.ts'
+import { actionOf } from '../observability/log-lines.ts'
 import type { DestinationOverview } from '../outbox/destination-overview.ts'
 import { waitingOf } from '../outbox/event-counts.ts'
 import type { DestinationState } from '../status/status-parameters.ts'
@@ -19,30 +21,54 @@ export interface Diagnosis {
   readonly health: Health
   /** In words for whoever is on call; absent where all is well. */
   readonly why?: string
+  /** What to do about it, where that can be said. */
+  readonly action?: string
+}
+
+/** What has been seen of a destination over time, beside what is read of it. */
+export interface Movement {
+  readonly nowMs: number
+  /** Undefined while it has been looked at once only. */
+  readonly deliveredPerSecond: number | undefined
+  /** When events were lost last; undefined: none were. */
+  readonly lostAtMs: number | undefined
 }
 
 /** How a destination does, and why. */
 export function diagnose(
   overview: DestinationOverview,
   state: DestinationState,
-  nowMs: number,
+  movement: Movement,
 ): Diagnosis {
   if (state.status === 'error') {
-    return { health: 'error', why: state.reason ?? 'It cannot be used.' }
+    return diagnosis('error', state.reason ?? 'It cannot be used.', state.action)
   }
   const waiting = waitingOf(overview)
   if (state.status === 'off') {
     return { health: 'off', why: waiting > 0 ? `Paused; ${events(waiting)} waiting.` : 'Paused.' }
   }
   return overview.kind === 'kafka-best-effort'
-    ? diagnoseBestEffort(overview, nowMs)
-    : diagnoseQueue(overview, waiting, nowMs)
+    ? diagnoseBestEffort(overview, waiting, movement)
+    : diagnoseQueue(overview, waiting, movement.nowMs)
 }
 
-function diagnoseBestEffort({ lost, lastErrors }: DestinationOverview, nowMs: number): Diagnosis {
+function diagnosis(health: Health, why: string, action: string | undefined): Diagnosis {
+  return { health, why, ...(action === undefined ? {} : { action }) }
+}
+
+/** Nothing says of best effort whether an event was delivered after a failure, so it is seen from its counts. */
+function diagnoseBestEffort(
+  { lastErrors }: DestinationOverview,
+  waiting: number,
+  { nowMs, deliveredPerSecond = 0, lostAtMs = Number.NEGATIVE_INFINITY }: Movement,
+): Diagnosis {
   const [newest] = lastErrors
-  const isRecent = newest !== undefined && nowMs - newest.timestamp.getTime() < lossShownMs
-  return isRecent && lost > 0 ? { health: 'losing', why: newest.message } : { health: 'ok' }
+  if (!newest) return { health: 'ok' }
+  const { message } = newest
+  if (nowMs - lostAtMs < lossShownMs) return diagnosis('losing', message, remedyOf(message))
+  const isRecent = nowMs - newest.timestamp.getTime() < recentFailureMs
+  const isStuck = waiting > 0 && deliveredPerSecond === 0 && isRecent
+  return isStuck ? diagnosis('stuck', message, remedyOf(message)) : { health: 'ok' }
 }
 
 function diagnoseQueue(overview: DestinationOverview, waiting: number, nowMs: number): Diagnosis {
@@ -51,16 +77,18 @@ function diagnoseQueue(overview: DestinationOverview, waiting: number, nowMs: nu
   const touchedAtMs = touchedAt?.getTime() ?? Number.NEGATIVE_INFINITY
   const isDeliveredSince = touchedAtMs - failedAtMs > sameStatementMs
   if (waiting > 0 && lastFailure && !isDeliveredSince && nowMs - failedAtMs < recentFailureMs) {
-    return { health: 'stuck', why: lastFailure.message }
+    return diagnosis('stuck', lastFailure.message, remedyOf(lastFailure.message))
   }
   const oldestMs = oldestEventAt ? nowMs - oldestEventAt.getTime() : 0
   if (oldestMs <= behindMs) return diagnoseRest(overview)
-  const how = !leader
-    ? 'no node delivers them.'
-    : isDeliveredSince && nowMs - touchedAtMs < movingMs
-      ? 'delivery goes on.'
-      : 'none was delivered lately.'
-  return { health: 'behind', why: `${events(waiting)} waiting; ${how}` }
+  const are = `${events(waiting)} waiting;`
+  if (!leader) {
+    return diagnosis('behind', `${are} no node delivers them.`, actionOf('session-failed'))
+  }
+  const isMoving = isDeliveredSince && nowMs - touchedAtMs < movingMs
+  return isMoving
+    ? { health: 'behind', why: `${are} delivery goes on.` }
+    : diagnosis('behind', `${are} none was delivered lately.`, `Look at the log of ${leader.name}.`)
 }
 
 function diagnoseRest({ dead, undecided }: DestinationOverview): Diagnosis {
@@ -68,9 +96,13 @@ function diagnoseRest({ dead, undecided }: DestinationOverview): Diagnosis {
     ...(dead > 0 ? [`${whole.format(dead)} dead ${dead === 1 ? 'letter' : 'letters'}`] : []),
     ...(undecided > 0 ? [`${events(undecided)} undecided`] : []),
   ]
+  const actions = [
+    ...(dead > 0 ? [actionOf('dead-letter')] : []),
+    ...(undecided > 0 ? [actionOf('undecided')] : []),
+  ]
   return reasons.length === 0
     ? { health: 'ok' }
-    : { health: 'attention', why: `${reasons.join(', ')}.` }
+    : diagnosis('attention', `${reasons.join(', ')}.`, actions.join(' '))
 }
 
 function events(count: number): string {

@@ -5,7 +5,7 @@ import type { LaneView } from '../observability/module-metrics.ts'
 import { waitingOf } from '../outbox/event-counts.ts'
 import { nodeName } from '../outbox/node-presence.ts'
 import { destinationState } from '../status/destination-state.ts'
-import { diagnose } from './health.ts'
+import { diagnose, type Movement } from './health.ts'
 import { rounded } from './rate.ts'
 import {
   healths,
@@ -16,10 +16,9 @@ import {
 } from './views.ts'
 
 export interface ViewContext {
-  readonly nowMs: number
   /** Of this node; undefined while it is not present. */
   readonly nodeId: number | undefined
-  readonly deliveredPerSecond: number | undefined
+  readonly movement: Movement
   /** Of this node. */
   readonly lane: LaneView | undefined
 }
@@ -27,9 +26,10 @@ export interface ViewContext {
 export function destinationView(
   overview: DestinationOverview,
   registry: Registry,
-  { nowMs, nodeId, deliveredPerSecond, lane }: ViewContext,
+  { nodeId, movement, lane }: ViewContext,
 ): DestinationView {
   const { reference, organization, leader, oldestEventAt, touchedAt } = overview
+  const { deliveredPerSecond } = movement
   const { destination } = registry.destinations.get(reference) ?? {}
   const state = destinationState(registry, reference)
   return {
@@ -40,7 +40,7 @@ export function destinationView(
     ...(organization === undefined ? {} : { organization }),
     ...(destination ? { kafkaTopic: destination.kafkaTopic } : {}),
     status: state.status,
-    ...diagnose(overview, state, nowMs),
+    ...diagnose(overview, state, movement),
     counts: {
       delivered: overview.delivered,
       failedAttempts: overview.failedAttempts,

@@ -34,6 +34,8 @@ export interface DestinationView {
   readonly health: Health
   /** Why `health` is not `ok`, in words. */
   readonly why?: string
+  /** What to do about it, where that can be said. */
+  readonly action?: string
   /** Those of $status, by the same rules. */
   readonly counts: EventCounts
   /** Events delivered a second, over the last ten seconds or since the last sample. */

@@ -32,6 +32,11 @@ const delivery = at('destination', 'every')
 const retries = 'It retries by itself.'
 const database = `${retries} When it goes on: look at the database and at its connections.`
 
+/** What to do about a line. */
+export function actionOf(code: string): string | undefined {
+  return logLines[code]?.action
+}
+
 /** Every line that the module and the reference server write, by its code, which it carries as `ev`: `topic-destination/<code>`. */
 export const logLines: Readonly<Record<string, LogLine>> = {
   leading: info('leading', 'This node delivers the destination from now on.'),

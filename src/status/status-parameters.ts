@@ -8,6 +8,8 @@ export interface DestinationState {
   readonly status: 'active' | 'off' | 'error'
   /** Why `status` is `error`; absent otherwise. */
   readonly reason: string | undefined
+  /** What to do about it. */
+  readonly action?: string | undefined
 }
 
 /** FHIR dateTime, UTC, seconds. */

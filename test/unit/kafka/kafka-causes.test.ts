@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { remedyOf } from '../../../src/kafka/causes/remedies.ts'
 import {
   causeNamed,
   causeOfCode,
@@ -23,6 +24,11 @@ describe('the table of causes', () => {
         assert.doesNotMatch(message, /undefined|\.\.|\s{2}|: \./)
       }
       assert.match(row.remedy, /^\S.*\.$/)
+      for (const each of [{}, { broker: 'b:9092' }, { ...context, detail: undefined }, context]) {
+        const { message } = causeNamed(name, each)
+        assert.equal(remedyOf(message), row.remedy, message)
+        assert.equal(remedyOf(`3 events: ${message}`), row.remedy, message)
+      }
       assert.ok(row.parameter in kafkaParameters)
     })
   }
@@ -39,6 +45,7 @@ describe('the table of causes', () => {
     assert.equal(causeOfCode(-1234, 'something new').message, 'Kafka: something new (code -1234).')
     assert.equal(causeOfLog('Something new', 'b:1').message, 'Kafka broker b:1: Something new.')
     assert.equal(causeOfTlsCode('NO_SUCH_CODE', 'b:1'), undefined)
+    assert.equal(remedyOf('Kafka: something new (code -1234).'), undefined)
   })
 
   it('tells whether a cause is of one topic alone', () => {

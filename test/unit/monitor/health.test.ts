@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { diagnose } from '../../../src/monitor/health.ts'
+import { causeNamed } from '../../../src/kafka/kafka-causes.ts'
+import { diagnose, type Movement } from '../../../src/monitor/health.ts'
+import { RecentLosses } from '../../../src/monitor/recent-losses.ts'
 import type { DestinationOverview } from '../../../src/outbox/destination-overview.ts'
 
 const nowMs = Date.parse('2026-11-26T12:00:00Z')
@@ -89,37 +91,89 @@ const cases: readonly (readonly [
     'attention',
     /^1,611 dead letters, 20,000 events undecided\.$/,
   ],
-  [
-    'best effort that loses',
-    { kind: 'kafka-best-effort', lost: 4, lastErrors: [failure(10)] },
-    'losing',
-    /No broker/,
-  ],
-  [
-    'best effort that has lost long ago',
-    { kind: 'kafka-best-effort', lost: 4, lastErrors: [failure(900)] },
-    'ok',
-    undefined,
-  ],
 ]
+
+const active = { status: 'active', reason: undefined } as const
+const bestEffort: Partial<DestinationOverview> = { kind: 'kafka-best-effort', lost: 4 }
+const bestEffortCases: readonly (readonly [
+  string,
+  Partial<DestinationOverview>,
+  Partial<Movement>,
+  string,
+])[] = [
+  ['has lost none', { lost: 0 }, {}, 'ok'],
+  ['loses', { lastErrors: [failure(10)] }, { lostAtMs: nowMs - 10_000 }, 'losing'],
+  ['has lost long ago', { lastErrors: [failure(900)] }, { lostAtMs: nowMs - 900_000 }, 'ok'],
+  [
+    'has lost long ago, and was interrupted without a loss',
+    { lastErrors: [failure(10)] },
+    { lostAtMs: nowMs - 900_000 },
+    'ok',
+  ],
+  ['will lose what waits', { lost: 0, inProcess: 10, lastErrors: [failure(10)] }, {}, 'stuck'],
+  [
+    'delivers again',
+    { lost: 0, inProcess: 10, lastErrors: [failure(10)] },
+    { deliveredPerSecond: 3 },
+    'ok',
+  ],
+  ['waits for a moment', { lost: 0, inProcess: 10, lastErrors: [failure(200)] }, {}, 'ok'],
+]
+
+const movement: Movement = { nowMs, deliveredPerSecond: undefined, lostAtMs: undefined }
 
 describe('how a destination does', () => {
   for (const [name, facts, health, why] of cases) {
     it(name, () => {
-      const found = diagnose({ ...quiet, ...facts }, { status: 'active', reason: undefined }, nowMs)
+      const found = diagnose({ ...quiet, ...facts }, active, movement)
       assert.equal(found.health, health)
       if (why) assert.match(found.why ?? '', why)
       else assert.equal(found.why, undefined)
     })
   }
 
+  for (const [name, facts, seen, health] of bestEffortCases) {
+    it(`best effort that ${name}`, () => {
+      const overview = { ...quiet, ...bestEffort, ...facts }
+      assert.equal(diagnose(overview, active, { ...movement, ...seen }).health, health)
+    })
+  }
+
+  it('says what to do about a cause that can be named, and about what was set aside', () => {
+    const { message } = causeNamed('topic-unknown', { kafkaTopic: 'lab' })
+    const lastFailure = { message, timestamp: ago(8) }
+    const stuck = { ...quiet, ...waits(20, { lastFailure, touchedAt: ago(8) }) }
+    assert.match(diagnose(stuck, active, movement).action ?? '', /^Create the topic, or correct/)
+    const losing = { ...quiet, ...bestEffort, lastErrors: [lastFailure] }
+    const found = diagnose(losing, active, { ...movement, lostAtMs: nowMs })
+    assert.match(found.action ?? '', /^Create the topic, or correct/)
+    const aside = diagnose({ ...quiet, dead: 1, undecided: 1 }, active, movement)
+    assert.match(aside.action ?? '', /\$redrive.*Correct the criteria/)
+    const alone = { ...quiet, ...waits(300, { leader: undefined }) }
+    assert.match(diagnose(alone, active, movement).action ?? '', /database/)
+    assert.equal(diagnose(quiet, active, movement).action, undefined)
+  })
+
+  it('takes the newest error for a loss at the first look, and only losses from then on', () => {
+    const losses = new RecentLosses()
+    const overview = { ...quiet, ...bestEffort, lastErrors: [failure(10)] }
+    losses.add(nowMs, [overview])
+    assert.equal(losses.lostAtMs(quiet.reference), nowMs - 10_000)
+    losses.add(nowMs + 1, [{ ...overview, lastErrors: [failure(0)] }])
+    assert.equal(losses.lostAtMs(quiet.reference), nowMs - 10_000)
+    losses.add(nowMs + 2, [{ ...overview, lost: 5 }])
+    assert.equal(losses.lostAtMs(quiet.reference), nowMs + 2)
+    losses.add(nowMs + 3, [])
+    assert.equal(losses.lostAtMs(quiet.reference), undefined)
+  })
+
   it('is what its state says first', () => {
     const stuck = { ...quiet, ...waits(20, { lastFailure: failure(8), touchedAt: ago(8) }) }
-    assert.deepEqual(diagnose(stuck, { status: 'error', reason: 'No topic.' }, nowMs), {
+    assert.deepEqual(diagnose(stuck, { status: 'error', reason: 'No topic.' }, movement), {
       health: 'error',
       why: 'No topic.',
     })
-    assert.deepEqual(diagnose(stuck, { status: 'off', reason: undefined }, nowMs), {
+    assert.deepEqual(diagnose(stuck, { status: 'off', reason: undefined }, movement), {
       health: 'off',
       why: 'Paused; 3 events waiting.',
     })

@@ -41,7 +41,10 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
   return (
     <>
       {destination.why !== undefined && (
-        <p class={`why why-${destination.health}`}>{destination.why}</p>
+        <p class={`why why-${destination.health}`}>
+          {destination.why}
+          {destination.action !== undefined && <strong>What to do: {destination.action}</strong>}
+        </p>
       )}
       <Actions destination={destination} />
       {!isBestEffort && <Jobs id={destination.id} />}
