@@ -1,11 +1,14 @@
 import { OperationOutcomeError } from '@medplum/core'
-import type { ParametersParameter } from '@medplum/fhirtypes'
-import { deliveredExtent } from '../outbox/delivered-pages.ts'
-import { cancelJobs } from '../outbox/jobs.ts'
+import type { OperationOutcomeIssue, ParametersParameter } from '@medplum/fhirtypes'
+import { deliveredExtent, type DeliveredExtent } from '../outbox/delivered-pages.ts'
+import { lastEventNumber } from '../outbox/destinations.ts'
+import { cancelJobs, type JobSelection } from '../outbox/jobs.ts'
 import { sendableTopics } from '../outbox/sendable-topics.ts'
 import { refusal } from '../resources/issue.ts'
 import { notImplemented } from '../rest/outcomes.ts'
 import { refusedParameter, unprocessable } from '../topic-operations/operation-input.ts'
+import { outcomeParameter } from '../topic-operations/output.ts'
+import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { beginJob, maxPerSecondOf } from './asked-destination.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
@@ -19,6 +22,8 @@ export async function replay(
   const selection = selectionOf(input, ['fromEvent', 'toEvent', 'from', 'to'])
   const maxPerSecond = maxPerSecondOf(input, parts)
   const { db, schema, options } = parts
+  // First: what is delivered from now on is not meant.
+  const last = await lastEventNumber(db, schema, destinationId)
   const extent = await deliveredExtent(db, schema, destinationId, {
     ...selection,
     topicIds: [...(await sendableTopics(db, schema, destinationId)).keys()],
@@ -37,7 +42,6 @@ export async function replay(
   const job = await beginJob(parts, {
     destinationId,
     kind: 'replay',
-    // What is delivered from now on is not meant.
     selection: { ...selection, fromEvent: firstEvent, toEvent: lastEvent },
     maxPerSecond,
     position: String(firstEvent - 1),
@@ -47,7 +51,27 @@ export async function replay(
     { name: 'firstEvent', valueDecimal: firstEvent },
     { name: 'lastEvent', valueDecimal: lastEvent },
     jobParameter(job),
+    ...outcomeParameter(missingIn(selection, extent, last)),
   ]
+}
+
+/** Whoever asks for a range believes that it comes whole.
+ *  @param last number of the last event that was settled */
+function missingIn(
+  { fromEvent, toEvent, fromMs, toMs }: JobSelection,
+  { count, firstEvent }: DeliveredExtent,
+  last: number,
+): readonly OperationOutcomeIssue[] {
+  if (fromMs !== undefined || toMs !== undefined) return []
+  const [from, to] = [fromEvent ?? firstEvent, Math.min(toEvent ?? last, last)]
+  const missing = to - from + 1 - count
+  if (missing <= 0) return []
+  const text = `${missing} of the events ${from} to ${to} are not sent again: they are not kept (deliveredRetentionMs), were set aside, or are not of this destination any more.`
+  return [remark(text)]
+}
+
+function remark(text: string): OperationOutcomeIssue {
+  return { severity: 'warning', code: 'incomplete', details: { text } }
 }
 
 /** `$backfill`. */
@@ -55,8 +79,9 @@ export async function backfill(
   parts: DestinationOperationParts,
   { row: { destinationId, topicUrl }, input }: AskedOperation,
 ): Promise<ParametersParameter[]> {
+  const { host, registry } = parts
   const maxPerSecond = maxPerSecondOf(input, parts)
-  if (!parts.host.references) {
+  if (!host.references) {
     const text = 'This server cannot list its resources, which a backfill would read.'
     throw new OperationOutcomeError(notImplemented(text))
   }
@@ -68,7 +93,20 @@ export async function backfill(
     position: '',
     total: undefined,
   })
-  return [jobParameter(job)]
+  return [jobParameter(job), ...outcomeParameter(unselected(registry.topicByUrl(topicUrl)))]
+}
+
+/** It would end as done, and nobody would know why nothing came. */
+function unselected(topic: SubscriptionTopic | undefined): readonly OperationOutcomeIssue[] {
+  const asksForPrevious = topic?.triggers.some(({ criteria = '' }) =>
+    criteria.includes('%previous'),
+  )
+  if (asksForPrevious !== true) return []
+  return [
+    remark(
+      'A criteria of the topic asks for %previous, which is empty in a backfill: what it selects only by a change is passed over.',
+    ),
+  ]
 }
 
 /** `$cancel`. */

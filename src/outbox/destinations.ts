@@ -41,6 +41,19 @@ export async function putDestination(
   return moved && changeSource(tx, schema, moved.id, topicId)
 }
 
+/** Number of the last event that was settled; 0 before the first. */
+export async function lastEventNumber(
+  db: Queryable,
+  schema: OutboxSchema,
+  destinationId: number,
+): Promise<number> {
+  const { rows } = await db.query<{ event_no: string }>(
+    `select event_no from ${schema.destination} where id = $1`,
+    [destinationId],
+  )
+  return Number(rows[0]?.event_no ?? 0)
+}
+
 /** Forgets a destination with its queue, counters and dead letters. */
 export async function removeDestination(
   tx: SqlTx,

@@ -42,6 +42,13 @@ export const jobsParameter: OperationDefinitionParameter = outParts(
 
 const begunJob = outParts('job', '1', 'The job; $status says how it gets on.', jobParts)
 
+const outcome = outParameter(
+  'outcome',
+  0,
+  'OperationOutcome',
+  'What the job will not send, and why.',
+)
+
 const onDestinations = {
   resourceType: destinationTypeName,
   levels: ['instance'],
@@ -140,6 +147,7 @@ export const replayOperationDefinition: OperationDefinition = operationDefinitio
     outParameter('firstEvent', 1, 'decimal', 'Number of the first event that is sent again.'),
     outParameter('lastEvent', 1, 'decimal', 'Number of the last one.'),
     begunJob,
+    outcome,
   ],
 })
 
@@ -151,7 +159,7 @@ export const backfillOperationDefinition: OperationDefinition = operationDefinit
   title: 'Sends the current state of everything that the topic selects',
   description:
     'At least once. Sends each resource that the topic selects as it is now, once, as a new event, in the background.',
-  parameter: [maxPerSecond, begunJob],
+  parameter: [maxPerSecond, begunJob, outcome],
 })
 
 /** `GET` or `POST [base]/AidboxTopicDestination/<id>/$dead-letters`. */

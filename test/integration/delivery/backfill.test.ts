@@ -102,6 +102,18 @@ describe('$backfill', () => {
     for (const record of records) assert.match(record.value ?? '', /"active":true/)
   })
 
+  it('says that a criteria asks for what a backfill does not have', async (t) => {
+    const topic = topicResource('patients', {
+      resource: 'Patient',
+      fhirPathCriteria: '%previous.exists() and %current.active = true',
+    })
+    const { first } = await filled(t, 4, topic)
+    const answer = await first.host.operate('backfill', 'd')
+    assert.match(JSON.stringify(answer.parameter?.[1]), /asks for %previous, which is empty/)
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    assert.deepEqual([status.jobs[0]?.['sent'], status.jobs[0]?.['passedOver']], [0, 4])
+  })
+
   it('counts what nobody can decide, and says which', async (t) => {
     const topic = topicResource('patients', {
       resource: 'Patient',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ParametersParameter } from '@medplum/fhirtypes'
 import { describe, it, type TestContext } from 'node:test'
 import type { ModuleOptions } from '../../../src/options.ts'
 import {
@@ -156,6 +157,29 @@ describe('$replay', () => {
       first.host.operate('replay', 'd', [all]),
       /option deliveredRetentionMs would/,
     )
+  })
+
+  it('says how many events of the range are not kept', async (t) => {
+    const { first, pool } = await recorded(t)
+    const { rows } = await pool.query<{ count: number }>(
+      `delete from topic_destination.delivered_page
+        where first_event_no = (select max(first_event_no) from topic_destination.delivered_page)
+       returning (last_event_no - first_event_no + 1)::int as count`,
+    )
+    const missing = rows[0]?.count ?? 0
+    const remarks = async (...parameters: ParametersParameter[]): Promise<string> => {
+      const answer = await first.host.operate('replay', 'd', parameters)
+      await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+      return JSON.stringify(answer.parameter?.slice(3))
+    }
+    assert.match(await remarks(all), new RegExp(`"${missing} of the events 1 to 81 are not sent`))
+    const kept = { name: 'toEvent', valueInteger: 81 - missing }
+    assert.equal(await remarks(kept), '[]')
+    const more = [
+      { name: 'fromEvent', valueInteger: 2 },
+      { name: 'toEvent', valueInteger: 500 },
+    ]
+    assert.match(await remarks(...more), new RegExp(`"${missing} of the events 2 to 81 are not`))
   })
 
   it('says which events have no content any more, and sends the others', async (t) => {

@@ -57,6 +57,7 @@ function operations(
         registered('other-queue', 'kafka-at-least-once', 2),
         registered('best-effort', 'kafka-best-effort', 1),
       ]),
+      topicByUrl: () => undefined,
       ensureFresh: () => Promise.resolve(),
     },
     undecided: {
