@@ -54,7 +54,7 @@ export class PoisonEvents {
     await cursor.deadLetter(page, 0, cause)
     this.#named.delete(event.id)
     this.#logger.error(
-      { destination: this.#reference, eventId: event.id, cause },
+      { destination: this.#reference, eventNumber: page.firstEventNumber, cause },
       'an event was set aside as dead letter',
     )
     this.#telemetry?.setAside(this.#reference, page.firstEventNumber, event.id, cause)

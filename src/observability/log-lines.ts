@@ -77,7 +77,8 @@ export const logLines: Readonly<Record<string, LogLine>> = {
   ),
   'dead-letter': error(
     'an event was set aside as dead letter',
-    'Its consumers miss this event. Raise maxRequestSize and the limit of the topic of Kafka (message.max.bytes), then call $redrive; or $discard it.',
+    'Its consumers miss this event. Raise maxRequestSize and the limit of the topic of Kafka (message.max.bytes), then call $redrive; or $discard it. $dead-letters has it by eventNumber.',
+    'every',
   ),
   'job-failed': warn(
     'a job has failed',
