@@ -1,10 +1,12 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcomeIssue, ParametersParameter } from '@medplum/fhirtypes'
+import { restOf } from '../delivery/resting-topics.ts'
 import { deliveredExtent, type DeliveredExtent } from '../outbox/delivered-pages.ts'
 import { lastEventNumber } from '../outbox/destinations.ts'
 import { cancelJobs, type JobSelection } from '../outbox/jobs.ts'
 import { sendableTopics } from '../outbox/sendable-topics.ts'
 import { refusal } from '../resources/issue.ts'
+import { destinationTypeName } from '../resources/type-names.ts'
 import { notImplemented } from '../rest/outcomes.ts'
 import { refusedParameter, unprocessable } from '../topic-operations/operation-input.ts'
 import { outcomeParameter } from '../topic-operations/output.ts'
@@ -85,6 +87,11 @@ export async function backfill(
     const text = 'This server cannot list its resources, which a backfill would read.'
     throw new OperationOutcomeError(notImplemented(text))
   }
+  const topic = registry.topicByUrl(topicUrl)
+  const rest = restOf(topicUrl, topic)
+  if (rest !== undefined) {
+    throw unprocessable(refusal('business-rule', rest, `${destinationTypeName}.topic`))
+  }
   const job = await beginJob(parts, {
     destinationId,
     kind: 'backfill',
@@ -93,7 +100,7 @@ export async function backfill(
     position: '',
     total: undefined,
   })
-  return [jobParameter(job), ...outcomeParameter(unselected(registry.topicByUrl(topicUrl)))]
+  return [jobParameter(job), ...outcomeParameter(unselected(topic))]
 }
 
 /** It would end as done, and nobody would know why nothing came. */

@@ -11,7 +11,8 @@ const maxEventNumber = Number.MAX_SAFE_INTEGER
  *  @throws OperationOutcomeError 422 that names the parameter */
 export function selectionOf(input: OperationInput, names: readonly string[]): JobSelection {
   const isNarrowed = names.some((name) => input.has(name))
-  if (!isNarrowed && input.boolean('all') !== true) {
+  const isAll = input.boolean('all') === true
+  if (!isNarrowed && !isAll) {
     const text = `Say what is meant by ${names.join(', ')}, or write all as valueBoolean true.`
     throw refusedParameter('all', 'required', text)
   }

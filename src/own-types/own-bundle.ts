@@ -47,7 +47,7 @@ export function answerOwnBundle(
     onFailure,
   }: { readonly basePath: string; readonly onFailure: (error: unknown) => void },
 ): Promise<Bundle> {
-  const { types, store, authorize, principal, isWithinTransaction } = context
+  const { types, store, operations, authorize, principal, isWithinTransaction } = context
   // isOwnBundle has looked at the form.
   return processBundle(request.body as Bundle, {
     types: {
@@ -56,6 +56,7 @@ export function answerOwnBundle(
       interactionsOf: (type) => types.get(type)?.interactions ?? [],
     },
     store,
+    operations,
     headers: request.headers,
     basePath,
     ...(authorize

@@ -2,7 +2,7 @@ import { notFound } from '@medplum/core'
 import type { FhirHost, Operation, Principal, ResourceTypeDefinition } from '../host/types.ts'
 import { assertBeforeWrite } from '../rest/before-write.ts'
 import { methodNotAllowed } from '../rest/outcomes.ts'
-import { answerOperation } from '../rest/operations.ts'
+import { answerOperation, assertOutsideTransaction, operationAt } from '../rest/operations.ts'
 import { isId } from '../rest/resource-id.ts'
 import type { RestMethod, RestRequest, RoutedResponse } from '../rest/routing.ts'
 import {
@@ -98,17 +98,16 @@ function resolve(
 
 function operationOf(name: string, call: RouteCall, context: RouteContext): Found | undefined {
   if (name === '$validate') return { routes: validateRoutes, call }
-  const level = call.id === undefined ? 'type' : 'instance'
-  const operation = context.operations.find(
-    ({ code, resourceType, level: ofLevel }) =>
-      `$${code}` === name && resourceType === call.type && ofLevel === level,
-  )
+  const { type, id } = call
+  const segments = [type, ...(id === undefined ? [] : [id]), name]
+  const operation = operationAt(context.operations, segments)
   if (!operation) return undefined
   const route: Route = {
     interaction: 'operation',
     action: operation.code,
-    handle: async ({ request: { method, body }, id, store, type }) => {
-      const { principal } = context
+    handle: async ({ request: { method, body }, store }) => {
+      const { principal, isWithinTransaction } = context
+      if (isWithinTransaction) assertOutsideTransaction(operation)
       return answerOperation(
         operation,
         { method: method === 'POST' ? 'POST' : 'GET', id, body, principal },

@@ -1,7 +1,7 @@
-import { allOk } from '@medplum/core'
+import { allOk, OperationOutcomeError } from '@medplum/core'
 import type { OperationOutcome, Parameters, Resource } from '@medplum/fhirtypes'
 import type { Operation, Principal } from '../host/types.ts'
-import { badRequestError } from './outcomes.ts'
+import { badRequestError, errorOutcome } from './outcomes.ts'
 
 /** A request for an operation, with the parsed body of a POST. */
 export interface OperationCall {
@@ -10,6 +10,28 @@ export interface OperationCall {
   readonly id: string | undefined
   readonly body: unknown
   readonly principal: Principal | undefined
+}
+
+/** An operation that changes something does it in transactions of its own, which no other one takes back with itself.
+ *  @throws OperationOutcomeError 422 */
+export function assertOutsideTransaction(operation: Operation): void {
+  if (operation.definition.affectsState !== true) return
+  const text = `$${operation.code} cannot be undone with a transaction. Call it by itself, or in a batch.`
+  throw new OperationOutcomeError(errorOutcome('unprocessable-entity', 'not-supported', text))
+}
+
+/** The operation that a path leads to. */
+export function operationAt(
+  operations: readonly Operation[],
+  segments: readonly string[],
+): Operation | undefined {
+  const level = segments.length === 2 ? 'type' : segments.length === 3 ? 'instance' : undefined
+  return operations.find(
+    (each) =>
+      each.level === level &&
+      each.resourceType === segments[0] &&
+      `$${each.code}` === segments.at(-1),
+  )
 }
 
 /** Calls the operation. The answer for a missing instance is the one that reading it would give.
@@ -33,7 +55,7 @@ export async function answerOperation(
 
 function operationInput(body: unknown): Parameters | undefined {
   if (body === undefined || body === null) return undefined
-  if (typeof body === 'object') {
+  if (typeof body === 'object' && !Array.isArray(body)) {
     if (Object.keys(body).length === 0) return undefined
     if ('resourceType' in body && body.resourceType === 'Parameters') return body as Parameters
   }

@@ -93,9 +93,13 @@ class Server implements ReferenceServer {
     this.#database = database
     this.#context = { knex: database, hooks: [], types: new Map() }
     this.#types = new ServedResourceTypes(this.#context.types)
-    this.#router = createRouter(this.#types, (error) => {
-      this.#logger.error({ err: error }, 'an entry of a batch failed unexpectedly')
-    })
+    this.#router = createRouter(
+      this.#types,
+      () => this.host.operations,
+      (error) => {
+        this.#logger.error({ err: error }, 'an entry of a batch failed unexpectedly')
+      },
+    )
     this.host = new ReferenceHost({
       context: this.#context,
       router: this.#router,

@@ -36,12 +36,14 @@ export function inputNames({ parameter = [] }: OperationDefinition): readonly st
 
 const valueKeys = {
   code: ['valueCode', 'valueString'],
-  number: ['valueInteger', 'valuePositiveInt', 'valueUnsignedInt'],
+  // Answers have numbers of events as decimals: integers of FHIR end at 2^31.
+  number: ['valueInteger', 'valuePositiveInt', 'valueUnsignedInt', 'valueDecimal'],
   time: ['valueInstant', 'valueDateTime', 'valueDate'],
 } as const
 
 /** FHIR dateTime: as precise as one likes, a time of day with seconds and its zone. */
-const timePattern = /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)?)?$/
+const timePattern =
+  /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)))?)?)?$/
 
 /** The parameters of a request, read once. */
 export class OperationInput {
@@ -120,11 +122,11 @@ export class OperationInput {
     throw refusedParameter(name, 'value', `Write ${name} as valueBoolean.`)
   }
 
-  /** @throws OperationOutcomeError 422 when it is something else, or empty */
+  /** @throws OperationOutcomeError 422 when it is something else, empty, or with a character that PostgreSQL does not have */
   text(name: string): string | undefined {
     if (!this.has(name)) return undefined
     const value = this.#parameters.get(name)?.['valueString']
-    if (typeof value === 'string' && value !== '') return value
+    if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value
     throw refusedParameter(name, 'value', `Write ${name} as valueString.`)
   }
 

@@ -5,6 +5,7 @@ import { typesOf, type SubscriptionTopic } from '../../triggers/subscription-top
 import type { Audience } from '../audiences.ts'
 import { isOwnType } from '../own-types.ts'
 import type { Registry } from '../registry.ts'
+import { restOf } from '../resting-topics.ts'
 import { selectEvents } from '../select-events.ts'
 import { TopicSelections } from '../topic-selections.ts'
 import {
@@ -93,7 +94,9 @@ export class BackfillWork implements JobWork {
     const topic = registry.topicByUrl(topicUrl)
     const topicId = registry.destinations.get(reference)?.row.topicId
     const audience = registry.audiences(topicUrl).find((each) => each.topicId === topicId)
-    if (!topic || !audience) throw new Error(`There is no topic with the url ${topicUrl}.`)
+    const rest = restOf(topicUrl, topic)
+    if (rest !== undefined) throw new Error(rest)
+    if (!topic || !audience) throw new Error(`Nobody is known to read the topic ${topicUrl}.`)
     return { topic, audience }
   }
 

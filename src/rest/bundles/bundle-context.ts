@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ResourceInteraction } from '../../host/types.ts'
+import type { Operation, ResourceInteraction } from '../../host/types.ts'
 import type { ComingWrite } from '../before-write.ts'
 import type { RestRequest, RoutedResponse } from '../routing.ts'
 import type { ResourceStore } from '../storage/resource-store.ts'
@@ -14,6 +14,7 @@ export interface BundleTypes {
 export interface BundleContext {
   readonly types: BundleTypes
   readonly store: ResourceStore
+  readonly operations: readonly Operation[]
   /** Of the request that brought the bundle. */
   readonly headers: IncomingHttpHeaders
   /** Path of the base URL without slashes around it, which urls of entries may start with: `fhir`. */

@@ -3,9 +3,10 @@ import type { Bundle, BundleEntry } from '@medplum/fhirtypes'
 import type { BundleContext } from './bundle-context.ts'
 import { isCreate, parseEntry, type ParsedEntry } from './bundle-entry.ts'
 import { processEntries, type EntriesContext } from './bundle-entries.ts'
-import { entryError, failedEntry, locateInResource } from './bundle-outcomes.ts'
+import { entryError, failedEntry, locateInResource, locateOutcome } from './bundle-outcomes.ts'
 import type { Placeholders } from './bundle-references.ts'
 import { isRetryable } from '../database-errors.ts'
+import { assertOutsideTransaction, operationAt } from '../operations.ts'
 import { errorOutcome, outcomeOfError, statusOf } from '../outcomes.ts'
 import { parseQuery } from '../request-url.ts'
 import type { RestMethod } from '../routing.ts'
@@ -39,6 +40,7 @@ async function processTransaction(
   assertDistinctFullUrls(parsed)
   const entriesContext = contextOf(context, false)
   const serializable = parsed.some(({ condition }) => condition !== undefined)
+  for (const entry of parsed) assertUndoable(entry, context)
   for (const entry of parsed) await askBeforeWrite(entry, context)
   try {
     // Runs again after a serialisation failure, so that whatever an attempt finds out belongs to it alone.
@@ -48,6 +50,17 @@ async function processTransaction(
     )
   } catch (error) {
     throw located(error, parsed, entriesContext)
+  }
+}
+
+/** @throws OperationOutcomeError that names the entry */
+function assertUndoable({ index, segments }: ParsedEntry, { operations }: BundleContext): void {
+  const operation = operationAt(operations, segments)
+  if (!operation) return
+  try {
+    assertOutsideTransaction(operation)
+  } catch (error) {
+    throw new OperationOutcomeError(locateOutcome(outcomeOfError(error), index, 'request.url'))
   }
 }
 

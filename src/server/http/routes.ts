@@ -8,7 +8,7 @@ import {
   type HttpMethod,
 } from '@medplum/fhir-router'
 import type { Bundle } from '@medplum/fhirtypes'
-import { resourceInteractions, type ResourceInteraction } from '../../host/types.ts'
+import { resourceInteractions, type Operation, type ResourceInteraction } from '../../host/types.ts'
 import { assertBeforeWrite, type ComingWrite } from '../../rest/before-write.ts'
 import { processBundle } from '../../rest/bundles/bundle.ts'
 import type { BundleContext } from '../../rest/bundles/bundle-context.ts'
@@ -37,6 +37,7 @@ import {
  *  bodies without resourceType, and conditions that would match everything. They hold for entries of bundles too. */
 export function createRouter(
   types: ServedResourceTypes,
+  operationsNow: () => readonly Operation[],
   onFailure: BundleContext['onFailure'],
 ): FhirRouter {
   const router = new FhirRouter()
@@ -54,7 +55,7 @@ export function createRouter(
   for (const path of [':resourceType/$validate', ':resourceType/:id/$validate']) {
     router.add('POST', path, served(types, validate), 'operation')
   }
-  router.add('POST', '', bundleRoute(types, onFailure), 'batch')
+  router.add('POST', '', bundleRoute(types, operationsNow, onFailure), 'batch')
   return router
 }
 
@@ -75,6 +76,7 @@ function ownHandlers(types: ServedResourceTypes): Readonly<Record<string, FhirRo
 
 function bundleRoute(
   types: ServedResourceTypes,
+  operationsNow: () => readonly Operation[],
   onFailure: BundleContext['onFailure'],
 ): FhirRouteHandler {
   return async (request, repository, router) => {
@@ -84,6 +86,7 @@ function bundleRoute(
     const bundle = await processBundle(body, {
       types,
       store: storeOf(repository),
+      operations: operationsNow(),
       headers: request.headers ?? {},
       basePath,
       route: async (entry, options) =>

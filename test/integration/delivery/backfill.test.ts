@@ -114,6 +114,20 @@ describe('$backfill', () => {
     assert.deepEqual([status.jobs[0]?.['sent'], status.jobs[0]?.['passedOver']], [0, 4])
   })
 
+  it('is refused while the topic selects nothing', async (t) => {
+    const topic = topicResource('patients', { resource: 'Patient' })
+    const { first } = await filled(t, 4, topic)
+    await first.host.put({ ...topic, status: 'retired' })
+    await assert.rejects(
+      first.host.operate('backfill', 'd'),
+      /\/topic\/patients is retired; nothing new is selected/,
+    )
+    await first.host.put(topic)
+    await first.host.operate('backfill', 'd')
+    const status = await untilStatus(first, 'd', ({ jobs }) => jobs[0]?.['state'] === 'done')
+    assert.equal(status.jobs[0]?.['sent'], 4)
+  })
+
   it('counts what nobody can decide, and says which', async (t) => {
     const topic = topicResource('patients', {
       resource: 'Patient',

@@ -261,6 +261,19 @@ describe('bundles', () => {
       assert.equal(outcome?.resourceType, 'OperationOutcome')
     })
 
+    it('runs none that changes something, which no rollback would take back; a batch does', async () => {
+      await call(`${tested.url}/AidboxTopicDestination/op`, 'PUT', destination('op'))
+      const discard = { request: { method: 'POST', url: 'AidboxTopicDestination/op/$discard' } }
+      const known = tested.module.calls.length
+      const answer = await send('transaction', [post(patient('undone')), discard])
+      assertRefused(answer, 422, 'Bundle.entry[1].request.url')
+      assert.match(answer.text, /\$discard cannot be undone with a transaction/)
+      assert.equal(await count('Patient?identifier=undone'), 0)
+      assert.deepEqual(tested.module.calls.slice(known), [])
+      assert.deepEqual(statuses(await send('batch', [discard])), ['200'])
+      assert.deepEqual(tested.module.calls.slice(known), ['discard op'])
+    })
+
     it('waits for another one that writes the same resources in another order', async () => {
       const entry = Array.from({ length: 10 }, (_, n) => n)
       const answers = await Promise.all(

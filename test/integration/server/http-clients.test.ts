@@ -132,7 +132,8 @@ describe('the HTTP API, as existing clients use it', () => {
       'update',
       'vread',
     ])
-    assert.deepEqual(own.operation.map(({ name }) => name).toSorted(), ['status', 'validate'])
+    const operations = own.operation.map(({ name }) => name).toSorted()
+    assert.deepEqual(operations, ['discard', 'status', 'validate'])
     assert.ok(own.searchParam.some(({ name }) => name === 'topic'))
     assert.ok(byType.get('AidboxSubscriptionTopic')?.searchParam.some(({ name }) => name === 'url'))
   })

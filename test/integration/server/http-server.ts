@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import type { OperationOutcome } from '@medplum/fhirtypes'
 import type { Change, FhirHost, FhirServerModule } from '../../../src/host/types.ts'
+import { discardOperationDefinition } from '../../../src/resources/delivery-operation-definitions.ts'
 import { loadSecretSource } from '../../../src/resources/secrets.ts'
 import { statusOperationDefinition } from '../../../src/resources/status-operation-definition.ts'
 import { subscriptionTopicType } from '../../../src/resources/subscription-topic-type.ts'
@@ -12,7 +13,7 @@ import {
 } from '../../../src/server/create-server.ts'
 import { testDatabase, type CleanUp } from '../../helpers/postgres.ts'
 
-/** Registers the module's own types and a $status that counts its calls; notes every committed change. Sends nothing. */
+/** Registers the module's own types, and a $status and a $discard that note their calls; notes every committed change. Sends nothing. */
 export class RecordingModule implements FhirServerModule {
   readonly name = 'recording'
   readonly changes: Change[] = []
@@ -37,6 +38,17 @@ export class RecordingModule implements FhirServerModule {
         this.calls.push(`${method} ${id} ${principal?.id ?? 'anybody'}`)
         const parameter = [{ name: 'status', valueString: 'active' }]
         return { resource: { resourceType: 'Parameters', parameter } }
+      },
+    })
+    host.registerOperation({
+      code: 'discard',
+      resourceType: 'AidboxTopicDestination',
+      level: 'instance',
+      methods: ['POST'],
+      definition: discardOperationDefinition,
+      handle: ({ id }) => {
+        this.calls.push(`discard ${id}`)
+        return Promise.resolve({})
       },
     })
     host.addCommitHooks({
