@@ -89,16 +89,22 @@ describe('fhir-kafka against a FHIR server', () => {
     const [head, row, ...more] = list.out.trimEnd().split('\n')
     assert.match(
       head ?? '',
-      /^destination {2}kind {11}status {2}delivered {2}queued {2}lost {2}dead {2}undecided {2}trouble$/,
+      /^destination {2}kind {11}state {6}delivered {2}waiting {2}lost {2}dead {2}undecided {2}trouble$/,
     )
-    assert.match(row ?? '', /^d {12}at-least-once {2}active {2}1 {10}0 {13}1 {5}0 {10}.*too large/)
+    assert.match(
+      row ?? '',
+      /^d {12}at-least-once {2}attention {2}1 {10}0 {14}1 {5}0 {10}1 dead letter waits for a person; newest error: .*too large/,
+    )
     assert.deepEqual(more, [])
     const all = await run(['destinations', '--json'])
     const [listed] = JSON.parse(all.out) as { id: string; status: Record<string, unknown> }[]
     assert.deepEqual([listed?.id, listed?.status['messagesDead']], ['d', 1])
     const status = await run(['status', 'AidboxTopicDestination/d'])
     assert.equal(status.code, 2)
-    assert.match(status.out, /^messagesDelivered: 1\n[\s\S]*\nmessagesDead: 1\n/)
+    assert.match(
+      status.out,
+      /^attention: 1 dead letter waits .*\nmessagesDelivered: 1\n[\s\S]*\nmessagesDead: 1\n/,
+    )
   })
 
   it('lists dead letters, those of a selection alone', async (t) => {
