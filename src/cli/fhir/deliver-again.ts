@@ -10,6 +10,7 @@ import {
 import { exitCodes, type Command } from '../command.ts'
 import { given, numberOption } from './arguments.ts'
 import { serverOptions } from './fhir-server.ts'
+import { tellKeptEvents } from './kept-events.ts'
 import { rateOption, runOperation, waitOption } from './run-job.ts'
 import { rangeOptions, selectionParameters, setAsideOptions } from './selection-options.ts'
 
@@ -38,13 +39,14 @@ export const deadLettersCommand: Command = {
         ...given('after', 'valueString', call.options.text('after')),
         ...given('count', 'valueInteger', numberOption(call, 'count')),
       ],
-      ({ event }) => (event === undefined ? exitCodes.inLine : exitCodes.differences),
+      ({ answer }) => (answer['event'] === undefined ? exitCodes.inLine : exitCodes.differences),
     ),
 }
 
 export const redriveCommand: Command = {
   name: 'redrive',
-  summary: 'Sends dead letters, and decides undecided events again.',
+  summary:
+    'Sends dead letters, and decides undecided events again; ends with 2 when some stay undecided.',
   parameters,
   options: {
     ...setAsideOptions,
@@ -60,7 +62,10 @@ export const redriveCommand: Command = {
     const sent: ParametersParameter[] = call.options.flag('undecided')
       ? [{ name: 'decide', valueBoolean: false }]
       : []
-    return runOperation(call, redriveOperationDefinition, [...selectionParameters(call), ...sent])
+    const selection = selectionParameters(call)
+    return runOperation(call, redriveOperationDefinition, [...selection, ...sent], (answered) =>
+      tellKeptEvents(call.io, answered, selection),
+    )
   },
 }
 
