@@ -44,7 +44,8 @@ export async function runOperation(
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
-  const rate = given('maxPerSecond', 'valueInteger', numberOption(call, 'max-per-second'))
+  const most = numberOption(call, 'max-per-second', { minimum: 1, maximum: 100_000 })
+  const rate = given('maxPerSecond', 'valueInteger', most)
   const body: Parameters = { resourceType: 'Parameters', parameter: [...parameter, ...rate] }
   const path = `${destinationTypeName}/${id}/$${definition.code}`
   const answer = plainParameters(await server.post(path, body), definition)

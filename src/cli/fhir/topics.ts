@@ -7,7 +7,7 @@ import {
 } from '../../resources/topic-operation-definitions.ts'
 import { topicTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
-import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
+import { given, idOf, numberOption, onlyArgument, timeOption } from './arguments.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
 import { show } from './show.ts'
@@ -51,9 +51,9 @@ export const dryRunCommand: Command = {
   },
   run: async (call) =>
     ask(call, dryRunOperationDefinition, [
-      ...given('last', 'valueInteger', numberOption(call, 'last')),
-      ...given('from', 'valueDateTime', call.options.text('from')),
-      ...given('to', 'valueDateTime', call.options.text('to')),
+      ...given('last', 'valueInteger', numberOption(call, 'last', { minimum: 1 })),
+      ...given('from', 'valueDateTime', timeOption(call, 'from')),
+      ...given('to', 'valueDateTime', timeOption(call, 'to')),
       ...given('samples', 'valueInteger', numberOption(call, 'samples')),
     ]),
 }
