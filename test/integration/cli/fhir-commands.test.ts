@@ -178,7 +178,7 @@ describe('fhir-kafka against a FHIR server', () => {
   })
 
   it('explains and tries topics, stored ones and those of a file', async (t) => {
-    const { json } = await served(t)
+    const { json, run } = await served(t)
     const explained = await json('explain', 'patients', '--current', 'Patient/a')
     assert.deepEqual([explained['fires'], explained['interaction']], [true, 'create'])
     const folder = await mkdtemp(join(tmpdir(), 'fhir-commands-'))
@@ -186,6 +186,17 @@ describe('fhir-kafka against a FHIR server', () => {
     const file = join(folder, 'topic.json')
     const trigger = { resource: 'Patient', fhirPathCriteria: 'active = true' }
     await writeFile(file, JSON.stringify(topicResource('new', trigger)))
+    const text = await run(['explain', 'patients', '--current', 'Patient/a'])
+    assert.match(text.out, /^fires: true\n[\s\S]*\ntrigger:\n {2}- fires: true\n/)
+    const unclear = join(folder, 'unclear.json')
+    const single = { resource: 'Patient', fhirPathCriteria: 'name.family.single() = %current.id' }
+    await writeFile(unclear, JSON.stringify(topicResource('unclear', single)))
+    const patient = join(folder, 'patient.json')
+    const name = [{ family: 'A' }, { family: 'B' }]
+    await writeFile(patient, JSON.stringify({ resourceType: 'Patient', id: 'p', name }))
+    const undecided = await run(['explain', unclear, '--current', patient])
+    assert.equal(undecided.code, 0, undecided.err)
+    assert.match(undecided.out, /^fires: undecided\n[\s\S]*\ntrigger:\n {2}- fires: undecided\n/)
     const tried = await json('dry-run', file, '--last', '10', '--samples', '1')
     assert.deepEqual([tried['examined'], tried['fires']], [2, 0])
   })
