@@ -63,7 +63,7 @@ export function verdictOf(found: DestinationStatus, nowMs: number): Verdict {
   }
   const [newest] = found.lastErrorDetail ?? []
   const ageMs = newest ? nowMs - Date.parse(newest.timestamp) : Number.POSITIVE_INFINITY
-  const error = newest && `${newest.message} (${ageText(ageMs)} ago)`
+  const error = newest && `${newest.message.replace(/\.$/, '')} (${ageText(ageMs)} ago)`
   if (waiting > 0 && ageMs < recentFailureMs) {
     return { health: 'stuck', ...reasons(error, setAside), needsSomebody: true }
   }

@@ -12,7 +12,7 @@ import { json, parameters, run } from './answering-server.ts'
 const nowMs = Date.parse('2026-11-26T12:00:00Z')
 const failed = (secondsAgo: number) => ({
   lastErrorDetail: [
-    { message: 'newest', timestamp: new Date(nowMs - secondsAgo * 1000).toISOString() },
+    { message: 'newest.', timestamp: new Date(nowMs - secondsAgo * 1000).toISOString() },
     { message: 'older', timestamp: '2026-11-26T10:00:00Z' },
   ],
 })
