@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 import { isTopicDestinationError, TopicDestinationError } from '../errors.ts'
 import { TopologyError } from '../topology/finding.ts'
+import { closestName } from '../triggers/closest-name.ts'
 import {
+  allOptions,
   exitCodeRows,
   exitCodes,
   parseConfigOf,
@@ -25,6 +27,7 @@ import { statusCommand } from './fhir/status.ts'
 import { tailCommand } from './fhir/tail.ts'
 import { dryRunCommand, explainCommand } from './fhir/topics.ts'
 import { migrateCommand } from './migrate/migrate.ts'
+import { printable } from './printable.ts'
 import { serveCommand } from './serve.ts'
 import { tellError } from './tell-error.ts'
 import { aclsCommand } from './topology/acls.ts'
@@ -124,14 +127,31 @@ function refuseOtherWords(
 function withoutCommand(args: readonly string[], io: CommandIo): number {
   const words = args.filter((word) => word !== '--help' && word !== 'help')
   const group = commands.filter(({ name }) => name.startsWith(`${words.join(' ')} `))
-  const usage = usageOfCommands(words.length > 0 && group.length > 0 ? group : commands)
   const isAsked = args.length > words.length
   if (isAsked && (words.length === 0 || group.length > 0)) {
-    io.out(usage)
+    io.out(usageOfCommands(words.length === 0 ? commands : group))
     return exitCodes.inLine
   }
-  io.err(words.length === 0 ? usage : `There is no command "${args.join(' ')}".\n\n${usage}`)
+  if (words.length === 0) io.err(usageOfCommands(commands))
+  else tellError(io, args.includes('--json'), unknownCommand(words))
   return exitCodes.error
+}
+
+/** In one line, as a list of all commands would push it out of sight. */
+function unknownCommand(args: readonly string[]): string {
+  const end = args.findIndex((word) => word.startsWith('-'))
+  const words = args.slice(0, end <= 0 ? undefined : end)
+  const listed = 'fhir-kafka --help lists them.'
+  const there = `There is no command "${printable(words.join(' '))}"`
+  const names = commands.map(({ name }) => name)
+  const group = names.filter((name) => name.split(' ')[0] === words[0])
+  // Words behind those of a command are its arguments.
+  const [close] = [3, 2, 1]
+    .map((count) => words.slice(0, count).join(' '))
+    .flatMap((text) => closestName(text, names) ?? [])
+  if (close !== undefined) return `${there}. Did you mean ${close}? ${listed}`
+  if (group.length > 0) return `${there}; there are ${group.join(', ')}.`
+  return `${there}. ${listed}`
 }
 
 function usageOfCommands(listed: readonly Command[]): string {
@@ -170,10 +190,23 @@ function messageOf(error: unknown, command: Command): string {
   if (isTopicDestinationError(error)) return error.message
   if (!(error instanceof Error)) return String(error)
   const { code = '' } = error as Error & { code?: string }
-  if (code.startsWith('ERR_PARSE_ARGS')) return `${error.message}\n\n${usageOf(command)}`
+  if (code.startsWith('ERR_PARSE_ARGS')) {
+    const what = unknownOption(error.message, command) ?? error.message.replace(/\.?$/, '.')
+    return `${what} fhir-kafka ${command.name} --help says what it takes.`
+  }
   const missing = /^Cannot find package '([^']+)'/.exec(error.message)?.[1]
   if (code === 'ERR_MODULE_NOT_FOUND' && missing !== undefined) {
     return `${command.name} needs the package ${missing}: npm install ${missing}`
   }
   return error.stack ?? error.message
+}
+
+/** Instead of Node's words, which go on about arguments with a dash. */
+function unknownOption(message: string, command: Command): string | undefined {
+  const option = /^Unknown option '(-[^']*)'/.exec(message)?.[1]
+  if (option === undefined) return undefined
+  const names = allOptions(command).map(([name]) => `--${name}`)
+  const close = closestName(option, names)
+  const hint = close === undefined ? '' : ` Did you mean ${close}?`
+  return `${command.name} has no option ${printable(option)}.${hint}`
 }

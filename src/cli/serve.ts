@@ -20,12 +20,10 @@ async function serve({ options, io }: CommandCall): Promise<number> {
   for (const variable of variables) {
     settings[variable.name] = options.text(optionOf(variable)) ?? io.env[variable.name]
   }
-  const { runServer } = await import('../server/run-server.ts')
+  const { readyText, runServer } = await import('../server/run-server.ts')
   return runServer(settings, {
-    ready: (url) => {
-      io.out(
-        options.flag('json') ? `${JSON.stringify({ url })}\n` : `FHIR server ready at ${url}\n`,
-      )
+    ready: (addresses) => {
+      io.out(options.flag('json') ? `${JSON.stringify(addresses)}\n` : readyText(addresses))
     },
     failed: (why) => {
       tellError(io, options.flag('json'), why)

@@ -1,10 +1,10 @@
 import { endProcess } from '../kafka/end-process.ts'
-import { runServer } from './run-server.ts'
+import { readyText, runServer } from './run-server.ts'
 
 /** `npm start`. */
 const exitCode = await runServer(process.env, {
-  ready: (url) => {
-    process.stdout.write(`FHIR server ready at ${url}\n`)
+  ready: (addresses) => {
+    process.stdout.write(readyText(addresses))
   },
   failed: (why) => {
     process.stderr.write(`${why}\n`)

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { kafkaTopicDestination } from '../module.ts'
 import type { Logger } from '../observability/logger.ts'
 import { moduleLogger } from '../observability/module-logger.ts'
+import { consoleUrl } from './console-url.ts'
 import { createServer } from './create-server.ts'
 import { startMockKafka } from './embedded/embedded-kafka.ts'
 import { startPostgres } from './embedded/embedded-postgres.ts'
@@ -12,9 +13,12 @@ import { startFailure } from './start-failure.ts'
 
 type Stop = () => Promise<void>
 
-/** Starts the server and what it lacks.
- *  @returns the base URL */
-async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): Promise<string> {
+/** Starts the server and what it lacks. */
+async function serve(
+  settings: ServerSettings,
+  logger: Logger,
+  stops: Stop[],
+): Promise<ServerAddresses> {
   const lines = moduleLogger(logger)
   const databaseUrl = settings.databaseUrl ?? (await embeddedPostgres(lines, stops))
   if (settings.kafkaBootstrapServers === undefined) await embeddedKafka(lines, stops)
@@ -56,7 +60,8 @@ async function serve(settings: ServerSettings, logger: Logger, stops: Stop[]): P
   })
   server.load(module)
   if (settings.console) server.serveConsole(module)
-  return server.listen()
+  const url = await server.listen()
+  return { url, ...(settings.console && { console: consoleUrl(url) }) }
 }
 
 async function embeddedPostgres(logger: Logger, stops: Stop[]): Promise<string> {
@@ -129,9 +134,22 @@ function firstSignal(): Promise<string> {
   })
 }
 
+/** Where a server is. */
+export interface ServerAddresses {
+  /** Base URL of its FHIR service. */
+  readonly url: string
+  /** Absent: it has none. */
+  readonly console?: string
+}
+
+/** What a person reads once it serves: a line for each address. */
+export function readyText({ url, console }: ServerAddresses): string {
+  return `FHIR server ready at ${url}\n${console === undefined ? '' : `Console at ${console}\n`}`
+}
+
 export interface RunServerOutput {
   /** It serves. */
-  readonly ready: (url: string) => void
+  readonly ready: (addresses: ServerAddresses) => void
   /** It does not, because of this. */
   readonly failed: (why: string) => void
 }

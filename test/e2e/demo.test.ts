@@ -27,6 +27,8 @@ it('npm run demo -- --keep prints both records and both answers, runs on, and en
   assert.equal(text.match(/"valueDecimal": 1$/gm)?.length, 2)
   const url = /Running until Ctrl-C: (\S+)/.exec(text)?.[1]
   assert.equal((await fetch(`${url}/metadata`)).status, 200)
+  const pages = /^Console: (\S+)$/m.exec(text)?.[1]
+  assert.equal((await fetch(pages ?? '')).status, 200)
   const exit = once(demo, 'exit')
   demo.kill('SIGTERM')
   assert.deepEqual(await exit, [0, null])

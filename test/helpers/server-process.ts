@@ -11,7 +11,7 @@ const stopDeadlineMs = 60_000
 
 /** The reference server as a process of its own. */
 export interface ServerProcess {
-  /** Base URL, as printed by the server's one line. */
+  /** Base URL, as printed by the server's first line. */
   readonly url: string
   readonly processId: number
   /** What it wrote to standard error so far, at most the last 100,000 characters. */

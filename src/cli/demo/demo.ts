@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { consoleUrl } from '../../server/console-url.ts'
 import { startFailure } from '../../server/start-failure.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { printableJson } from '../printable.ts'
@@ -37,7 +38,9 @@ async function played({ io, options }: CommandCall, result: DemoResult): Promise
   if (options.flag('json')) io.out(`${printableJson({ url, records, status }, 2)}\n`)
   if (!options.flag('keep')) return
   if (!options.flag('json')) {
-    io.out(`Running until Ctrl-C: ${url}\nPostgreSQL: ${databaseUrl}\nKafka: ${bootstrapServers}\n`)
+    io.out(
+      `Running until Ctrl-C: ${url}\nConsole: ${consoleUrl(url)}\nPostgreSQL: ${databaseUrl}\nKafka: ${bootstrapServers}\n`,
+    )
   }
   const stopped = io.stopped?.()
   if (stopped?.aborted === false) await once(stopped, 'abort')

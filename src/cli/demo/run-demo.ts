@@ -123,7 +123,9 @@ async function embeddedKafka(say: Say, stops: Stop[]): Promise<string> {
 async function startServer(databaseUrl: string, say: Say, stops: Stop[]): Promise<DemoServer> {
   const server = await createServer({ databaseUrl, host: '127.0.0.1', port: 0 })
   stops.push(() => server.close())
-  server.load(kafkaTopicDestination({ database: databaseUrl, baseUrl: server.url }))
+  const module = kafkaTopicDestination({ database: databaseUrl, baseUrl: server.url })
+  server.load(module)
+  server.serveConsole(module)
   await server.listen()
   say(`FHIR server      ${server.url}`)
   return { url: server.url, written: new Set() }

@@ -21,16 +21,42 @@ export function idOf(argument: string, resourceType: string): string {
 export function numberOption(
   { options }: CommandCall,
   name: string,
-  range?: { readonly minimum: number; readonly maximum: number },
+  range: { readonly minimum: number; readonly maximum?: number } = { minimum: 0 },
 ): number | undefined {
   const text = options.text(name)
   if (text === undefined) return undefined
-  const number = /^\d{1,15}$/.test(text) ? Number(text) : undefined
-  const isInRange =
-    number !== undefined && (!range || (number >= range.minimum && number <= range.maximum))
-  if (isInRange) return number
-  const limits = range ? ` from ${range.minimum} to ${range.maximum}` : ''
+  const { minimum, maximum } = range
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= minimum && number <= (maximum ?? Number.MAX_SAFE_INTEGER)) return number
+  const limits =
+    maximum === undefined
+      ? minimum > 0
+        ? `, at least ${minimum}`
+        : ''
+      : ` from ${minimum} to ${maximum}`
   throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number${limits}.`)
+}
+
+/** FHIR's dateTime, as the operations take it. */
+const timePattern = /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)?)?$/
+
+/** A date, or a time with its zone.
+ *  @throws TopicDestinationError `KTD_REQUEST` */
+export function timeOption({ options }: CommandCall, name: string): string | undefined {
+  const text = options.text(name)
+  if (text === undefined || (timePattern.test(text) && !Number.isNaN(Date.parse(text)))) return text
+  throw new TopicDestinationError(
+    'KTD_REQUEST',
+    `--${name} ${text} is no time: write 2026-11-25, or 2026-11-25T14:00:00Z with its time zone.`,
+  )
+}
+
+/** A text that is not empty.
+ *  @throws TopicDestinationError `KTD_REQUEST` */
+export function textOption({ options }: CommandCall, name: string): string | undefined {
+  const text = options.text(name)
+  if (text !== '') return text
+  throw new TopicDestinationError('KTD_REQUEST', `--${name} is empty.`)
 }
 
 /** A parameter of an operation where its option was given. An empty text was: left out, it would make a selection wider than what was meant. */

@@ -8,10 +8,16 @@ import {
   replayOperationDefinition,
 } from '../../resources/delivery-operation-definitions.ts'
 import { exitCodes, type Command } from '../command.ts'
-import { given, numberOption } from './arguments.ts'
+import { given, numberOption, textOption } from './arguments.ts'
 import { serverOptions } from './fhir-server.ts'
+import { tellKeptEvents } from './kept-events.ts'
 import { rateOption, runOperation, waitOption } from './run-job.ts'
-import { rangeOptions, selectionParameters, setAsideOptions } from './selection-options.ts'
+import {
+  rangeOptions,
+  requiredSelection,
+  selectionParameters,
+  setAsideOptions,
+} from './selection-options.ts'
 
 const parameters = 'DESTINATION'
 
@@ -35,16 +41,21 @@ export const deadLettersCommand: Command = {
       deadLettersOperationDefinition,
       [
         ...selectionParameters(call),
-        ...given('after', 'valueString', call.options.text('after')),
-        ...given('count', 'valueInteger', numberOption(call, 'count')),
+        ...given('after', 'valueString', textOption(call, 'after')),
+        ...given(
+          'count',
+          'valueInteger',
+          numberOption(call, 'count', { minimum: 1, maximum: 500 }),
+        ),
       ],
-      ({ event }) => (event === undefined ? exitCodes.inLine : exitCodes.differences),
+      ({ answer }) => (answer['event'] === undefined ? exitCodes.inLine : exitCodes.differences),
     ),
 }
 
 export const redriveCommand: Command = {
   name: 'redrive',
-  summary: 'Sends dead letters, and decides undecided events again.',
+  summary:
+    'Sends dead letters, and decides undecided events again; ends with 2 when some stay undecided.',
   parameters,
   options: {
     ...setAsideOptions,
@@ -60,7 +71,10 @@ export const redriveCommand: Command = {
     const sent: ParametersParameter[] = call.options.flag('undecided')
       ? [{ name: 'decide', valueBoolean: false }]
       : []
-    return runOperation(call, redriveOperationDefinition, [...selectionParameters(call), ...sent])
+    const selection = requiredSelection(call, setAsideOptions)
+    return runOperation(call, redriveOperationDefinition, [...selection, ...sent], (answered) =>
+      tellKeptEvents(call.io, answered, selection),
+    )
   },
 }
 
@@ -69,7 +83,8 @@ export const discardCommand: Command = {
   summary: 'Forgets dead letters and undecided events.',
   parameters,
   options: { ...setAsideOptions, ...serverOptions },
-  run: (call) => runOperation(call, discardOperationDefinition, selectionParameters(call)),
+  run: (call) =>
+    runOperation(call, discardOperationDefinition, requiredSelection(call, setAsideOptions)),
 }
 
 export const replayCommand: Command = {
@@ -77,7 +92,8 @@ export const replayCommand: Command = {
   summary: 'Sends delivered events again, with their numbers.',
   parameters,
   options: { ...rangeOptions, ...rateOption, ...waitOption, ...serverOptions },
-  run: (call) => runOperation(call, replayOperationDefinition, selectionParameters(call)),
+  run: (call) =>
+    runOperation(call, replayOperationDefinition, requiredSelection(call, rangeOptions)),
 }
 
 export const backfillCommand: Command = {
@@ -97,7 +113,7 @@ export const cancelCommand: Command = {
     ...serverOptions,
   },
   run: (call) => {
-    const job = given('job', 'valueInteger', numberOption(call, 'job'))
+    const job = given('job', 'valueInteger', numberOption(call, 'job', { minimum: 1 }))
     return runOperation(call, cancelOperationDefinition, job)
   },
 }

@@ -1,19 +1,22 @@
+import { healths } from '../../monitor/views.ts'
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { printable } from '../printable.ts'
 import {
-  needsAttention,
   readStatus,
-  troubleOf,
+  verdictOf,
+  waitingOf,
   type DestinationStatus,
+  type Verdict,
 } from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { show } from './show.ts'
 
 export const destinationsCommand: Command = {
   name: 'destinations',
-  summary: 'Lists the destinations with their state; ends with 2 when one needs somebody.',
+  summary:
+    'Lists the destinations and how each does, those that need somebody first; ends with 2 when there are such.',
   parameters: '',
   options: serverOptions,
   run: listDestinations,
@@ -26,6 +29,10 @@ interface Listed {
   readonly status: DestinationStatus
 }
 
+interface Judged extends Listed {
+  readonly verdict: Verdict
+}
+
 async function listDestinations(call: CommandCall): Promise<number> {
   const server = new FhirServer(call)
   const listed: Listed[] = []
@@ -34,11 +41,19 @@ async function listDestinations(call: CommandCall): Promise<number> {
     const status = await readStatus(server, encodeURIComponent(id))
     listed.push({ id, kind: String(resource['kind']), topic: String(resource['topic']), status })
   }
+  const nowMs = Date.now()
+  const judged = listed.map((each) => ({ ...each, verdict: verdictOf(each.status, nowMs) }))
   if (call.options.flag('json')) show(call, listed)
-  else call.io.out(table(listed))
-  return listed.some(({ status }) => needsAttention(status))
+  else call.io.out(table(judged.toSorted(byUrgency)))
+  return judged.some(({ verdict }) => verdict.needsSomebody)
     ? exitCodes.differences
     : exitCodes.inLine
+}
+
+/** The worst first. */
+function byUrgency({ verdict: one }: Judged, { verdict: other }: Judged): number {
+  const need = Number(other.needsSomebody) - Number(one.needsSomebody)
+  return need || healths.indexOf(one.health) - healths.indexOf(other.health)
 }
 
 async function* allDestinations(server: FhirServer): AsyncGenerator<JsonObject> {
@@ -56,29 +71,28 @@ async function* allDestinations(server: FhirServer): AsyncGenerator<JsonObject> 
 const heads = [
   'destination',
   'kind',
-  'status',
+  'state',
   'delivered',
-  'queued',
+  'waiting',
   'lost',
   'dead',
   'undecided',
   'trouble',
 ]
 
-function table(listed: readonly Listed[]): string {
+function table(listed: readonly Judged[]): string {
   if (listed.length === 0) return 'There are no destinations.\n'
-  const nowMs = Date.now()
-  const rows = listed.map(({ id, kind, status }) =>
+  const rows = listed.map(({ id, kind, status, verdict }) =>
     [
       id,
       kind.replace('kafka-', ''),
-      status.status ?? '',
+      verdict.health,
       String(status.messagesDelivered ?? ''),
-      String(status.messagesQueued ?? ''),
+      String(waitingOf(status) ?? ''),
       String(status.messagesLost ?? ''),
       String(status.messagesDead ?? ''),
       String(status.messagesUndecided ?? ''),
-      troubleOf(status, nowMs) ?? '',
+      verdict.why ?? '',
     ].map(printable),
   )
   const widths = heads.map((head, column) =>

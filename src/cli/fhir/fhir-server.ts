@@ -2,6 +2,7 @@ import type { Parameters } from '@medplum/fhirtypes'
 import { deadline } from '../../deadline.ts'
 import { TopicDestinationError } from '../../errors.ts'
 import { isJsonObject, objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
+import { serverVariables } from '../../server/options.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
 import { printable } from '../printable.ts'
 
@@ -33,6 +34,9 @@ export class FhirRequestError extends TopicDestinationError {
   }
 }
 
+const { host, port } = serverVariables
+const whereItIs = `where the FHIR server is, with --url or the environment variable FHIR_URL. The reference server is at http://${host.default}:${port.default}/fhir unless it is told otherwise.`
+
 /** FHIR REST, as far as the commands need it. */
 export class FhirServer {
   /** Without a slash at its end. */
@@ -42,11 +46,9 @@ export class FhirServer {
   /** @throws TopicDestinationError `KTD_REQUEST` when there is no URL */
   constructor({ options, io }: CommandCall) {
     const url = options.text('url') ?? io.env['FHIR_URL'] ?? ''
-    if (!URL.canParse(url)) {
-      throw new TopicDestinationError(
-        'KTD_REQUEST',
-        'Say where the FHIR server is: --url https://fhir.example.org/fhir, or FHIR_URL.',
-      )
+    if (!/^https?:/i.test(url) || !URL.canParse(url)) {
+      const what = url === '' ? 'Say' : `${printable(url)} is no address: say`
+      throw new TopicDestinationError('KTD_REQUEST', `${what} ${whereItIs}`)
     }
     this.baseUrl = url.replace(/\/+$/, '')
     this.#token = options.text('token') ?? io.env['FHIR_TOKEN']

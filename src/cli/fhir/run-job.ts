@@ -25,29 +25,36 @@ export const rateOption: Readonly<Record<'max-per-second', CommandOption>> = {
   },
 }
 
+/** An operation that has answered. */
+export interface Answered {
+  readonly server: FhirServer
+  /** Of the destination. */
+  readonly id: string
+  readonly answer: Readonly<Record<string, unknown>>
+}
+
 /** Calls an operation on the destination that the command names, and waits for its job where that is asked for.
- *  @param exitCodeOf an answer that is not waited for
+ *  @param judge says what the answer means, beside its job
  *  @returns the exit code */
 export async function runOperation(
   call: CommandCall,
   definition: OperationDefinition,
   parameter: ParametersParameter[],
-  exitCodeOf: (answer: Readonly<Record<string, unknown>>) => number = () => exitCodes.inLine,
+  judge: (answered: Answered) => Promise<number> | number = () => exitCodes.inLine,
 ): Promise<number> {
   const server = new FhirServer(call)
   const id = idOf(onlyArgument(call, 'destination'), destinationTypeName)
-  const rate = given('maxPerSecond', 'valueInteger', numberOption(call, 'max-per-second'))
+  const most = numberOption(call, 'max-per-second', { minimum: 1, maximum: 100_000 })
+  const rate = given('maxPerSecond', 'valueInteger', most)
   const body: Parameters = { resourceType: 'Parameters', parameter: [...parameter, ...rate] }
   const path = `${destinationTypeName}/${id}/$${definition.code}`
   const answer = plainParameters(await server.post(path, body), definition)
   const job = answer['job'] as JobStatus | undefined
-  if (!call.options.flag('wait') || !job) {
-    show(call, answer)
-    return exitCodeOf(answer)
-  }
-  const ended = await untilEnded(server, id, job, call.io)
-  show(call, { ...answer, job: ended })
-  return ended.state === 'done' && ended.failed === 0 ? exitCodes.inLine : exitCodes.differences
+  const ended = call.options.flag('wait') && job && (await untilEnded(server, id, job, call.io))
+  show(call, ended ? { ...answer, job: ended } : answer)
+  const hasFailed = ended && (ended.state !== 'done' || ended.failed > 0)
+  const exitCode = await judge({ server, id, answer })
+  return hasFailed ? exitCodes.differences : exitCode
 }
 
 /** FHIR REST tells nobody that something has changed. */

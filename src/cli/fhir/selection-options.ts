@@ -1,6 +1,7 @@
 import type { ParametersParameter } from '@medplum/fhirtypes'
+import { TopicDestinationError } from '../../errors.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
-import { given, numberOption } from './arguments.ts'
+import { given, numberOption, textOption, timeOption } from './arguments.ts'
 
 export const rangeOptions: Readonly<
   Record<'all' | 'from-event' | 'to-event' | 'from' | 'to', CommandOption>
@@ -29,16 +30,33 @@ export const setAsideOptions: Readonly<
   error: { type: 'string', value: 'TEXT', doc: 'Part of the error, in letters of any case.' },
 }
 
-/** What the options select, as parameters of an operation. */
+/** What the options select, as parameters of an operation.
+ *  @throws TopicDestinationError `KTD_REQUEST` */
 export function selectionParameters(call: CommandCall): ParametersParameter[] {
-  const { options } = call
+  const event = { minimum: 1 }
   return [
-    ...(options.flag('all') ? [{ name: 'all', valueBoolean: true }] : []),
-    ...given('of', 'valueCode', options.text('of')),
-    ...given('fromEvent', 'valueInteger', numberOption(call, 'from-event')),
-    ...given('toEvent', 'valueInteger', numberOption(call, 'to-event')),
-    ...given('from', 'valueDateTime', options.text('from')),
-    ...given('to', 'valueDateTime', options.text('to')),
-    ...given('error', 'valueString', options.text('error')),
+    ...(call.options.flag('all') ? [{ name: 'all', valueBoolean: true }] : []),
+    ...given('of', 'valueCode', call.options.text('of')),
+    ...given('fromEvent', 'valueInteger', numberOption(call, 'from-event', event)),
+    ...given('toEvent', 'valueInteger', numberOption(call, 'to-event', event)),
+    ...given('from', 'valueDateTime', timeOption(call, 'from')),
+    ...given('to', 'valueDateTime', timeOption(call, 'to')),
+    ...given('error', 'valueString', textOption(call, 'error')),
   ]
+}
+
+/** As {@link selectionParameters}, where everything has to be asked for.
+ *  @param offered the options of the command
+ *  @throws TopicDestinationError `KTD_REQUEST` */
+export function requiredSelection(
+  call: CommandCall,
+  offered: Readonly<Record<string, CommandOption>>,
+): ParametersParameter[] {
+  const selection = selectionParameters(call)
+  if (selection.some(({ name }) => name !== 'of')) return selection
+  const names = Object.keys(offered).filter((name) => name !== 'all' && name !== 'of')
+  throw new TopicDestinationError(
+    'KTD_REQUEST',
+    `Say which events are meant: ${names.map((name) => `--${name}`).join(', ')}, or --all.`,
+  )
 }

@@ -1,19 +1,27 @@
+import { isDeepStrictEqual } from 'node:util'
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { printableJson, printableYaml } from '../printable.ts'
 import { askAgain } from './ask-again.ts'
 import { idOf, numberOption, onlyArgument } from './arguments.ts'
-import { needsAttention, readStatus, type DestinationStatus } from './destination-status.ts'
+import {
+  needsAttention,
+  readStatus,
+  verdictOf,
+  verdictText,
+  type DestinationStatus,
+} from './destination-status.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { show } from './show.ts'
 
 export const statusCommand: Command = {
   name: 'status',
-  summary: 'Says how delivery of a destination goes; ends with 2 when it needs somebody.',
+  summary:
+    'Says how delivery of a destination goes, the verdict first; ends with 2 when it needs somebody.',
   parameters: 'DESTINATION',
   options: {
     ...serverOptions,
-    watch: { type: 'boolean', doc: 'Go on until it is ended.' },
+    watch: { type: 'boolean', doc: 'Go on until it is ended, and print again what has changed.' },
     interval: {
       type: 'string',
       value: 'SECONDS',
@@ -32,11 +40,17 @@ async function showStatus(call: CommandCall): Promise<number> {
   const intervalMs = 1000 * (numberOption(call, 'interval', intervalRange) ?? 1)
   const isWatched = call.options.flag('watch')
   const status = await (isWatched ? watch(call, server, id, intervalMs) : readStatus(server, id))
-  if (!isWatched) show(call, status)
+  if (!isWatched && call.options.flag('json')) show(call, status)
+  else if (!isWatched) call.io.out(blockOf(status, Date.now()))
   return needsAttention(status) ? exitCodes.differences : exitCodes.inLine
 }
 
-/** On a terminal in one place, else a block or a line of JSON for each look. */
+/** The verdict, and what it is made from. */
+function blockOf(status: DestinationStatus, nowMs: number): string {
+  return `${verdictText(verdictOf(status, nowMs))}\n${printableYaml(status)}`
+}
+
+/** On a terminal in one place, else one block below the other, each when something has changed; with --json a line for each look. */
 async function watch(
   call: CommandCall,
   server: FhirServer,
@@ -46,14 +60,26 @@ async function watch(
   const { io, options } = call
   let status = await readStatus(server, id)
   const stopped = io.stopped?.()
-  for (let look = 0; ; look++) {
+  for (let shown: unknown; ;) {
+    const nowMs = Date.now()
+    const seen = withoutTimes(status, nowMs)
     if (options.flag('json')) io.out(`${printableJson(status)}\n`)
-    else
-      io.out(`${look === 0 ? '' : io.isTerminal ? clearScreen : '---\n'}${printableYaml(status)}`)
+    else if (!isDeepStrictEqual(seen, shown)) {
+      const clear = io.isTerminal && shown !== undefined ? clearScreen : ''
+      const time = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+      io.out(`${clear}--- ${time}\n${blockOf(status, nowMs)}`)
+    }
+    shown = seen
     const next = await askAgain(io, { intervalMs, stopped }, () => readStatus(server, id, stopped))
     if (!next) return status
     status = next
   }
+}
+
+/** What a look has told, without the times: each attempt at the same event has the same error a little later. */
+function withoutTimes(status: DestinationStatus, nowMs: number): unknown {
+  const errors = status.lastErrorDetail?.map(({ message }) => message)
+  return { ...status, lastErrorDetail: errors, health: verdictOf(status, nowMs).health }
 }
 
 const clearScreen = '\u001B[2J\u001B[H'

@@ -5,9 +5,10 @@ import {
   dryRunOperationDefinition,
   explainOperationDefinition,
 } from '../../resources/topic-operation-definitions.ts'
+import { objectsIn, type JsonObject } from '../../resources/json-shapes.ts'
 import { topicTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
-import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
+import { given, idOf, numberOption, onlyArgument, timeOption } from './arguments.ts'
 import { FhirServer, serverOptions } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
 import { show } from './show.ts'
@@ -30,12 +31,16 @@ export const explainCommand: Command = {
     },
     ...serverOptions,
   },
-  run: async (call) =>
-    ask(call, explainOperationDefinition, [
+  run: async (call) => {
+    const change = [
       ...(await state(call, 'current')),
       ...(await state(call, 'previous')),
       ...given('interaction', 'valueCode', call.options.text('interaction')),
-    ]),
+    ]
+    const found = await ask(call, explainOperationDefinition, change)
+    show(call, call.options.flag('json') ? found : withUndecided(found))
+    return exitCodes.inLine
+  },
 }
 
 export const dryRunCommand: Command = {
@@ -49,13 +54,16 @@ export const dryRunCommand: Command = {
     samples: { type: 'string', value: 'N', doc: 'Most changes that are named.' },
     ...serverOptions,
   },
-  run: async (call) =>
-    ask(call, dryRunOperationDefinition, [
-      ...given('last', 'valueInteger', numberOption(call, 'last')),
-      ...given('from', 'valueDateTime', call.options.text('from')),
-      ...given('to', 'valueDateTime', call.options.text('to')),
+  run: async (call) => {
+    const found = await ask(call, dryRunOperationDefinition, [
+      ...given('last', 'valueInteger', numberOption(call, 'last', { minimum: 1 })),
+      ...given('from', 'valueDateTime', timeOption(call, 'from')),
+      ...given('to', 'valueDateTime', timeOption(call, 'to')),
       ...given('samples', 'valueInteger', numberOption(call, 'samples')),
-    ]),
+    ])
+    show(call, found)
+    return exitCodes.inLine
+  },
 }
 
 /** On the stored topic, or on the one of a file. */
@@ -63,7 +71,7 @@ async function ask(
   call: CommandCall,
   definition: OperationDefinition,
   parameter: ParametersParameter[],
-): Promise<number> {
+): Promise<JsonObject> {
   const server = new FhirServer(call)
   const topic = onlyArgument(call, 'topic')
   const isFile = topic.endsWith('.json')
@@ -73,8 +81,13 @@ async function ask(
     resourceType: 'Parameters',
     parameter: [...read, ...parameter],
   })
-  show(call, plainParameters(answer, definition))
-  return exitCodes.inLine
+  return plainParameters(answer, definition)
+}
+
+/** With a word where the answer says by silence that nobody can decide. */
+function withUndecided(found: JsonObject): JsonObject {
+  const named = (each: JsonObject): JsonObject => ({ fires: 'undecided', ...each })
+  return { ...named(found), trigger: objectsIn(found['trigger']).map(named) }
 }
 
 async function state(call: CommandCall, name: string): Promise<ParametersParameter[]> {

@@ -56,6 +56,7 @@ export const dlqShowCommand: Command = {
     const isOfRetry = (name: string): boolean => Object.hasOwn(retry.retryHeaders, name)
     const shown = letters.map((letter) => shownLetter(letter, options.flag('payload'), isOfRetry))
     if (options.flag('json')) io.out(json(shown))
+    else if (shown.length === 0) io.out('Nothing.\n')
     else for (const letter of shown) io.out(textOf(letter))
     return exitCodes.inLine
   },

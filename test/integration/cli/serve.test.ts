@@ -12,12 +12,25 @@ describe('fhir-kafka serve', () => {
       { PORT: '1', HOST: '127.0.0.1', METRICS: 'true', KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1' },
     )
     const [line] = await server.until('out', /^.*\n/)
-    const { url } = JSON.parse(line) as { url: string }
+    const { url, console } = JSON.parse(line) as { url: string; console: string }
+    assert.equal((await fetch(console)).status, 200)
     assert.equal((await fetch(`${url}/metadata`)).status, 200)
     assert.equal((await fetch(new URL('/metrics', url))).status, 404)
     server.signal('SIGTERM')
     assert.equal(await server.exited, 0)
     assert.equal(server.text('out'), line)
+  })
+
+  it('names no console where there is none', async (t) => {
+    const { connectionString } = await testDatabase(t)
+    const server = startCli(t, ['serve', '--port', '0', '--console', 'false'], {
+      DATABASE_URL: connectionString,
+      KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:1',
+    })
+    await server.until('out', /\n/)
+    server.signal('SIGTERM')
+    assert.equal(await server.exited, 0)
+    assert.match(server.text('out'), /^FHIR server ready at \S+\/fhir\n$/)
   })
 
   it('says in one sentence why it does not start', async (t) => {

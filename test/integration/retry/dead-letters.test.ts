@@ -51,6 +51,7 @@ describe('fhir-kafka topology dlq', () => {
     const dlq = await dlqOf(t, setting)
     const none = await dlq('ls')
     assert.deepEqual([none.code, none.out], [0, `${setting.deadLetterTopic}: 0 dead letters\n`])
+    assert.deepEqual(await dlq('show'), { code: 0, out: 'Nothing.\n', err: '' })
     await died(t, setting, ['A1', 'B1', 'A2'])
     const some = await dlq('ls')
     assert.equal(some.code, 2)

@@ -34,7 +34,7 @@ async function runToEnd(
 }
 
 describe('npm start', () => {
-  it('prints one line with its URL, serves the module, and ends with 0 on SIGTERM', async (t) => {
+  it('prints its URL, serves the module, and ends with 0 on SIGTERM', async (t) => {
     const database = await testDatabase(t)
     const server = await startServerProcess({
       DATABASE_URL: database.connectionString,
@@ -75,7 +75,7 @@ describe('npm start', () => {
       },
     )
     assert.deepEqual([code, status], [0, 200], stderr)
-    assert.match(stdout, /^[^\n]*http:\/\/127\.0\.0\.1:\d+\/fhir\n$/)
+    assert.match(stdout, /^[^\n]*(http:\/\/127\.0\.0\.1:\d+)\/fhir\nConsole at \1\/console\/\n$/)
     assert.match(stderr, /bootstrapServers/)
   })
 

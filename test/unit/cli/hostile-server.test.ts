@@ -11,7 +11,7 @@ describe('a server that writes to the terminal of its reader', () => {
     const status = parameters({ name: 'status', valueString: hostile })
     const event = { name: 'event', part: [{ name: 'error', valueString: hostile }] }
     const watched = await run(t, ['status', 'd'], [json(status)])
-    assert.equal(watched.out, `status: "${shown}"\n`)
+    assert.equal(watched.out, `ok\nstatus: "${shown}"\n`)
     const listed = await run(t, ['dead-letters', 'd'], [json(parameters(event))])
     assert.equal(listed.out, `event:\n  - error: "${shown}"\n`)
   })

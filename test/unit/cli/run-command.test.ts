@@ -30,9 +30,27 @@ describe('fhir-kafka', () => {
     for (const { name } of commands) assert.ok(out.includes(`  ${name} `), name)
     const { code: silent, err } = await run([])
     assert.deepEqual([silent, err], [1, out])
-    const unknown = await run(['topology', 'destroy'])
-    assert.equal(unknown.code, 1)
-    assert.match(unknown.err, /^There is no command "topology destroy"\.\n/)
+  })
+
+  it('says in a line that there is no such command, and which one may be meant', async () => {
+    const listed = 'fhir-kafka --help lists them.\n'
+    for (const [args, err] of [
+      [['frobnicate'], `There is no command "frobnicate". ${listed}`],
+      [['--frobnicate'], `There is no command "--frobnicate". ${listed}`],
+      [
+        ['destinatons', '--token', 'sesame'],
+        `There is no command "destinatons". Did you mean destinations? ${listed}`,
+      ],
+      [['statsu', 'lab'], `There is no command "statsu lab". Did you mean status? ${listed}`],
+      [
+        ['topology', 'pln', 'kafka.yaml'],
+        `There is no command "topology pln kafka.yaml". Did you mean topology plan? ${listed}`,
+      ],
+    ] as const) {
+      assert.deepEqual(await run(args), { code: 1, out: '', err })
+    }
+    const asJson = await run(['destinatons', '--json'])
+    assert.match(asJson.out, /"message": "There is no command /)
   })
 
   for (const { name } of commands) {
@@ -56,9 +74,7 @@ describe('fhir-kafka', () => {
       assert.ok(out.includes(`  ${exitCode}  ${meaning}`))
     const group = await run(['topology'])
     assert.deepEqual([group.code, group.out], [1, ''])
-    assert.match(group.err, /^There is no command "topology"\.\n[\s\S]*\n {2}topology plan /)
-    const unknown = await run(['--frobnicate'])
-    assert.equal(unknown.code, 1)
+    assert.match(group.err, /^There is no command "topology"; there are .*, topology plan, .*\.\n$/)
   })
 
   it('refuses values and arguments that are none', async () => {
@@ -72,15 +88,53 @@ describe('fhir-kafka', () => {
         'There is no of "all"; there are dead-letters, undecided.\n',
       ],
       [['destinations', 'lab'], 'destinations takes options only, not lab.\n'],
+      [
+        ['replay', 'd'],
+        'Say which events are meant: --from-event, --to-event, --from, --to, or --all.\n',
+      ],
+      [
+        ['discard', 'd', '--of', 'undecided'],
+        'Say which events are meant: --from-event, --to-event, --from, --to, --error, or --all.\n',
+      ],
+      [['replay', 'd', '--to-event', '0'], 'Write --to-event as a whole number, at least 1.\n'],
+      [['dead-letters', 'd', '--error', ''], '--error is empty.\n'],
+      [
+        ['dry-run', 't', '--from', 'yesterday'],
+        '--from yesterday is no time: write 2026-11-25, or 2026-11-25T14:00:00Z with its time zone.\n',
+      ],
+      [
+        ['redrive', 'd', '--to', '2026-13-01'],
+        '--to 2026-13-01 is no time: write 2026-11-25, or 2026-11-25T14:00:00Z with its time zone.\n',
+      ],
+      [
+        ['status', 'd'],
+        'Say where the FHIR server is, with --url or the environment variable FHIR_URL. The reference server is at http://127.0.0.1:8080/fhir unless it is told otherwise.\n',
+      ],
     ] as const) {
       assert.deepEqual(await run(args), { code: 1, out: '', err })
+    }
+  })
+
+  it('says that an address is none', async () => {
+    for (const url of ['localhost:8080/fhir', '/fhir']) {
+      const { code, err } = await run(['status', 'd'], { FHIR_URL: url })
+      assert.equal(code, 1)
+      assert.ok(err.startsWith(`${url} is no address: say where the FHIR server is, `), err)
     }
   })
 
   it('refuses options that a command does not have', async () => {
     const { code, err } = await run(['topology', 'verify', repaired, '--prune-acls'])
     assert.equal(code, 1)
-    assert.match(err, /^Unknown option '--prune-acls'[\s\S]*fhir-kafka topology verify FILE/)
+    const help = 'fhir-kafka topology verify --help says what it takes.\n'
+    assert.equal(err, `topology verify has no option --prune-acls. ${help}`)
+    const close = await run(['status', 'd', '--wach'])
+    assert.match(close.err, /^status has no option --wach\. Did you mean --watch\? /)
+    const missing = await run(['status', 'd', '--url'])
+    assert.match(
+      missing.err,
+      /^Option '--url <value>' argument missing\. fhir-kafka status --help /,
+    )
   })
 
   it('refuses a file that is not there', async () => {
