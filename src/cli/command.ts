@@ -12,7 +12,7 @@ export const exitCodeRows: readonly (readonly [code: string, meaning: string])[]
   ],
   [
     String(exitCodes.differences),
-    'Done, and somebody should look: a difference, a missing migration, a destination in error or in trouble now, dead letters, undecided events, a job or a round trip that failed.',
+    'Done, and somebody should look: a difference, a missing migration, a destination in error or in trouble now, dead letters, undecided events, a job that was waited for or a round trip that failed.',
   ],
   [
     '137',

@@ -10,7 +10,7 @@ import {
   type DestinationStatus,
   type Verdict,
 } from './destination-status.ts'
-import { FhirServer, serverOptions } from './fhir-server.ts'
+import { FhirRequestError, FhirServer, serverOptions } from './fhir-server.ts'
 import { show } from './show.ts'
 
 export const destinationsCommand: Command = {
@@ -38,7 +38,9 @@ async function listDestinations(call: CommandCall): Promise<number> {
   const listed: Listed[] = []
   for await (const resource of allDestinations(server)) {
     const id = String(resource['id'])
-    const status = await readStatus(server, encodeURIComponent(id))
+    const status = await statusUnlessGone(server, id)
+    // Deleted since it was listed.
+    if (!status) continue
     listed.push({ id, kind: String(resource['kind']), topic: String(resource['topic']), status })
   }
   const nowMs = Date.now()
@@ -48,6 +50,18 @@ async function listDestinations(call: CommandCall): Promise<number> {
   return judged.some(({ verdict }) => verdict.needsSomebody)
     ? exitCodes.differences
     : exitCodes.inLine
+}
+
+async function statusUnlessGone(
+  server: FhirServer,
+  id: string,
+): Promise<DestinationStatus | undefined> {
+  try {
+    return await readStatus(server, encodeURIComponent(id))
+  } catch (error) {
+    if (error instanceof FhirRequestError && error.isGone) return undefined
+    throw error
+  }
 }
 
 /** The worst first. */

@@ -27,10 +27,13 @@ export class FhirRequestError extends TopicDestinationError {
   override readonly name: string = 'FhirRequestError'
   /** Whether the same request may do later: nobody answered, or a server that is in trouble or busy. */
   readonly isTransient: boolean
+  /** Whether what was asked for is not there, or not any more. */
+  readonly isGone: boolean
 
-  constructor(message: string, isTransient: boolean, cause?: unknown) {
+  constructor(message: string, isTransient: boolean, cause?: unknown, status?: number) {
     super('KTD_REQUEST', message, { cause })
     this.isTransient = isTransient
+    this.isGone = status === 404 || status === 410
   }
 }
 
@@ -120,6 +123,8 @@ export function refusal(request: string, { status }: Response, why: string): Fhi
   return new FhirRequestError(
     `${printable(request)} answered ${status}${why === '' ? '.' : `: ${printable(why)}`}`,
     status >= 500 || status === 429,
+    undefined,
+    status,
   )
 }
 

@@ -2,11 +2,11 @@ import type { OperationDefinition, Parameters, ParametersParameter } from '@medp
 import { destinationTypeName } from '../../resources/type-names.ts'
 import { exitCodes, type CommandCall, type CommandIo, type CommandOption } from '../command.ts'
 import { printable } from '../printable.ts'
-import { progress } from '../progress.ts'
+import { progress, tell } from '../progress.ts'
 import { askAgain } from './ask-again.ts'
 import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { readStatus, type JobStatus } from './destination-status.ts'
-import { FhirServer } from './fhir-server.ts'
+import { FhirRequestError, FhirServer } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
 import { show } from './show.ts'
 
@@ -67,16 +67,30 @@ async function untilEnded(
   io: CommandIo,
 ): Promise<JobStatus> {
   let job = begun
+  let told: string | undefined
   while (job.state === 'running') {
     progress(io, lineOf(job))
     const status = await askAgain(io, { intervalMs }, () => readStatus(server, id))
     const found = status?.job?.find((each) => each.id === begun.id)
-    // Another one of its kind has begun: this one has ended.
-    if (!found) break
+    // Of each kind $status has the newest one.
+    if (!found) {
+      const { kind } = begun
+      const text = `Another ${kind} of ${id} has begun; how ${kind} ${begun.id} ended is not told any more.`
+      throw new FhirRequestError(printable(text), false)
+    }
     job = found
+    const reason = waitsBecause(status?.status, job)
+    if (reason !== undefined && reason !== told) tell(io, reason)
+    told = reason
   }
   progress(io, `${lineOf(job)}\n`)
   return job
+}
+
+function waitsBecause(status: string | undefined, job: JobStatus): string | undefined {
+  if (job.state !== 'running') return undefined
+  if (status === 'off') return 'The destination is off; the job goes on when it is active again.'
+  return job.error === undefined ? undefined : printable(`The job tells: ${job.error}`)
 }
 
 const barWidth = 30

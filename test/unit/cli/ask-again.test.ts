@@ -9,15 +9,16 @@ const outcome = (text: string): object => ({
 const status = json(parameters({ name: 'status', valueString: 'active' }))
 const broken: Answer = (response) => response.destroy()
 
-const job = (state: string): object => ({
+const job = (state: string, { id = 4, error }: { id?: number; error?: string } = {}): object => ({
   name: 'job',
   part: [
-    { name: 'id', valueInteger: 4 },
+    { name: 'id', valueInteger: id },
     { name: 'kind', valueCode: 'replay' },
     { name: 'state', valueCode: state },
     { name: 'total', valueInteger: 10 },
     { name: 'sent', valueInteger: state === 'done' ? 10 : 3 },
     { name: 'failed', valueInteger: 0 },
+    ...(error === undefined ? [] : [{ name: 'error', valueString: error }]),
   ],
 })
 const replay = ['replay', 'd', '--all', '--wait']
@@ -83,6 +84,61 @@ describe('a server that goes away while it is watched', () => {
       json(outcome('no'), 403),
     ])
     assert.deepEqual([refused.code, refused.out], [1, ''])
+  })
+
+  it('says why a job waits, each reason once', async (t) => {
+    const off = { name: 'status', valueString: 'off' }
+    const waiting = job('running', { error: 'The host does not answer.' })
+    const { code, err } = await run(t, replay, [
+      json(parameters(job('running'))),
+      json(parameters(off, job('running'))),
+      json(parameters(off, job('running'))),
+      json(parameters(waiting)),
+      json(parameters(waiting)),
+      json(parameters(job('done'))),
+    ])
+    assert.equal(code, 0)
+    assert.equal(
+      err,
+      'The destination is off; the job goes on when it is active again.\nThe job tells: The host does not answer.\n',
+    )
+  })
+
+  it('says that it cannot tell how a job ended when another one has begun', async (t) => {
+    const { code, out, err } = await run(t, replay, [
+      json(parameters(job('running'))),
+      json(parameters(job('running', { id: 5 }))),
+    ])
+    assert.deepEqual([code, out], [1, ''])
+    assert.match(
+      err,
+      /^Another replay of d has begun; how replay 4 ended is not told any more\.\n$/,
+    )
+  })
+
+  it('leaves out a destination that was deleted after it was listed', async (t) => {
+    const entry = ['gone', 'there'].map((id) => ({
+      resource: {
+        resourceType: 'AidboxTopicDestination',
+        id,
+        kind: 'kafka-best-effort',
+        topic: 't',
+      },
+    }))
+    const { code, out } = await run(
+      t,
+      ['destinations', '--json'],
+      [
+        json({ resourceType: 'Bundle', type: 'searchset', entry }),
+        json(outcome('There is none.'), 404),
+        status,
+      ],
+    )
+    assert.equal(code, 0)
+    assert.deepEqual(
+      (JSON.parse(out) as { id: string }[]).map(({ id }) => id),
+      ['there'],
+    )
   })
 
   it('is not asked without a pause', async (t) => {
