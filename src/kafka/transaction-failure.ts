@@ -58,11 +58,15 @@ export function abortedFailure(
     failed.find((outcome) => outcome.error === cause)?.kafkaTopic ??
     records[0]?.kafkaTopic
   const kind: KafkaErrorKind = isPoison ? 'poison' : 'retriable'
-  return new KafkaFailure(
-    kind,
-    describeKafkaCode(cause.code, cause.text, { kafkaTopic, transactionalId }),
-    { kafkaCode: cause.code, poisonIndexes: isPoison ? poisonIndexes(records, named) : [] },
-  )
+  // librdkafka has only the state of the transaction to tell.
+  const isNameless = isPoison && cause.code === kafkaCodes.state
+  const message = isNameless
+    ? 'Kafka has refused a record of a page; which one is found out by smaller pages.'
+    : describeKafkaCode(cause.code, cause.text, { kafkaTopic, transactionalId })
+  return new KafkaFailure(kind, message, {
+    kafkaCode: cause.code,
+    poisonIndexes: isPoison ? poisonIndexes(records, named) : [],
+  })
 }
 
 /** The error of a transaction aborted because `produce` refused one record at once; reports of other records say nothing about it. */

@@ -78,6 +78,15 @@ describe('abortedFailure', () => {
     assert.equal(abortedFailure(native(-172), one, [], 'id').kind, 'retriable')
   })
 
+  it('does not tell the state of a transaction for a cause', () => {
+    assert.match(
+      abortedFailure(native(-172), page, [], 'id').message,
+      /has refused a record of a page/,
+    )
+    const named = abortedFailure(native(-172), page, [reportOf(page[0], 10)], 'id')
+    assert.doesNotMatch(named.message, /has refused a record of a page/)
+  })
+
   it('takes the cause from a report, and never from a purged record', () => {
     const failed = [reportOf(page[0], -152), reportOf(page[1], 29)]
     const { kind, message, kafkaCode } = abortedFailure(native(-149), page, failed, 'id')
