@@ -1,4 +1,5 @@
 import type { Health } from '../../monitor/views.ts'
+import { remedyOf } from '../../kafka/causes/remedies.ts'
 import { lossShownMs, recentFailureMs } from '../../monitor/health.ts'
 import type { JobState } from '../../outbox/jobs.ts'
 import { statusOperationDefinition } from '../../resources/status-operation-definition.ts'
@@ -45,6 +46,8 @@ export async function readStatus(
 export interface Verdict {
   readonly health: Exclude<Health, 'behind'>
   readonly why?: string
+  /** What to do about it, where that can be said. */
+  readonly action?: string
   readonly needsSomebody: boolean
 }
 
@@ -64,11 +67,13 @@ export function verdictOf(found: DestinationStatus, nowMs: number): Verdict {
   const [newest] = found.lastErrorDetail ?? []
   const ageMs = newest ? nowMs - Date.parse(newest.timestamp) : Number.POSITIVE_INFINITY
   const error = newest && `${newest.message.replace(/\.$/, '')} (${ageText(ageMs)} ago)`
+  const remedy = newest && remedyOf(newest.message)
+  const action = remedy === undefined ? {} : { action: remedy }
   if (waiting > 0 && ageMs < recentFailureMs) {
-    return { health: 'stuck', ...reasons(error, setAside), needsSomebody: true }
+    return { health: 'stuck', ...reasons(error, setAside), ...action, needsSomebody: true }
   }
   if ((found.messagesLost ?? 0) > 0 && ageMs < lossShownMs) {
-    return { health: 'losing', ...reasons(error), needsSomebody: true }
+    return { health: 'losing', ...reasons(error), ...action, needsSomebody: true }
   }
   return needsSomebody
     ? {

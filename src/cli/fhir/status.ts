@@ -45,9 +45,11 @@ async function showStatus(call: CommandCall): Promise<number> {
   return needsAttention(status) ? exitCodes.differences : exitCodes.inLine
 }
 
-/** The verdict, and what it is made from. */
+/** The verdict, what to do, and what it is made from. */
 function blockOf(status: DestinationStatus, nowMs: number): string {
-  return `${verdictText(verdictOf(status, nowMs))}\n${printableYaml(status)}`
+  const verdict = verdictOf(status, nowMs)
+  const action = verdict.action === undefined ? '' : `What to do: ${verdict.action}\n`
+  return `${verdictText(verdict)}\n${action}${printableYaml(status)}`
 }
 
 /** On a terminal in one place, else one block below the other, each when something has changed; with --json a line for each look. */

@@ -67,6 +67,37 @@ describe('the verdict on a destination', () => {
   }
 })
 
+it('a cause that can be named comes with what to do, in the verdict and in what is printed', async (t) => {
+  const message =
+    'Unknown topic: Kafka topic "lab" does not exist and the cluster does not create it.'
+  const timestamp = new Date().toISOString()
+  const { action } = verdictOf(
+    { messagesQueued: 1, lastErrorDetail: [{ message, timestamp }] },
+    Date.parse(timestamp),
+  )
+  assert.match(action ?? '', /^Create the topic/)
+  const { out } = await run(
+    t,
+    ['status', 'd'],
+    [
+      json(
+        parameters(
+          { name: 'messagesQueued', valueDecimal: 1 },
+          {
+            name: 'lastErrorDetail',
+            part: [
+              { name: 'message', valueString: message },
+              { name: 'timestamp', valueDateTime: timestamp },
+            ],
+          },
+        ),
+      ),
+    ],
+  )
+  assert.match(out, /^stuck: Unknown topic.*\nWhat to do: Create the topic/)
+  assert.equal(verdictOf({ messagesQueued: 1, ...failed(1) }, nowMs).action, undefined)
+})
+
 const statusOf = (values: Readonly<Record<string, string | number>>, error?: string): object =>
   parameters(
     ...Object.entries(values).map(([name, value]) =>
