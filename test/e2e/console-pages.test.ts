@@ -66,6 +66,19 @@ describe('the pages of the console', () => {
     await untilTitle(page, 'Topics · Event delivery')
   })
 
+  it('follow an address that changes while they are drawn for the first time', async (t) => {
+    const { url } = await stubConsole(t, answered)
+    const page = await openPage(t, `${url}#/topics`)
+    // Between the first drawing and the first effect.
+    await page.addInitScript(`new MutationObserver((_records, observer) => {
+      if (!document.querySelector('.loading')) return
+      observer.disconnect()
+      history.replaceState(null, '', '#/tail')
+    }).observe(document, { subtree: true, childList: true })`)
+    await page.reload()
+    await page.getByRole('heading', { level: 1, name: 'Live tail' }).waitFor()
+  })
+
   it('say that events flow although somebody is needed', async (t) => {
     const { url } = await stubConsole(t, answered)
     const page = await openPage(t, url)
