@@ -125,6 +125,8 @@ export interface ParameterView {
 
 export interface DestinationDetailView {
   readonly destination: DestinationView
+  /** Of the topic of `topicUrl`; absent: there is none that the caller may see. */
+  readonly topicId?: string | undefined
   readonly series: Series
 }
 

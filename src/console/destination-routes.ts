@@ -11,7 +11,7 @@ import type {
   ListView,
   ParameterView,
 } from './api-views.ts'
-import { assertMaySee, mayKnow } from './caller-view.ts'
+import { assertMaySee, mayKnow, maySee } from './caller-view.ts'
 import { ConsoleError } from './console-error.ts'
 import { fhirResource } from './fhir-calls.ts'
 import {
@@ -50,7 +50,12 @@ export const destinationRoutes: readonly ConsoleRoute[] = [
     doc: 'A destination with its counts, errors and samples of the last hour.',
     handle: async (request, { module }): Promise<DestinationDetailView> => {
       const destination = await destinationOf(request)
-      return { destination, series: module.monitor.series(destination.reference) }
+      const topic = module.monitor.topicNames().find(({ url }) => url === destination.topicUrl)
+      return {
+        destination,
+        ...(topic && maySee(request.caller, topic) ? { topicId: topic.id } : {}),
+        series: module.monitor.series(destination.reference),
+      }
     },
   },
   {

@@ -1,119 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { after, describe, it, type TestContext } from 'node:test'
-import express from 'express'
-import {
-  consoleRouter,
-  type ConsoleFhirAnswer,
-  type ConsoleOptions,
-} from '../../src/console/index.ts'
-import type { DeliveryMonitor, Overview } from '../../src/monitor/delivery-monitor.ts'
-import { healths, type DestinationView, type Health } from '../../src/monitor/views.ts'
+import { after, describe, it } from 'node:test'
 import { closeBrowser } from '../helpers/browser.ts'
 import { assertAccessible, openPage, themes, widths } from '../helpers/console-page.ts'
+import { stubAt, stubConsole, stubDestination, stubOverview } from '../helpers/stub-console.ts'
 
-const at = '2026-11-26T12:00:00.000Z'
-const counts = {
-  delivered: 10,
-  failedAttempts: 0,
-  inProcess: 0,
-  queued: 0,
-  dead: 2,
-  undecided: 0,
-  notKept: 0,
-  notFired: 0,
-  discarded: 0,
-  lost: 0,
-}
-const destination: DestinationView = {
-  reference: 'AidboxTopicDestination/lab',
-  id: 'lab',
-  kind: 'kafka-at-least-once',
-  topicUrl: 'http://example.org/topic',
-  kafkaTopic: 'lab',
-  status: 'active',
-  health: 'attention',
-  why: '2 dead letters.',
-  counts,
-  errors: [],
-  startedAt: at,
-  lastEventNumber: 12,
-}
-const overview: Overview = {
-  summary: {
-    at,
-    destinations: 1,
-    // One key for each health.
-    byHealth: Object.fromEntries(healths.map((each) => [each, 0])) as Record<Health, number>,
-    deliveredPerSecond: 0,
-    waiting: 0,
-    dead: 2,
-    undecided: 0,
-    lost: 0,
-  },
-  destinations: [destination],
-}
-
-/** What stands in the place of a module, so that the pages are looked at alone. */
-const monitorOf = (operations: readonly string[]): DeliveryMonitor => ({
-  operations,
-  overview: () => Promise.resolve(overview),
-  watch: () => () => undefined,
-  keepSamples: () => undefined,
-  nodes: () => Promise.resolve([]),
-  series: () => ({ at: [], deliveredPerSecond: [], failedPerSecond: [], waiting: [] }),
-  withLastHour: (view) => ({ ...view, lastHour: [] }),
-  topicNames: () => [],
-  topic: () => undefined,
-  deadLetters: () => Promise.resolve([]),
-  undecided: () => Promise.resolve([]),
-  tail: () => () => undefined,
-})
-
-interface ServiceOptions extends Pick<ConsoleOptions, 'health'> {
-  readonly operations?: readonly string[]
-  readonly mayWrite?: boolean
-}
-
-interface Service {
-  readonly url: string
-  /** Method, address and body of what reached the FHIR server. */
-  readonly calls: readonly (readonly [string, unknown])[]
-}
-
-async function service(
-  t: TestContext,
-  answer: (url: string, method: string) => ConsoleFhirAnswer,
-  {
-    operations = ['redrive', 'discard', 'replay', 'backfill', 'cancel'],
-    mayWrite = true,
-    health,
-  }: ServiceOptions = {},
-): Promise<Service> {
-  const calls: (readonly [string, unknown])[] = []
-  const router = consoleRouter({
-    module: { monitor: monitorOf(operations) },
-    authorize: () => ({ mayWrite }),
-    ...(health ? { health } : {}),
-    fhir: async ({ method, url, readBody }) => {
-      const body = await readBody()
-      if (method === 'POST') calls.push([url, body && 'parsed' in body ? body.parsed : undefined])
-      return answer(url, method)
-    },
-  })
-  const listener = express().use('/console', router).listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  t.after(async () => {
-    router.close()
-    listener.closeAllConnections()
-    listener.close()
-    await once(listener, 'close')
-  })
-  const { port } = listener.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}/console/#/destinations/lab`, calls }
-}
-
+const place = '#/destinations/lab'
 const done = { status: 200, body: { resourceType: 'Parameters', parameter: [] } }
 const job = (state: string) => ({
   name: 'job',
@@ -125,7 +16,7 @@ const job = (state: string) => ({
     { name: 'sent', valueDecimal: 50 },
     { name: 'failed', valueDecimal: 1 },
     { name: 'maxPerSecond', valueInteger: 500 },
-    { name: 'startTimestamp', valueDateTime: at },
+    { name: 'startTimestamp', valueDateTime: stubAt },
   ],
 })
 const parameters = (...parameter: readonly object[]) => ({ resourceType: 'Parameters', parameter })
@@ -136,10 +27,10 @@ describe('the forms of operations in the console', () => {
   for (const theme of themes) {
     for (const width of widths) {
       it(`have forms that are accessible and fit, ${theme}, ${width} px`, async (t) => {
-        const { url } = await service(t, (address) =>
+        const { url } = await stubConsole(t, (address) =>
           address.endsWith('$status') ? { status: 200, body: parameters(job('running')) } : done,
         )
-        const page = await openPage(t, url, { theme, width })
+        const page = await openPage(t, `${url}${place}`, { theme, width })
         await page.getByText('51 of 200').waitFor()
         await assertAccessible(page, 'a destination with a job')
         for (const title of ['Redrive', 'Discard', 'Replay', 'Backfill']) {
@@ -154,8 +45,8 @@ describe('the forms of operations in the console', () => {
   }
 
   it('send what stands in the form, and nothing that does not', async (t) => {
-    const { url, calls } = await service(t, () => done)
-    const page = await openPage(t, url)
+    const { url, calls } = await stubConsole(t, () => done)
+    const page = await openPage(t, `${url}${place}`)
     const call = async (title: string, fill: () => Promise<void>) => {
       await page.getByRole('button', { name: `${title} …` }).click()
       await fill()
@@ -165,14 +56,14 @@ describe('the forms of operations in the console', () => {
       await page.getByRole('dialog').waitFor({ state: 'detached' })
     }
     await call('Redrive', async () => {
-      await page.getByLabel('Of', { exact: true }).selectOption('dead-letters')
+      await page.getByLabel('What to send again').selectOption('dead-letters')
       await page.getByLabel('From event number').fill('3')
       await page.getByLabel('Part of the error').fill('too large')
       await page.getByLabel('Undecided events').selectOption('false')
       await page.getByLabel('Most events a second').fill('20')
     })
     await call('Discard', async () => {
-      await page.getByLabel('Everything that the fields above allow').check()
+      await page.getByLabel('All of them').check()
     })
     await call('Replay', async () => {
       await page.getByLabel('Changes from').fill('2026-11-25T14:00:00')
@@ -200,19 +91,20 @@ describe('the forms of operations in the console', () => {
 
   it('show why the server refuses, and cancel a job', async (t) => {
     let state = 'running'
-    const text = 'Say what is meant, or write all as valueBoolean true.'
-    const { url, calls } = await service(t, (address, method) => {
+    const text = 'No delivered event of this range is kept.'
+    const { url, calls } = await stubConsole(t, (address, method) => {
       if (address.endsWith('$status')) return { status: 200, body: parameters(job(state)) }
       if (address.endsWith('$cancel')) {
         state = 'cancelled'
         return done
       }
       if (method === 'GET') return { status: 200, body: { resourceType: 'AidboxTopicDestination' } }
-      const issue = [{ severity: 'error', code: 'required', details: { text } }]
+      const issue = [{ severity: 'error', code: 'not-found', details: { text } }]
       return { status: 422, body: { resourceType: 'OperationOutcome', issue } }
     })
-    const page = await openPage(t, url)
+    const page = await openPage(t, `${url}${place}`)
     await page.getByRole('button', { name: 'Replay …' }).click()
+    await page.getByLabel('From event number').fill('900')
     await page.getByRole('button', { name: 'Replay', exact: true }).click()
     await page.getByText(text).waitFor()
     await page.getByRole('button', { name: 'Close' }).click()
@@ -225,6 +117,86 @@ describe('the forms of operations in the console', () => {
     ])
   })
 
+  it('say what they are about now, and what is missing in words of their own', async (t) => {
+    const { url, calls } = await stubConsole(t, () => done)
+    const page = await openPage(t, `${url}${place}`)
+    for (const [title, limits] of [
+      ['Redrive', 'Fill in at least one field from “From event number” to “Part of the error”'],
+      ['Discard', 'Fill in at least one field from “From event number” to “Part of the error”'],
+      ['Replay', 'Fill in at least one field from “From event number” to “Changes up to'],
+    ] as const) {
+      await page.getByRole('button', { name: `${title} …` }).click()
+      const now = title === 'Replay' ? '10 events delivered' : '2 dead letters, 0 undecided events'
+      await page.getByText(now).waitFor()
+      await page.getByRole('button', { name: title, exact: true }).click()
+      await page.getByRole('alert').filter({ hasText: limits }).waitFor()
+      await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+    }
+    assert.deepEqual(calls, [])
+  })
+
+  it('leave limits out when all are meant', async (t) => {
+    const { url, calls } = await stubConsole(t, () => done)
+    const page = await openPage(t, `${url}${place}`)
+    await page.getByRole('button', { name: 'Discard …' }).click()
+    await page.getByText('This cannot be undone.').waitFor()
+    await page.getByLabel('Part of the error').fill('too large')
+    await page.getByLabel('All of them').check()
+    assert.ok(await page.getByLabel('Part of the error').isDisabled())
+    await page.getByRole('button', { name: 'Discard', exact: true }).click()
+    await page.getByText('Done.', { exact: true }).waitFor()
+    assert.deepEqual(calls, [
+      ['/AidboxTopicDestination/lab/$discard', parameters({ name: 'all', valueBoolean: true })],
+    ])
+  })
+
+  it('keep their buttons in sight in a low window', async (t) => {
+    const { url } = await stubConsole(t, () => done)
+    const page = await openPage(t, `${url}${place}`, { width: 360 })
+    await page.setViewportSize({ width: 360, height: 480 })
+    await page.getByRole('button', { name: 'Redrive …' }).click()
+    const button = page.getByRole('button', { name: 'Redrive', exact: true })
+    await button.waitFor()
+    const box = await button.boundingBox()
+    assert.ok(box && box.y + box.height < 480, JSON.stringify(box))
+    await button.click()
+    // What is missing is said where the reader is.
+    await page.getByRole('alert').waitFor()
+    const seen = await page.evaluate<boolean>(`new Promise((resolve) =>
+      new IntersectionObserver(([entry]) => { if (entry.isIntersecting) resolve(true) })
+        .observe(document.querySelector('dialog [role=alert]')))`)
+    assert.ok(seen)
+  })
+
+  it('are not offered where there is nothing to redrive or discard', async (t) => {
+    const idle = { ...stubDestination, counts: { ...stubDestination.counts, dead: 0 } }
+    const { url } = await stubConsole(t, () => done, {
+      monitor: { overview: () => Promise.resolve(stubOverview([idle])) },
+    })
+    const page = await openPage(t, `${url}${place}`)
+    await page.getByText('Nothing to redrive or discard').waitFor()
+    for (const [title, isOffered] of [
+      ['Redrive', false],
+      ['Discard', false],
+      ['Replay', true],
+      ['Backfill', true],
+    ] as const) {
+      const button = page.getByRole('button', { name: `${title} …` })
+      assert.equal(await button.isEnabled(), isOffered, title)
+    }
+  })
+
+  it('lead to jobs that say where something failed', async (t) => {
+    const { url } = await stubConsole(t, (address) =>
+      address.endsWith('$status') ? { status: 200, body: parameters(job('done')) } : done,
+    )
+    const page = await openPage(t, `${url}${place}`)
+    const row = page.getByRole('row', { name: /^replay 7 done with failures .*1 failed/ })
+    await row.locator('.mark-error').waitFor()
+    await row.locator('progress.is-bad').waitFor()
+  })
+
   it('stand beside the health of the Kafka cluster, where that is known', async (t) => {
     const service1 = { service: 'lab', kafkaTopic: 'health.lab', isHealthy: true, latencyMs: 12 }
     const service2 = {
@@ -235,11 +207,11 @@ describe('the forms of operations in the console', () => {
       principal: 'User:billing',
       cause: 'Kafka refuses to let it read.',
     } as const
-    const { url } = await service(t, () => done, {
+    const { url } = await stubConsole(t, () => done, {
       health: () =>
         Promise.resolve({ name: 'hospital', isHealthy: false, services: [service1, service2] }),
     })
-    const page = await openPage(t, url.replace(/#.*/, '#/nodes'))
+    const page = await openPage(t, `${url}#/nodes`)
     await page.getByText('hospital: not all services can talk.').waitFor()
     await page.getByText('read after 12 ms').waitFor()
     await page.getByText('consumer User:billing: Kafka refuses to let it read.').waitFor()
@@ -247,19 +219,21 @@ describe('the forms of operations in the console', () => {
   })
 
   it('are offered to who may write, where the server has them', async (t) => {
-    const reader = await service(t, () => done, { mayWrite: false })
-    const page = await openPage(t, reader.url)
+    const reader = await stubConsole(t, () => done, { mayWrite: false })
+    const page = await openPage(t, `${reader.url}${place}`)
     await page.getByRole('heading', { name: 'Counts' }).waitFor()
     assert.equal(await page.locator('.actions button').count(), 0)
-    const old = await service(t, () => done, { operations: ['status', 'redrive'] })
-    const other = await openPage(t, old.url)
+    const old = await stubConsole(t, () => done, {
+      monitor: { operations: ['status', 'redrive'] },
+    })
+    const other = await openPage(t, `${old.url}${place}`)
     await other.getByRole('button', { name: 'Redrive …' }).waitFor()
     assert.deepEqual(await other.locator('.actions button').allInnerTexts(), ['Pause', 'Redrive …'])
   })
 
   it('stand on a page that gets no stream, because too many are open', async (t) => {
-    const { url } = await service(t, () => done)
-    const page = await openPage(t, url.replace(/#.*/, '#/nodes'))
+    const { url } = await stubConsole(t, () => done)
+    const page = await openPage(t, `${url}#/nodes`)
     await page.route('**/api/destinations/lab', (route) =>
       route.request().headers()['accept'] === 'text/event-stream'
         ? route.fulfill({ status: 503, json: { error: 'Too many pages are open.' } })

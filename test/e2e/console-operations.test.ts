@@ -130,16 +130,13 @@ describe('operations and topology in the console', () => {
     await fhir.untilStatus('results', ({ count }) => count('messagesDead') === 1)
     const page = await pageOf(t, 'results')
     await countOf(page, 'dead', 1)
-    await send(page, 'Redrive', () => Promise.resolve())
-    await page.getByText(/^Say what is meant by fromEvent, .*, or write all/).waitFor()
-    await page.getByLabel('Part of the error').fill('no such words')
-    await page.getByRole('button', { name: 'Redrive', exact: true }).click()
+    await send(page, 'Redrive', () => page.getByLabel('Part of the error').fill('no such words'))
     await page.getByText('Done.', { exact: true }).waitFor()
     await close(page)
 
     await allowBytes(1_000_000)
     await send(page, 'Redrive', async () => {
-      await page.getByLabel('Of', { exact: true }).selectOption('dead-letters')
+      await page.getByLabel('What to send again').selectOption('dead-letters')
       await page.getByLabel('From event number').fill('2')
       await page.getByLabel('To event number').fill('2')
       await page.getByLabel('Most events a second').fill('50')
@@ -156,7 +153,7 @@ describe('operations and topology in the console', () => {
     await fhir.put(patient('unwanted', { name: text(4000) }))
     await countOf(page, 'dead', 1)
     await send(page, 'Discard', async () => {
-      await page.getByLabel('Everything that the fields above allow').check()
+      await page.getByLabel('All of them').check()
     })
     await page.getByText('Done.', { exact: true }).waitFor()
     await close(page)
@@ -170,9 +167,9 @@ describe('operations and topology in the console', () => {
     const page = await pageOf(t, 'unclear')
     await page.getByRole('button', { name: 'Patient/two-names' }).waitFor()
     await send(page, 'Redrive', async () => {
-      await page.getByLabel('Of', { exact: true }).selectOption('undecided')
+      await page.getByLabel('What to send again').selectOption('undecided')
       await page.getByLabel('Undecided events', { exact: true }).selectOption('false')
-      await page.getByLabel('Everything that the fields above allow').check()
+      await page.getByLabel('All of them').check()
     })
     await page.getByText('Done.', { exact: true }).waitFor()
     await close(page)
@@ -218,7 +215,7 @@ describe('operations and topology in the console', () => {
     const page = await pageOf(t, 'results')
     const replayAll = (): Promise<void> =>
       send(page, 'Replay', async () => {
-        await page.getByLabel('Everything that the fields above allow').check()
+        await page.getByLabel('All delivered events').check()
         await page.getByLabel('Most events a second').fill('1')
       })
     await replayAll()

@@ -200,7 +200,7 @@ describe('the console in a browser', () => {
     await first.getByRole('link', { name: 'refused' }).waitFor()
     assert.match(await first.innerText(), /Stuck/)
     assert.match(await first.innerText(), /127\.0\.0\.1:1 cannot be reached/)
-    await page.getByText(/Of 6 destinations: 1 stuck/).waitFor()
+    await page.getByText('Of 6 destinations: 1 is stuck, 2 need attention.').waitFor()
     await page.getByLabel('State').selectOption('attention')
     await page.getByRole('link', { name: 'refused' }).waitFor({ state: 'detached' })
     assert.deepEqual(await page.locator('tbody tr th a').allInnerTexts(), ['small', 'unclear'])

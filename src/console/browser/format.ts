@@ -5,6 +5,11 @@ export function count(value: number): string {
   return whole.format(value)
 }
 
+/** `1 event`, `2 events`. */
+export function countOf(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+}
+
 /** Events a second. */
 export function rate(value: number | undefined): string {
   return value === undefined ? '–' : short.format(value)
@@ -28,6 +33,9 @@ export function duration(ms: number): string {
 export function age(at: string | undefined, now: string): string {
   return at === undefined ? '–' : duration(Date.parse(now) - Date.parse(at))
 }
+
+/** Of the times that the pages show. */
+export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
 /** Local date and time, to the second. */
 export function dateTime(at: string): string {

@@ -77,11 +77,12 @@ export function listen(path: string, event: string, listener: Listener, after = 
   }
   const refused = async (): Promise<void> => {
     close()
-    tell(false)
     // A stream does not tell why it was refused; the same address without one does. The tail has no such answer.
     const isView = event === 'view'
     const answer = await get<unknown>(isView ? path : '/session').catch((reason: unknown) => reason)
     if (isEnded) return
+    // Whoever refuses is there.
+    tell(answer instanceof ApiError && answer.status >= 400 && answer.status < 500)
     if (answer instanceof ApiError) listener.onError(answer)
     // As when the server has no room for one more stream.
     else if (isView && !(answer instanceof Error)) listener.onEvent(answer, '')
@@ -115,9 +116,9 @@ export function listen(path: string, event: string, listener: Listener, after = 
       retry()
     })
     opened.addEventListener('error', () => {
-      tell(false)
       listener.onPause?.()
       if (opened.readyState === EventSource.CLOSED) void refused()
+      else tell(false)
     })
   }
   document.addEventListener('visibilitychange', open)

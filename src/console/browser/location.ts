@@ -30,6 +30,8 @@ export function usePlace(): Place {
       setHere(place())
     }
     window.addEventListener('hashchange', move)
+    // The reader may have gone on before anybody listened.
+    move()
     return () => {
       window.removeEventListener('hashchange', move)
     }

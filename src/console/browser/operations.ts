@@ -1,8 +1,13 @@
+import type { EventCounts } from '../../outbox/event-counts.ts'
+import { countOf } from './format.ts'
+
 /** A field of the form of an operation, and the parameter that it becomes. */
 export interface OperationField {
   readonly name: string
   readonly label: string
   readonly kind: 'number' | 'time' | 'text' | 'choice'
+  /** Whether it says which events are meant, instead of all. */
+  readonly isLimit?: boolean
   /** Of a choice: value and words; '' leaves the parameter out. */
   readonly choices?: readonly (readonly [value: string, words: string])[]
 }
@@ -15,23 +20,27 @@ export interface OperationForm {
   readonly text: string
   /** Whether something is gone afterwards. */
   readonly isFinal: boolean
-  /** Whether a selection, or `all`, must be given. */
-  readonly needsSelection: boolean
+  /** What it is about at present. */
+  readonly now?: (counts: EventCounts) => string
+  /** Why it cannot be called at present. */
+  readonly obstacle?: (counts: EventCounts) => string | undefined
+  /** The words for no limit at all, which has to be said; absent: there are no limits. */
+  readonly allLabel?: string
   readonly fields: readonly OperationField[]
 }
 
 const numbers: readonly OperationField[] = [
-  { name: 'fromEvent', label: 'From event number', kind: 'number' },
-  { name: 'toEvent', label: 'To event number', kind: 'number' },
+  { name: 'fromEvent', label: 'From event number', kind: 'number', isLimit: true },
+  { name: 'toEvent', label: 'To event number', kind: 'number', isLimit: true },
 ]
 const times: readonly OperationField[] = [
-  { name: 'from', label: 'Changes from (your time)', kind: 'time' },
-  { name: 'to', label: 'Changes up to (your time)', kind: 'time' },
+  { name: 'from', label: 'Changes from (your time)', kind: 'time', isLimit: true },
+  { name: 'to', label: 'Changes up to (your time)', kind: 'time', isLimit: true },
 ]
-const setAside: readonly OperationField[] = [
+const setAsideFields = (label: string): readonly OperationField[] => [
   {
     name: 'of',
-    label: 'Of',
+    label,
     kind: 'choice',
     choices: [
       ['', 'dead letters and undecided events'],
@@ -41,8 +50,18 @@ const setAside: readonly OperationField[] = [
   },
   ...numbers,
   ...times,
-  { name: 'error', label: 'Part of the error', kind: 'text' },
+  { name: 'error', label: 'Part of the error', kind: 'text', isLimit: true },
 ]
+/** Of an operation on dead letters and undecided events. */
+const setAside = {
+  now: ({ dead, undecided }: EventCounts) =>
+    `${countOf(dead, 'dead letter')}, ${countOf(undecided, 'undecided event')} now.`,
+  obstacle: ({ dead, undecided }: EventCounts) =>
+    dead + undecided > 0
+      ? undefined
+      : 'Nothing to redrive or discard: no dead letters, no undecided events.',
+  allLabel: 'All of them, whatever their number, time and error',
+}
 const maxPerSecond: OperationField = {
   name: 'maxPerSecond',
   label: 'Most events a second',
@@ -56,9 +75,9 @@ export const operationForms: readonly OperationForm[] = [
     title: 'Redrive',
     text: 'Sends dead letters again, each with its own number, and decides undecided events by the topic of now. What one topic could not decide concerns every destination of it.',
     isFinal: false,
-    needsSelection: true,
+    ...setAside,
     fields: [
-      ...setAside,
+      ...setAsideFields('What to send again'),
       {
         name: 'decide',
         label: 'Undecided events',
@@ -74,39 +93,56 @@ export const operationForms: readonly OperationForm[] = [
   {
     code: 'discard',
     title: 'Discard',
-    text: 'Forgets dead letters and undecided events for good; they are counted as discarded.',
+    text: 'Forgets dead letters and undecided events; they are counted as discarded. This cannot be undone.',
     isFinal: true,
-    needsSelection: true,
-    fields: setAside,
+    ...setAside,
+    fields: setAsideFields('What to discard'),
   },
   {
     code: 'replay',
     title: 'Replay',
     text: 'Sends delivered events again with their own numbers and a header that says so, beside live events. Consumers see them twice.',
     isFinal: false,
-    needsSelection: true,
+    now: ({ delivered }) => `${countOf(delivered, 'event')} delivered so far.`,
+    allLabel: 'All delivered events that are kept',
     fields: [...numbers, ...times, maxPerSecond],
   },
   {
     code: 'backfill',
     title: 'Backfill',
-    text: 'Sends the current state of every resource that the topic selects, as new events.',
+    text: 'Sends the current state of every resource that the topic selects, as new events. There is no version before it, so criteria that compare with %previous select nothing.',
     isFinal: false,
-    needsSelection: false,
     fields: [maxPerSecond],
   },
 ]
 
+type FormValues = Readonly<Record<string, string>>
+
+/** Whether the box is ticked that stands for no limits. */
+export function isOfAll(values: FormValues): boolean {
+  return values['all'] === 'true'
+}
+
+/** What is missing in a form that does not say which events are meant: the server would refuse it in words of its own. */
+export function missingLimit(
+  { fields, allLabel }: OperationForm,
+  values: FormValues,
+): string | undefined {
+  const limits = fields.filter(({ isLimit }) => isLimit)
+  const isGiven = limits.some(({ name }) => (values[name] ?? '').trim() !== '')
+  if (allLabel === undefined || isOfAll(values) || isGiven) return undefined
+  const [first, last] = [limits[0]?.label, limits.at(-1)?.label]
+  return `Fill in at least one field from “${first}” to “${last}”, or tick “${allLabel}”.`
+}
+
 /** The FHIR Parameters of what stands in a form; what is empty is left out. */
-export function formParameters(
-  { fields, needsSelection }: OperationForm,
-  values: Readonly<Record<string, string>>,
-): object {
+export function formParameters({ fields, allLabel }: OperationForm, values: FormValues): object {
+  const isAll = allLabel !== undefined && isOfAll(values)
   const given = fields.flatMap((field): object[] => {
     const text = (values[field.name] ?? '').trim()
-    return text === '' ? [] : [{ name: field.name, ...valueOf(field, text) }]
+    const isLeftOut = text === '' || (isAll && field.isLimit === true)
+    return isLeftOut ? [] : [{ name: field.name, ...valueOf(field, text) }]
   })
-  const isAll = needsSelection && values['all'] === 'true'
   return {
     resourceType: 'Parameters',
     parameter: [...given, ...(isAll ? [{ name: 'all', valueBoolean: true }] : [])],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ListView } from '../../../src/console/api-views.ts'
+import type { DestinationDetailView, ListView } from '../../../src/console/api-views.ts'
 import type { DeadLetterView } from '../../../src/monitor/views.ts'
 import { destinationResource } from '../../helpers/topic-resources.ts'
 import { untilOverview } from '../../helpers/until-overview.ts'
@@ -31,6 +31,23 @@ describe('the console against who means it ill', () => {
       assert.equal(answer.status, 404, `${method} ${path}: ${await answer.text()}`)
     }
     assert.equal((await fhir.status('a')).state, 'active')
+  })
+
+  it("names a destination's topic to who may see it", async (t) => {
+    const { url } = await consoleService(t, {
+      authorize: ({ headers }) => ({
+        mayWrite: false,
+        ...(headers['x-user'] === 'north' && {
+          maySee: ({ reference }) => reference.startsWith('AidboxTopicDestination/'),
+        }),
+      }),
+    })
+    const topicIdFor = async (user: string) => {
+      const answer = await fetch(`${url}/api/destinations/a`, { headers: { 'x-user': user } })
+      return ((await answer.json()) as DestinationDetailView).topicId
+    }
+    assert.equal(await topicIdFor('everybody'), 'a')
+    assert.equal(await topicIdFor('north'), undefined)
   })
 
   it('shows dead letters from before a destination was limited to an organization to nobody of it alone', async (t) => {

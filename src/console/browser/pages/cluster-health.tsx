@@ -21,7 +21,7 @@ export function ClusterHealth(): JSX.Element {
             {answer.isHealthy ? 'all services can talk.' : 'not all services can talk.'}
           </p>
           <div class="scroll" tabIndex={0} role="region" aria-labelledby="cluster">
-            <table>
+            <table class="stack">
               <thead>
                 <tr>
                   <th scope="col">Service</th>
@@ -48,13 +48,13 @@ function ServiceRow(service: ServiceHealthView): JSX.Element {
   return (
     <tr>
       <th scope="row">{service.service}</th>
-      <td>
+      <td data-label="State">
         <span class={`mark ${isHealthy ? 'mark-ok' : 'mark-error'}`}>
           {isHealthy ? 'OK' : 'Error'}
         </span>
       </td>
-      <td>{service.kafkaTopic}</td>
-      <td class="text">
+      <td data-label="Kafka topic">{service.kafkaTopic}</td>
+      <td data-label="Found" class="text">
         {isHealthy
           ? `read after ${count(Math.round(latencyMs ?? 0))} ms`
           : `${side ?? 'service'}${principal === undefined ? '' : ` ${principal}`}: ${cause ?? 'unknown'}`}

@@ -1,23 +1,22 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
 import type { DestinationView } from '../../../monitor/views.ts'
 import { hasCount, type EventCounts } from '../../../outbox/event-counts.ts'
 import type { DestinationDetailView } from '../../api-views.ts'
-import { post } from '../api.ts'
-import { count, dateTime, duration } from '../format.ts'
+import { count, duration, time } from '../format.ts'
 import { useLive } from '../live.ts'
 import { to } from '../location.ts'
 import { useNowMs } from '../now.ts'
-import { operationForms, type OperationForm } from '../operations.ts'
 import { HealthMark } from '../parts/health-mark.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { TimeChart } from '../parts/time-chart.tsx'
-import { useSession } from '../session.ts'
-import { useTask } from '../task.ts'
+import { Actions } from './destination-actions.tsx'
 import { Jobs } from './jobs.tsx'
-import { OperationDialog } from './operation-dialog.tsx'
 import { DeadLetters, Undecided } from './event-lists.tsx'
+import { Time } from '../parts/time.tsx'
 import { Settings } from './settings.tsx'
+
+/** An hour but for the samples that it may begin and end with. */
+const wholeHourMs = 3_600_000 - 60_000
 
 /** One destination: how it does, why, and what can be done. */
 export function DestinationPage({ id }: { readonly id: string }): JSX.Element {
@@ -36,7 +35,7 @@ export function DestinationPage({ id }: { readonly id: string }): JSX.Element {
   )
 }
 
-function Detail({ destination, series }: DestinationDetailView): JSX.Element {
+function Detail({ destination, topicId, series }: DestinationDetailView): JSX.Element {
   const isBestEffort = destination.kind === 'kafka-best-effort'
   return (
     <>
@@ -49,13 +48,15 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
       <Actions destination={destination} />
       {!isBestEffort && <Jobs id={destination.id} />}
       <div class="columns">
-        <Facts destination={destination} />
+        <Facts destination={destination} topicId={topicId} />
         <Counts destination={destination} />
       </div>
       <section>
-        <h2 id="charts">Last hour</h2>
+        <h2 id="charts">
+          Last hour <SampledSince series={series} />
+        </h2>
         <p class="hint">
-          Samples of each 15 seconds, in the memory of the node that answers since it started.
+          One sample each 15 seconds, in the memory of the node that answers since it started.
         </p>
         <div class="columns">
           <TimeChart
@@ -85,66 +86,29 @@ function Detail({ destination, series }: DestinationDetailView): JSX.Element {
   )
 }
 
-function Actions({ destination }: { readonly destination: DestinationView }): JSX.Element {
-  const { mayWrite, operations } = useSession()
-  const [asked, setAsked] = useState<OperationForm>()
-  const isAtLeastOnce = destination.kind === 'kafka-at-least-once'
-  const offered = operationForms.filter(
-    ({ code }) => mayWrite && isAtLeastOnce && operations.includes(code),
-  )
-  const task = useTask<string>()
-  const isOff = destination.status === 'off'
-  const change = (): void => {
-    task.run(async () => {
-      const path = `/destinations/${encodeURIComponent(destination.id)}/status`
-      await post(path, { status: isOff ? 'active' : 'off' })
-      return isOff ? 'Resumed.' : 'Paused.'
-    })
-  }
-  return (
-    <div class="actions">
-      {mayWrite && (
-        <button type="button" class="primary" disabled={task.isBusy} onClick={change}>
-          {isOff ? 'Resume' : 'Pause'}
-        </button>
-      )}
-      {offered.map((form) => (
-        <button
-          key={form.code}
-          type="button"
-          class={form.isFinal ? 'danger' : ''}
-          onClick={() => {
-            setAsked(form)
-          }}
-        >
-          {form.title} …
-        </button>
-      ))}
-      <a href={`${to('tail')}?destination=${encodeURIComponent(destination.id)}`}>
-        Watch what is sent
-      </a>
-      {asked && (
-        <OperationDialog
-          form={asked}
-          id={destination.id}
-          onClose={() => {
-            setAsked(undefined)
-          }}
-        />
-      )}
-      <span class="hint" role="status">
-        {task.error?.message ?? task.answer}
-      </span>
-    </div>
-  )
+/** Of the first hour only: the charts begin later than it. */
+function SampledSince({ series: { at } }: Pick<DestinationDetailView, 'series'>): JSX.Element {
+  const [first, last] = [at[0], at.at(-1)]
+  const isWhole =
+    first === undefined || last === undefined || Date.parse(last) - Date.parse(first) >= wholeHourMs
+  return <>{!isWhole && <span class="hint">sampled since {time(first)}</span>}</>
 }
 
-function Facts({ destination }: { readonly destination: DestinationView }): JSX.Element {
+type FactsProps = Pick<DestinationDetailView, 'destination' | 'topicId'>
+
+function Facts({ destination, topicId }: FactsProps): JSX.Element {
   const { leader, exactlyOnce, exactlyOnceFault } = destination
   const isBestEffort = destination.kind === 'kafka-best-effort'
   const facts: readonly (readonly [string, JSX.Element | string])[] = [
     ['Kind', isBestEffort ? 'best effort' : 'at least once'],
-    ['Topic', destination.topicUrl],
+    [
+      'Topic',
+      topicId === undefined ? (
+        destination.topicUrl
+      ) : (
+        <a href={to('topics', topicId)}>{destination.topicUrl}</a>
+      ),
+    ],
     ['Kafka topic', destination.kafkaTopic ?? 'not known'],
     ...(destination.organization === undefined
       ? []
@@ -160,13 +124,13 @@ function Facts({ destination }: { readonly destination: DestinationView }): JSX.
           ] as const,
         ]),
     ...retryFacts(destination),
-    ['Created', dateTime(destination.startedAt)],
+    ['Created', <Time at={destination.startedAt} />],
     ...(isBestEffort
       ? []
       : [
           [
             'Last activity',
-            destination.lastActivityAt ? dateTime(destination.lastActivityAt) : 'none yet',
+            destination.lastActivityAt ? <Time at={destination.lastActivityAt} /> : 'none yet',
           ] as const,
           ['Last event number', count(destination.lastEventNumber)] as const,
           [
@@ -259,7 +223,10 @@ function Since({ at }: { readonly at: string }): JSX.Element {
   const nowMs = useNowMs()
   return (
     <>
-      {duration(nowMs - Date.parse(at))} <span class="hint">since {dateTime(at)}</span>
+      {duration(nowMs - Date.parse(at))}{' '}
+      <span class="hint">
+        since <Time at={at} />
+      </span>
     </>
   )
 }
@@ -272,7 +239,7 @@ function Errors({ destination }: { readonly destination: DestinationView }): JSX
         <p class="hint">None.</p>
       ) : (
         <div class="scroll" tabIndex={0} role="region" aria-labelledby="errors">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Last seen</th>
@@ -282,8 +249,12 @@ function Errors({ destination }: { readonly destination: DestinationView }): JSX
             <tbody>
               {destination.errors.map(({ at, message }) => (
                 <tr key={message}>
-                  <td class="time">{dateTime(at)}</td>
-                  <td class="text">{message}</td>
+                  <td data-label="Last seen">
+                    <Time at={at} />
+                  </td>
+                  <td data-label="Cause" class="text">
+                    {message}
+                  </td>
                 </tr>
               ))}
             </tbody>

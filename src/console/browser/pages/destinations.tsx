@@ -3,7 +3,7 @@ import { healths, type DestinationRowView, type Summary } from '../../../monitor
 import { waitingOf } from '../../../outbox/event-counts.ts'
 import type { DestinationsView } from '../../api-views.ts'
 import { withQuery } from '../api.ts'
-import { age, count, dateTime, rate } from '../format.ts'
+import { age, count, countOf, dateTime, rate } from '../format.ts'
 import { useLive } from '../live.ts'
 import { putQuery, to } from '../location.ts'
 import { HealthMark, healthWord } from '../parts/health-mark.tsx'
@@ -11,6 +11,7 @@ import { Notice } from '../parts/notice.tsx'
 import { Pager } from '../parts/pager.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import { SparkLine } from '../parts/spark-line.tsx'
+import { useTitleNumber } from '../tab-title.ts'
 
 /** What is wrong, and all destinations, the worst first. */
 export function DestinationsPage({ query }: { readonly query: URLSearchParams }): JSX.Element {
@@ -38,21 +39,35 @@ export function DestinationsPage({ query }: { readonly query: URLSearchParams })
   )
 }
 
-const wrong = ['error', 'stuck', 'losing', 'behind'] as const
+/** The healths that need somebody, in words for one destination and for several. Attention alone does not keep events from flowing. */
+const needs = [
+  ['error', 'has an error', 'have an error'],
+  ['stuck', 'is stuck', 'are stuck'],
+  ['losing', 'loses events', 'lose events'],
+  ['behind', 'is behind', 'are behind'],
+  ['attention', 'needs attention', 'need attention'],
+] as const
 
-/** The first thing to read: whether events flow. */
-function Verdict({ summary }: { readonly summary: Summary }): JSX.Element {
-  const parts = wrong.flatMap((health) => {
-    const number = summary.byHealth[health]
-    return number === 0 ? [] : [`${count(number)} ${healthWord(health).toLowerCase()}`]
-  })
-  if (summary.destinations === 0) return <p class="verdict">There are no destinations yet.</p>
-  if (parts.length === 0) {
+/** The first thing to read: whether events flow, and how many destinations need somebody. */
+function Verdict({
+  summary: { byHealth, destinations },
+}: {
+  readonly summary: Summary
+}): JSX.Element {
+  const needy = needs.filter(([health]) => byHealth[health] > 0)
+  useTitleNumber(needy.reduce((sum, [health]) => sum + byHealth[health], 0))
+  if (destinations === 0) return <p class="verdict">There are no destinations yet.</p>
+  if (needy.length === 0) {
     return <p class="verdict is-well">Events flow to all destinations that are not paused.</p>
   }
+  const isFlowing = needy.every(([health]) => health === 'attention')
+  const parts = needy.map(([health, one, several]) => {
+    const number = byHealth[health]
+    return `${count(number)} ${number === 1 ? one : several}`
+  })
   return (
-    <p class="verdict is-wrong">
-      Of {count(summary.destinations)} destinations: {parts.join(', ')}.
+    <p class={`verdict ${isFlowing ? 'is-warned' : 'is-wrong'}`}>
+      {isFlowing && 'Events flow. '}Of {countOf(destinations, 'destination')}: {parts.join(', ')}.
     </p>
   )
 }

@@ -5,6 +5,7 @@ import { count } from '../format.ts'
 import { OperationAnswer } from '../parts/operation-answer.tsx'
 import { parametersOf, valueOf } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
+import { DryRunAnswer } from './dry-run-answer.tsx'
 
 /** Asks on how many past changes the topic would have fired. */
 export function DryRun({ id }: { readonly id: string }): JSX.Element {
@@ -58,6 +59,7 @@ export function DryRun({ id }: { readonly id: string }): JSX.Element {
           It would have fired on {number('fires')} of {number('examined')} changes;{' '}
           {number('undecided')} undecided.
         </p>
+        <DryRunAnswer parameters={parametersOf(task.answer)} />
       </OperationAnswer>
     </section>
   )

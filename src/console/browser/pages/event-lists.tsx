@@ -3,9 +3,10 @@ import { useEffect, useState } from 'preact/hooks'
 import type { DeadLetterView, UndecidedView } from '../../../monitor/views.ts'
 import type { ListView } from '../../api-views.ts'
 import { get, withQuery } from '../api.ts'
-import { count, dateTime } from '../format.ts'
+import { count } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
 import { ResourceButton } from '../parts/resource-button.tsx'
+import { Time } from '../parts/time.tsx'
 import { useTask } from '../task.ts'
 
 interface EventListProps {
@@ -26,7 +27,7 @@ export function DeadLetters({ id, total }: EventListProps): JSX.Element {
         count(row.eventNumber),
         row.interaction,
         <ResourceButton reference={row.resource} versionId={row.versionId} />,
-        dateTime(row.failedAt),
+        <Time at={row.failedAt} />,
         row.error,
       ]}
     />
@@ -42,11 +43,15 @@ export function Undecided({ id, total }: EventListProps): JSX.Element {
       total={total}
       head={['Written', 'Change', 'Resource', 'Tries', 'Next try', 'Cause']}
       cells={(row) => [
-        dateTime(row.at),
+        <Time at={row.at} />,
         row.interaction,
         <ResourceButton reference={row.resource} versionId={row.versionId} />,
         count(row.attempts),
-        row.nextAttemptAt === undefined ? 'when the topic changes' : dateTime(row.nextAttemptAt),
+        row.nextAttemptAt === undefined ? (
+          'when the topic changes'
+        ) : (
+          <Time at={row.nextAttemptAt} />
+        ),
         row.error,
       ]}
     />
@@ -96,7 +101,7 @@ function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>)
       {total === 0 && <p class="hint">None.</p>}
       {total > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-labelledby={name}>
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 {head.map((label) => (
@@ -110,7 +115,11 @@ function EventList<Row>({ title, name, id, total, head, cells }: ListProps<Row>)
               {rows.map((row, index) => (
                 <tr key={index}>
                   {cells(row).map((cell, column) => (
-                    <td key={head[column]} class={column === head.length - 1 ? 'text' : ''}>
+                    <td
+                      key={head[column]}
+                      data-label={head[column]}
+                      class={column === head.length - 1 ? 'text' : ''}
+                    >
                       {cell}
                     </td>
                   ))}

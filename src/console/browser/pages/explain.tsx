@@ -4,6 +4,7 @@ import { post } from '../api.ts'
 import { OperationAnswer } from '../parts/operation-answer.tsx'
 import { parametersOf, valueOf } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
+import { ExplainAnswer } from './explain-answer.tsx'
 
 /** Asks whether the topic fires on a change, and why. */
 export function Explain({ id }: { readonly id: string }): JSX.Element {
@@ -49,6 +50,7 @@ export function Explain({ id }: { readonly id: string }): JSX.Element {
       </form>
       <OperationAnswer task={task}>
         <p class={`verdict ${fires === true ? 'is-well' : ''}`}>{verdict(fires)}</p>
+        <ExplainAnswer parameters={parametersOf(task.answer)} />
       </OperationAnswer>
     </section>
   )

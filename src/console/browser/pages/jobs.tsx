@@ -1,8 +1,9 @@
 import type { JSX } from 'preact'
 import { post } from '../api.ts'
-import { count, dateTime } from '../format.ts'
+import { count } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
-import { parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
+import { numberOf, parametersOf, textOf, type Parameter } from '../parts/parameters-view.tsx'
+import { Time } from '../parts/time.tsx'
 import { useSession } from '../session.ts'
 import { useRefreshed, useTask } from '../task.ts'
 
@@ -25,15 +26,12 @@ export function Jobs({ id }: { readonly id: string }): JSX.Element | null {
       <h2 id="jobs">Jobs</h2>
       <Notice error={error ?? cancel.error} />
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="jobs">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">Job</th>
               <th scope="col">State</th>
               <th scope="col">Progress</th>
-              <th scope="col" class="number">
-                Failed
-              </th>
               <th scope="col">Begun</th>
               <th scope="col">Error</th>
               <th scope="col">
@@ -62,31 +60,38 @@ interface JobRowProps {
 }
 
 function JobRow({ part, onEnd }: JobRowProps): JSX.Element {
-  const text = (name: string): string => {
-    const value = valueOf(part, name)
-    return typeof value === 'string' ? value : ''
-  }
-  const number = (name: string): number => Number(valueOf(part, name) ?? 0)
+  const text = (name: string): string => textOf(part, name)
+  const number = (name: string): number => numberOf(part, name)
   const [job, kind, total] = [number('id'), text('kind'), number('total')]
-  const settled = number('sent') + number('failed') + number('passedOver')
+  const failed = number('failed')
+  const settled = number('sent') + failed + number('passedOver')
   const begun = text('startTimestamp')
   return (
     <tr>
       <th scope="row">
         {kind} {job}
       </th>
-      <td>{text('state')}</td>
-      <td>
+      <td data-label="State">
+        <JobState state={text('state')} failed={failed} />
+      </td>
+      <td data-label="Progress">
         {total > 0 && (
-          <progress max={total} value={Math.min(total, settled)} aria-label={`${kind} ${job}`} />
+          <progress
+            class={failed > 0 ? 'is-bad' : ''}
+            max={total}
+            value={Math.min(total, settled)}
+            aria-label={`${kind} ${job}`}
+          />
         )}{' '}
         {count(settled)}
         {total > 0 ? ` of ${count(total)}` : ''}
+        {failed > 0 && <strong class="error"> {count(failed)} failed</strong>}
         <span class="hint"> up to {count(number('maxPerSecond'))} a second</span>
       </td>
-      <td class="number">{count(number('failed'))}</td>
-      <td class="time">{begun === '' ? '' : dateTime(begun)}</td>
-      <td class="text">{text('error')}</td>
+      <td data-label="Begun">{begun !== '' && <Time at={begun} />}</td>
+      <td data-label="Error" class="text">
+        {text('error')}
+      </td>
       <td>
         {onEnd && text('state') === 'running' && (
           <button
@@ -101,5 +106,26 @@ function JobRow({ part, onEnd }: JobRowProps): JSX.Element {
         )}
       </td>
     </tr>
+  )
+}
+
+const stateMarks: Readonly<Record<string, string>> = {
+  done: 'ok',
+  failed: 'error',
+}
+
+/** A job that has come to its end need not have done all of its work. */
+function JobState({
+  state,
+  failed,
+}: {
+  readonly state: string
+  readonly failed: number
+}): JSX.Element {
+  const isTrouble = state === 'done' && failed > 0
+  return (
+    <span class={`mark mark-${isTrouble ? 'error' : (stateMarks[state] ?? 'off')}`}>
+      {isTrouble ? 'done with failures' : state}
+    </span>
   )
 }

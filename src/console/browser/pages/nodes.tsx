@@ -1,7 +1,8 @@
 import type { JSX } from 'preact'
 import type { NodeView } from '../../../monitor/views.ts'
-import { count, dateTime } from '../format.ts'
+import { count } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
+import { Time } from '../parts/time.tsx'
 import { useSession } from '../session.ts'
 import { useRefreshed } from '../task.ts'
 import { ClusterHealth } from './cluster-health.tsx'
@@ -22,7 +23,7 @@ export function NodesPage({ query }: { readonly query: URLSearchParams }): JSX.E
       <Notice error={error} />
       {nodes && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of nodes">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Node</th>
@@ -38,8 +39,12 @@ export function NodesPage({ query }: { readonly query: URLSearchParams }): JSX.E
                   <th scope="row">
                     {name} {isThisNode && <span class="hint">answers you</span>}
                   </th>
-                  <td>{dateTime(startedAt)}</td>
-                  <td class="number">{count(destinations)}</td>
+                  <td data-label="Started">
+                    <Time at={startedAt} />
+                  </td>
+                  <td data-label="Delivers" class="number">
+                    {count(destinations)}
+                  </td>
                 </tr>
               ))}
             </tbody>

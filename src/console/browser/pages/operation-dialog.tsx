@@ -1,61 +1,104 @@
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { EventCounts } from '../../../outbox/event-counts.ts'
 import { post } from '../api.ts'
-import { formParameters, type OperationField, type OperationForm } from '../operations.ts'
-import { Dialog } from '../parts/dialog.tsx'
+import {
+  formParameters,
+  isOfAll,
+  missingLimit,
+  type OperationField,
+  type OperationForm,
+} from '../operations.ts'
+import { CloseButton, Dialog } from '../parts/dialog.tsx'
 import { OperationAnswer } from '../parts/operation-answer.tsx'
-import { parametersOf, valueOf, type Parameter } from '../parts/parameters-view.tsx'
+import { parametersOf, ParametersView, valueOf, type Parameter } from '../parts/parameters-view.tsx'
 import { useTask } from '../task.ts'
 
 interface OperationDialogProps {
   readonly form: OperationForm
   /** Of the destination. */
   readonly id: string
+  readonly counts: EventCounts
   readonly onClose: () => void
 }
 
 /** Asks what an operation is to be about, calls it, and shows what it answers. */
-export function OperationDialog({ form, id, onClose }: OperationDialogProps): JSX.Element {
+export function OperationDialog({ form, id, counts, onClose }: OperationDialogProps): JSX.Element {
   const [values, setValues] = useState<Readonly<Record<string, string>>>({})
+  const [missing, setMissing] = useState<string>()
   const task = useTask<unknown>()
+  const element = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    const dialog = element.current?.closest('dialog')
+    const isSaid = (missing ?? task.answer ?? task.error) !== undefined
+    // What is said stands at the end of a form that may be longer than the window.
+    if (dialog && isSaid) dialog.scrollTop = dialog.scrollHeight
+  }, [missing, task.answer, task.error])
   const put = (name: string, value: string): void => {
     setValues((before) => ({ ...before, [name]: value }))
   }
   const submit = (event: Event): void => {
     event.preventDefault()
+    const text = missingLimit(form, values)
+    setMissing(text)
+    if (text !== undefined) return
     const path = `/destinations/${encodeURIComponent(id)}/operations/${form.code}`
     task.run(() => post(path, formParameters(form, values)))
   }
   return (
     <Dialog title={`${form.title}: ${id}`} onClose={onClose}>
-      <form class="form" onSubmit={submit}>
+      <form ref={element} class="form" onSubmit={submit}>
         <p>{form.text}</p>
+        {form.now && (
+          <p>
+            <strong>{form.now(counts)}</strong>
+          </p>
+        )}
         <div class="fields">
           {form.fields.map((field) => (
-            <Field key={field.name} field={field} value={values[field.name] ?? ''} onPut={put} />
+            <Field
+              key={field.name}
+              field={field}
+              value={values[field.name] ?? ''}
+              isDisabled={field.isLimit === true && isOfAll(values)}
+              onPut={put}
+            />
           ))}
         </div>
-        {form.needsSelection && (
+        {form.allLabel !== undefined && (
           <label class="check">
             <input
               type="checkbox"
-              checked={values['all'] === 'true'}
+              checked={isOfAll(values)}
               onChange={(event) => {
                 put('all', String(event.currentTarget.checked))
               }}
             />
-            Everything that the fields above allow
+            {form.allLabel}
           </label>
         )}
-        {task.answer === undefined && (
-          <button type="submit" class={form.isFinal ? 'danger' : 'primary'} disabled={task.isBusy}>
-            {form.title}
-          </button>
+        {missing !== undefined && (
+          <p class="notice error" role="alert">
+            {missing}
+          </p>
         )}
+        <OperationAnswer task={task}>
+          <p class="verdict is-well">{doneText(parametersOf(task.answer))}</p>
+          <ParametersView parameters={parametersOf(task.answer)} />
+        </OperationAnswer>
+        <div class="buttons">
+          {task.answer === undefined && (
+            <button
+              type="submit"
+              class={form.isFinal ? 'danger' : 'primary'}
+              disabled={task.isBusy}
+            >
+              {form.title}
+            </button>
+          )}
+          <CloseButton>{task.answer === undefined ? 'Cancel' : 'Close'}</CloseButton>
+        </div>
       </form>
-      <OperationAnswer task={task}>
-        <p class="verdict is-well">{doneText(parametersOf(task.answer))}</p>
-      </OperationAnswer>
     </Dialog>
   )
 }
@@ -70,10 +113,11 @@ function doneText(parameters: readonly Parameter[]): string {
 interface FieldProps {
   readonly field: OperationField
   readonly value: string
+  readonly isDisabled: boolean
   readonly onPut: (name: string, value: string) => void
 }
 
-function Field({ field, value, onPut }: FieldProps): JSX.Element {
+function Field({ field, value, isDisabled, onPut }: FieldProps): JSX.Element {
   const id = `field-${field.name}`
   return (
     <>
@@ -82,6 +126,7 @@ function Field({ field, value, onPut }: FieldProps): JSX.Element {
         <select
           id={id}
           value={value}
+          disabled={isDisabled}
           onChange={(event) => {
             onPut(field.name, event.currentTarget.value)
           }}
@@ -93,20 +138,34 @@ function Field({ field, value, onPut }: FieldProps): JSX.Element {
           ))}
         </select>
       ) : (
-        <Input id={id} field={field} value={value} onPut={onPut} />
+        <Input id={id} field={field} value={value} isDisabled={isDisabled} onPut={onPut} />
       )}
     </>
   )
 }
 
-function Input({ id, field, value, onPut }: FieldProps & { readonly id: string }): JSX.Element {
-  const put = (event: Event & { readonly currentTarget: HTMLInputElement }): void => {
-    onPut(field.name, event.currentTarget.value)
-  }
-  if (field.kind === 'number')
-    return <input id={id} type="number" min={1} value={value} onInput={put} />
-  if (field.kind === 'time') {
-    return <input id={id} type="datetime-local" step={1} value={value} onInput={put} />
-  }
-  return <input id={id} type="text" value={value} onInput={put} />
+const inputTypes = {
+  number: { type: 'number', min: 1 },
+  time: { type: 'datetime-local', step: 1 },
+  text: { type: 'text' },
+} as const
+
+function Input({
+  id,
+  field: { name, kind },
+  value,
+  isDisabled,
+  onPut,
+}: FieldProps & { readonly id: string }): JSX.Element {
+  return (
+    <input
+      id={id}
+      {...inputTypes[kind === 'choice' ? 'text' : kind]}
+      value={value}
+      disabled={isDisabled}
+      onInput={(event) => {
+        onPut(name, event.currentTarget.value)
+      }}
+    />
+  )
 }

@@ -1,13 +1,14 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { TailEntry } from '../../../monitor/views.ts'
-import type { TailView } from '../../api-views.ts'
+import type { DestinationsView, TailView } from '../../api-views.ts'
 import { withQuery, type ApiError } from '../api.ts'
-import { dateTime } from '../format.ts'
 import { listen } from '../live.ts'
 import { putQuery, to } from '../location.ts'
 import { Notice } from '../parts/notice.tsx'
 import { ResourceButton } from '../parts/resource-button.tsx'
+import { Time } from '../parts/time.tsx'
+import { useLoaded } from '../task.ts'
 
 const shownEntries = 200
 
@@ -48,17 +49,13 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
       </p>
       <Notice error={error} />
       <div class="filters">
-        <input
-          type="search"
-          class="search"
-          aria-label="Id of a destination"
-          placeholder="Id of a destination"
-          value={destination}
-          onChange={(event) => {
+        <DestinationField
+          destination={destination}
+          onPick={(id) => {
             setEntries([])
             setIsGap(false)
             position.current = ''
-            putQuery({ destination: event.currentTarget.value.trim() })
+            putQuery({ destination: id })
           }}
         />
         <button
@@ -74,11 +71,13 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
       {isGap && (
         <p class="hint">More was sent while this page was not connected than is shown here.</p>
       )}
-      {entries.length === 0 ? (
-        <p class="hint">Waiting for notifications …</p>
-      ) : (
+      {entries.length === 0 && destination === '' && <WaitingHint />}
+      {entries.length === 0 && destination !== '' && (
+        <Waiting key={destination} destination={destination} />
+      )}
+      {entries.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Notifications, the newest first">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Change</th>
@@ -105,18 +104,70 @@ export function TailPage({ query }: { readonly query: URLSearchParams }): JSX.El
   )
 }
 
+const mostChoices = 50
+
+interface DestinationFieldProps {
+  readonly destination: string
+  readonly onPick: (id: string) => void
+}
+
+/** Takes the id of one destination, and offers those that it may be. */
+function DestinationField({ destination, onPick }: DestinationFieldProps): JSX.Element {
+  const [typed, setTyped] = useState(destination)
+  useEffect(() => {
+    setTyped(destination)
+  }, [destination])
+  const path = withQuery('/destinations', { search: typed.trim(), size: mostChoices })
+  const { answer } = useLoaded<DestinationsView>(path, '')
+  return (
+    <>
+      <input
+        type="search"
+        class="search"
+        list="destination-ids"
+        aria-label="Id of a destination"
+        placeholder="Id of a destination"
+        value={typed}
+        onInput={(event) => {
+          setTyped(event.currentTarget.value)
+        }}
+        onChange={(event) => {
+          onPick(event.currentTarget.value.trim())
+        }}
+      />
+      <datalist id="destination-ids">
+        {answer?.rows.map(({ id }) => (
+          <option key={id} value={id} />
+        ))}
+      </datalist>
+    </>
+  )
+}
+
+/** While nothing has come. What is not there sends nothing. */
+function Waiting({ destination }: Pick<DestinationFieldProps, 'destination'>): JSX.Element {
+  const { error } = useLoaded<unknown>(`/destinations/${encodeURIComponent(destination)}`, '')
+  return error?.status === 404 ? <Notice error={error} /> : <WaitingHint />
+}
+
+function WaitingHint(): JSX.Element {
+  return <p class="hint">Waiting for notifications …</p>
+}
+
 function TailRow({ entry }: { readonly entry: TailEntry }): JSX.Element {
   const id = entry.destination.slice(entry.destination.indexOf('/') + 1)
   return (
     <tr>
-      <td class="time">{dateTime(entry.at)}</td>
-      <td>
+      <td data-label="Change">
+        <Time at={entry.at} />
+      </td>
+      <td data-label="Destination">
         <a href={to('destinations', id)}>{id}</a>
       </td>
-      <td>
+      <td data-label="Resource">
         <ResourceButton reference={entry.resource} versionId={entry.versionId} />
       </td>
-      <td>{entry.interaction}</td>
+      <td data-label="Interaction">{entry.interaction}</td>
       <td class="wide hint">{entry.topicUrl}</td>
       <td class="wide">{entry.state === 'delivered' ? 'delivered' : 'handed over'}</td>
     </tr>

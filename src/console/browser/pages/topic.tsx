@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import type { TopicDetailView } from '../../api-views.ts'
-import { count, rate } from '../format.ts'
+import { countOf, rate } from '../format.ts'
 import { useLive } from '../live.ts'
 import { to } from '../location.ts'
 import { HealthMark } from '../parts/health-mark.tsx'
@@ -39,7 +39,7 @@ function Detail({ topic, destinations }: TopicDetailView): JSX.Element {
       <section>
         <h2 id="triggers">Triggers</h2>
         <div class="scroll" tabIndex={0} role="region" aria-labelledby="triggers">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Resource</th>
@@ -51,8 +51,8 @@ function Detail({ topic, destinations }: TopicDetailView): JSX.Element {
               {topic.triggers.map(({ resourceType, interactions, criteria }, index) => (
                 <tr key={index}>
                   <th scope="row">{resourceType}</th>
-                  <td>{interactions.join(', ')}</td>
-                  <td class="text">
+                  <td data-label="Interactions">{interactions.join(', ')}</td>
+                  <td data-label="Criteria" class="text">
                     {criteria === undefined ? (
                       <span class="hint">every change</span>
                     ) : (
@@ -69,7 +69,7 @@ function Detail({ topic, destinations }: TopicDetailView): JSX.Element {
         <h2 id="listeners">
           Destinations{' '}
           <span class="hint">
-            {count(topic.events)} events, {rate(topic.deliveredPerSecond)} delivered a second
+            {countOf(topic.events, 'event')}, {rate(topic.deliveredPerSecond)} delivered a second
           </span>
         </h2>
         {destinations.length === 0 ? (

@@ -23,7 +23,7 @@ export function TopicsPage({ query }: { readonly query: URLSearchParams }): JSX.
       </div>
       {view && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of topics">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">Topic</th>
@@ -62,10 +62,10 @@ function TopicRow({ topic }: { readonly topic: TopicView }): JSX.Element {
         <span class="hint">{topic.url}</span>
         {topic.fault !== undefined && <span class="why">{topic.fault}</span>}
       </th>
-      <td>
+      <td data-label="Status">
         <span class={`mark ${isWrong ? 'mark-off' : 'mark-ok'}`}>{topic.status}</span>
       </td>
-      <td>
+      <td data-label="Triggers">
         {topic.triggers.map(({ resourceType, interactions, criteria }, index) => (
           <span key={index} class="trigger">
             {resourceType} <span class="hint">{interactions.join(', ')}</span>
@@ -73,9 +73,15 @@ function TopicRow({ topic }: { readonly topic: TopicView }): JSX.Element {
           </span>
         ))}
       </td>
-      <td class="number">{count(topic.destinations.length)}</td>
-      <td class="number">{count(topic.events)}</td>
-      <td class="number">{rate(topic.deliveredPerSecond)}</td>
+      <td data-label="Destinations" class="number">
+        {count(topic.destinations.length)}
+      </td>
+      <td data-label="Events" class="number">
+        {count(topic.events)}
+      </td>
+      <td data-label="Events/s" class="number">
+        {rate(topic.deliveredPerSecond)}
+      </td>
     </tr>
   )
 }

@@ -45,7 +45,7 @@ function Topics({ rows }: { readonly rows: readonly KafkaTopicView[] }): JSX.Ele
   if (rows.length === 0) return <p class="hint">The file has no such Kafka topic.</p>
   return (
     <div class="scroll" tabIndex={0} role="region" aria-labelledby="topology">
-      <table>
+      <table class="stack">
         <thead>
           <tr>
             <th scope="col">Kafka topic</th>
@@ -86,19 +86,21 @@ function TopicRow({ row }: { readonly row: KafkaTopicView }): JSX.Element {
         {name}
         {hint !== '' && <span class="hint">{hint}</span>}
       </th>
-      <td class="number">
+      <td data-label="Partitions" class="number">
         {count(row.partitions)}
         <span class="hint"> × {count(replicationFactor)}</span>
       </td>
-      <td class="time">{keptText(row)}</td>
-      <td>
+      <td data-label="Kept" class="time">
+        {keptText(row)}
+      </td>
+      <td data-label="Producers">
         <Names names={row.producers} />
       </td>
-      <td>
+      <td data-label="Consumers">
         <Names names={row.consumers} />
       </td>
-      <td>{row.retryPolicy ?? <None />}</td>
-      <td>
+      <td data-label="Retry policy">{row.retryPolicy ?? <None />}</td>
+      <td data-label="Destinations">
         {destinations.length === 0 && <None />}
         <ul class="plain">
           {destinations.map((writer) => (
@@ -152,7 +154,7 @@ function Policies({ rows }: { readonly rows: readonly RetryPolicyView[] }): JSX.
     <>
       <h3 id="policies">Retry policies</h3>
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="policies">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">Policy</th>
@@ -169,11 +171,13 @@ function Policies({ rows }: { readonly rows: readonly RetryPolicyView[] }): JSX.
             {rows.map(({ name, attempts, delays, maxAge, then, deadOn }) => (
               <tr key={name}>
                 <th scope="row">{name}</th>
-                <td class="number">{attempts === undefined ? <None /> : count(attempts)}</td>
-                <td>{delays.length === 0 ? <None /> : delays.join(', ')}</td>
-                <td>{maxAge ?? <None />}</td>
-                <td>{then ?? <None />}</td>
-                <td>
+                <td data-label="Attempts" class="number">
+                  {attempts === undefined ? <None /> : count(attempts)}
+                </td>
+                <td data-label="Delays">{delays.length === 0 ? <None /> : delays.join(', ')}</td>
+                <td data-label="Longest age">{maxAge ?? <None />}</td>
+                <td data-label="Then">{then ?? <None />}</td>
+                <td data-label="Not tried again">
                   <Names names={deadOn} />
                 </td>
               </tr>

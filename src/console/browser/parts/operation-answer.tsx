@@ -1,10 +1,9 @@
 import type { ComponentChildren, JSX } from 'preact'
 import type { Task } from '../task.ts'
-import { ParametersView, parametersOf } from './parameters-view.tsx'
 
 export interface OperationAnswerProps {
   readonly task: Pick<Task<unknown>, 'answer' | 'error'>
-  /** The answer in a sentence. */
+  /** What is shown of the answer. */
   readonly children: ComponentChildren
 }
 
@@ -16,12 +15,7 @@ export function OperationAnswer({
   return (
     <div role="status" class="answer">
       {error && <p class="notice error">{error.message}</p>}
-      {!error && answer !== undefined && (
-        <>
-          {children}
-          <ParametersView parameters={parametersOf(answer)} />
-        </>
-      )}
+      {!error && answer !== undefined && children}
     </div>
   )
 }

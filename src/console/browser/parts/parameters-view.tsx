@@ -1,4 +1,5 @@
 import type { JSX } from 'preact'
+import { Time } from './time.tsx'
 
 export interface Parameter {
   readonly name?: string
@@ -15,6 +16,17 @@ export function parametersOf(resource: unknown): readonly Parameter[] {
 export function valueOf(parameters: readonly Parameter[], name: string): unknown {
   const found = parameters.find((each) => each.name === name)
   return found && plainValue(found)
+}
+
+/** A string; '' where there is none. */
+export function textOf(parameters: readonly Parameter[], name: string): string {
+  const value = valueOf(parameters, name)
+  return typeof value === 'string' ? value : ''
+}
+
+/** A number; 0 where there is none. */
+export function numberOf(parameters: readonly Parameter[], name: string): number {
+  return Number(valueOf(parameters, name) ?? 0)
 }
 
 function plainValue(parameter: Parameter): unknown {
@@ -37,7 +49,7 @@ export function ParametersView({
             {parameter.part ? (
               <ParametersView parameters={parameter.part} />
             ) : (
-              text(parameter.resource ?? plainValue(parameter))
+              <Value parameter={parameter} />
             )}
           </dd>
         </div>
@@ -46,21 +58,32 @@ export function ParametersView({
   )
 }
 
+function Value({ parameter }: { readonly parameter: Parameter }): JSX.Element {
+  const { valueDateTime: at = parameter['valueInstant'] } = parameter
+  // A date without a time has no zone.
+  if (typeof at === 'string' && at.includes('T')) return <Time at={at} />
+  return <>{text(parameter.resource ?? plainValue(parameter))}</>
+}
+
 function text(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'object' && value !== null) {
     if ('reference' in value) return String(value.reference)
-    if ('issue' in value) return outcome(value.issue as Issues)
+    if ('issue' in value) return outcomeText(value)
     return JSON.stringify(value)
   }
   return value === undefined ? '' : JSON.stringify(value)
 }
 
-type Issues = readonly {
-  readonly severity?: string
-  readonly details?: { readonly text?: string }
-}[]
+interface Outcome {
+  readonly issue?: readonly {
+    readonly severity?: string
+    readonly details?: { readonly text?: string }
+  }[]
+}
 
-function outcome(issues: Issues): string {
-  return issues.map(({ severity, details }) => `${severity}: ${details?.text ?? ''}`).join(' ')
+/** Of an OperationOutcome; '' of anything else. */
+export function outcomeText(resource: unknown): string {
+  const { issue = [] } = (resource ?? {}) as Outcome
+  return issue.map(({ severity, details }) => `${severity}: ${details?.text ?? ''}`).join(' ')
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { timeZone } from '../format.ts'
 import { liveListeners } from '../live.ts'
 import type { Place } from '../location.ts'
 import { useSession } from '../session.ts'
@@ -60,6 +61,9 @@ export function Shell({ place, onSignOut, children }: ShellProps): JSX.Element {
         </nav>
         <div class="tools">
           <LiveMark />
+          <span class="hint" title="Times are those of your clock.">
+            Times: {timeZone}
+          </span>
           <ThemeSwitch />
           {onSignOut && (
             <button type="button" class="quiet" onClick={onSignOut}>

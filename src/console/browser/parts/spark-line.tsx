@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { rate } from '../format.ts'
+import { duration, rate } from '../format.ts'
 
 const width = 120
 const height = 24
@@ -16,11 +16,12 @@ export interface SparkLineProps {
 /** A small chart with its text. */
 export function SparkLine({ values, label }: SparkLineProps): JSX.Element {
   const known = values.filter((value) => value !== null)
-  if (known.length === 0) return <span class="hint">no samples yet</span>
+  if (known.length === 0) return <span class="hint">No samples yet</span>
   const most = Math.max(...known)
   const first = values.findIndex((value) => value !== null)
+  const span = duration((values.length - first) * 60_000)
   const shown = values.slice(Math.min(first, values.length - leastValues))
-  const text = `${label}: now ${rate(known.at(-1))}, most ${rate(most)} a second in the last hour`
+  const text = `${label}: now ${rate(known.at(-1))}, most ${rate(most)} a second in the last ${span}`
   return (
     <svg class="spark" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={text}>
       <title>{text}</title>

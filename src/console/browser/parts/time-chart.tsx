@@ -22,8 +22,22 @@ const heightPx = 150
 /** Shortly after a start there is little to show. */
 const leastSpanSeconds = 600
 
-/** Lines over the last hour, with the same as a sentence and as a table. */
+/** Lines over time, with the same as a sentence and as a table. */
 export function TimeChart({ title, at, lines }: TimeChartProps): JSX.Element {
+  const isEmpty = !lines.some(({ values }) => values.some((value) => value !== null))
+  return (
+    <figure class="chart">
+      <figcaption>
+        <strong>{title}</strong>{' '}
+        <span class="hint">{isEmpty ? 'No samples yet' : sentence(lines)}</span>
+      </figcaption>
+      {!isEmpty && <Lines at={at} lines={lines} />}
+      {!isEmpty && <Samples title={title} at={at} lines={lines} />}
+    </figure>
+  )
+}
+
+function Lines({ at, lines }: Pick<TimeChartProps, 'at' | 'lines'>): JSX.Element {
   const holder = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot | undefined>(undefined)
   const theme = useShownTheme()
@@ -50,43 +64,40 @@ export function TimeChart({ title, at, lines }: TimeChartProps): JSX.Element {
     const times = at.map((text) => Date.parse(text) / 1000)
     chart.current?.setData([times, ...lines.map(({ values }) => [...values])])
   }, [theme, at.at(-1), at.length])
+  return <div ref={holder} class="plot" aria-hidden="true" />
+}
+
+function Samples({ title, at, lines }: TimeChartProps): JSX.Element {
   return (
-    <figure class="chart">
-      <figcaption>
-        <strong>{title}</strong>{' '}
-        <span class="hint">{at.length < 2 ? 'no samples yet' : sentence(lines)}</span>
-      </figcaption>
-      <div ref={holder} class="plot" aria-hidden="true" />
-      <details>
-        <summary>As a table</summary>
-        <div class="scroll" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                {lines.map(({ label }) => (
-                  <th key={label} scope="col" class="number">
-                    {label}
-                  </th>
+    <details>
+      <summary>As a table</summary>
+      <div class="scroll" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              {lines.map(({ label }) => (
+                <th key={label} scope="col" class="number">
+                  {label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {everyMinute(at).map((index) => (
+              <tr key={at[index]}>
+                <th scope="row">{time(at[index] ?? '')}</th>
+                {lines.map(({ label, values }) => (
+                  <td key={label} class="number">
+                    {rate(values[index] ?? undefined)}
+                  </td>
                 ))}
               </tr>
-            </thead>
-            <tbody>
-              {everyMinute(at).map((index) => (
-                <tr key={at[index]}>
-                  <th scope="row">{time(at[index] ?? '')}</th>
-                  {lines.map(({ label, values }) => (
-                    <td key={label} class="number">
-                      {rate(values[index] ?? undefined)}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      </details>
-    </figure>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   )
 }
 
