@@ -10,6 +10,7 @@ export function toldOutcome(error: unknown, logger: Logger, fields: object = {})
   const status = statusOf(outcome)
   const told = { ...fields, status, err: error }
   if (status === 503) logger.warn(told, 'a request was refused for now')
-  else if (status >= 500) logger.error(told, 'a request failed unexpectedly')
+  // That a server cannot do something is foreseen.
+  else if (status >= 500 && status !== 501) logger.error(told, 'a request failed unexpectedly')
   return outcome
 }
