@@ -346,10 +346,8 @@ describe('the console in a browser', () => {
     await untilShown(30, 'queued', 'inProcess')
     await page.locator('h1 .mark-stuck').waitFor()
     assert.equal(await shown('delivered'), first.delivered)
-    await page
-      .locator('p.why')
-      .getByText(/broker|connect/i)
-      .waitFor()
+    const why = page.locator('p.why').filter({ hasText: /broker|connect/i })
+    await why.locator('strong', { hasText: /^What to do: / }).waitFor()
 
     await kafka.restart()
     await untilShown(first.delivered + 30, 'delivered')
