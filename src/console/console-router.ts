@@ -194,6 +194,7 @@ class ConsoleServer {
     )
     stream.onEnd(
       this.#options.module.monitor.tail(({ entries, position, isGap }) => {
+        stream.position = position
         if (isGap) stream.send('gap', '{}')
         const wanted = entries.filter(
           (entry) =>

@@ -11,6 +11,8 @@ export class EventStream {
   readonly #response: ServerResponse
   readonly #ping: NodeJS.Timeout
   readonly #ends: (() => void)[] = []
+  /** Id of the events that tell nothing new, so that the client goes on from here though nothing was for it. */
+  position: string | undefined
   #pings = 0
   #isEnded = false
 
@@ -66,10 +68,10 @@ export class EventStream {
     const isLast = ++this.#pings >= maxPings
     const mayGoOn = await onPing().catch(() => false)
     if (mayGoOn && !isLast) {
-      this.send('ping', '{}')
+      this.send('ping', '{}', this.position)
       return
     }
-    if (mayGoOn) this.send('again', '{}')
+    if (mayGoOn) this.send('again', '{}', this.position)
     this.end()
   }
 

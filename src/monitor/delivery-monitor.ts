@@ -256,7 +256,7 @@ export class ModuleMonitor implements DeliveryMonitor {
     const overviews = await readDestinationOverviews(db, schema)
     const nowMs = Date.now()
     this.#rates.add(nowMs, overviews)
-    this.#losses.add(nowMs, overviews)
+    this.#losses.add(overviews)
     if (this.#samples.isDue(nowMs)) this.#samples.add(nowMs, overviews)
     await this.#tail.look(overviews)
     const lanes = new Map(this.#parts.lanes().map((lane) => [lane.destinationId, lane]))

@@ -60,7 +60,7 @@ function diagnosis(health: Health, why: string, action: string | undefined): Dia
 function diagnoseBestEffort(
   { lastErrors }: DestinationOverview,
   waiting: number,
-  { nowMs, deliveredPerSecond = 0, lostAtMs = Number.NEGATIVE_INFINITY }: Movement,
+  { nowMs, deliveredPerSecond, lostAtMs = Number.NEGATIVE_INFINITY }: Movement,
 ): Diagnosis {
   const [newest] = lastErrors
   if (!newest) return { health: 'ok' }

@@ -9,7 +9,7 @@ interface Seen {
 export class RecentLosses {
   #seen: ReadonlyMap<string, Seen> = new Map()
 
-  add(nowMs: number, overviews: readonly DestinationOverview[]): void {
+  add(overviews: readonly DestinationOverview[]): void {
     const before = this.#seen
     this.#seen = new Map(
       overviews
@@ -17,9 +17,8 @@ export class RecentLosses {
         .map((overview) => {
           const { reference, lost } = overview
           const known = before.get(reference)
-          const lostAtMs = known === undefined ? guessOf(overview) : known.lostAtMs
-          const hasLost = known !== undefined && lost > known.lost
-          return [reference, { lost, lostAtMs: hasLost ? nowMs : lostAtMs }]
+          const isNews = known === undefined ? lost > 0 : lost > known.lost
+          return [reference, { lost, lostAtMs: isNews ? lossOf(overview) : known?.lostAtMs }]
         }),
     )
   }
@@ -30,7 +29,7 @@ export class RecentLosses {
   }
 }
 
-/** Whoever looks for the first time takes the newest error for the reason of a loss. */
-function guessOf({ lost, lastErrors }: DestinationOverview): number | undefined {
-  return lost > 0 ? lastErrors[0]?.timestamp.getTime() : undefined
+/** Every loss leaves an error, and nobody may have looked for hours. At the first look it may be of something else. */
+function lossOf({ lastErrors }: DestinationOverview): number | undefined {
+  return lastErrors[0]?.timestamp.getTime()
 }

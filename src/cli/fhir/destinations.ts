@@ -59,9 +59,24 @@ async function statusUnlessGone(
   try {
     return await readStatus(server, encodeURIComponent(id))
   } catch (error) {
-    if (error instanceof FhirRequestError && error.isGone) return undefined
+    if (isGone(error) && !(await isThere(server, id))) return undefined
     throw error
   }
+}
+
+/** A server that has no `$status` answers the same. */
+async function isThere(server: FhirServer, id: string): Promise<boolean> {
+  try {
+    await server.get(`${destinationTypeName}/${encodeURIComponent(id)}`)
+    return true
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof FhirRequestError && error.isGone
 }
 
 /** The worst first. */

@@ -6,7 +6,7 @@ import { progress, tell } from '../progress.ts'
 import { askAgain } from './ask-again.ts'
 import { given, idOf, numberOption, onlyArgument } from './arguments.ts'
 import { readStatus, type JobStatus } from './destination-status.ts'
-import { FhirRequestError, FhirServer } from './fhir-server.ts'
+import { FhirServer } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
 import { show } from './show.ts'
 
@@ -50,8 +50,10 @@ export async function runOperation(
   const path = `${destinationTypeName}/${id}/$${definition.code}`
   const answer = plainParameters(await server.post(path, body), definition)
   const job = answer['job'] as JobStatus | undefined
-  const ended = call.options.flag('wait') && job && (await untilEnded(server, id, job, call.io))
+  const isAwaited = job !== undefined && call.options.flag('wait')
+  const ended = isAwaited ? await untilEnded(server, id, job, call.io) : undefined
   show(call, ended ? { ...answer, job: ended } : answer)
+  if (isAwaited && !ended) return exitCodes.error
   const hasFailed = ended && (ended.state !== 'done' || ended.failed > 0)
   const exitCode = await judge({ server, id, answer })
   return hasFailed ? exitCodes.differences : exitCode
@@ -60,12 +62,13 @@ export async function runOperation(
 /** FHIR REST tells nobody that something has changed. */
 const intervalMs = 500
 
+/** @returns undefined, and says so, when it cannot be told how the job has ended */
 async function untilEnded(
   server: FhirServer,
   id: string,
   begun: JobStatus,
   io: CommandIo,
-): Promise<JobStatus> {
+): Promise<JobStatus | undefined> {
   let job = begun
   let told: string | undefined
   while (job.state === 'running') {
@@ -76,7 +79,8 @@ async function untilEnded(
     if (!found) {
       const { kind } = begun
       const text = `Another ${kind} of ${id} has begun; how ${kind} ${begun.id} ended is not told any more.`
-      throw new FhirRequestError(printable(text), false)
+      tell(io, printable(text))
+      return undefined
     }
     job = found
     const reason = waitsBecause(status?.status, job)

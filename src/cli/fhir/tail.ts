@@ -72,11 +72,11 @@ async function* withNext(first: Stream, open: () => Promise<Stream>): Stream {
     const stream: Stream = next
     next = undefined
     for await (const event of stream) {
+      yield event
       if (event.event === 'again') {
         next = await open()
         break
       }
-      yield event
     }
   }
 }

@@ -64,7 +64,10 @@ export function listen(path: string, event: string, listener: Listener, after = 
     window.clearTimeout(timer)
     window.clearTimeout(silence)
   }
-  const heard = (): void => {
+  const heard = (message?: Event): void => {
+    if (message instanceof MessageEvent && message.lastEventId !== '') {
+      position = message.lastEventId
+    }
     window.clearTimeout(silence)
     silence = window.setTimeout(() => {
       tell(false)
@@ -96,15 +99,17 @@ export function listen(path: string, event: string, listener: Listener, after = 
     source = opened
     heard()
     opened.addEventListener('ping', heard)
-    opened.addEventListener(event, ({ data, lastEventId }: MessageEvent<string>) => {
-      heard()
+    opened.addEventListener(event, (message: MessageEvent<string>) => {
+      heard(message)
       tell(true)
-      if (lastEventId !== '') position = lastEventId
-      listener.onEvent(JSON.parse(data) as unknown, position)
+      listener.onEvent(JSON.parse(message.data) as unknown, position)
     })
     opened.addEventListener('gap', () => listener.onGap?.())
     // The server wants to know again who listens.
-    opened.addEventListener('again', open)
+    opened.addEventListener('again', (message) => {
+      heard(message)
+      open()
+    })
     opened.addEventListener('away', ({ data }: MessageEvent<string>) => {
       heard()
       tell(false)

@@ -8,6 +8,8 @@ interface Told {
   readonly remedy: string
 }
 
+/** A foreign server may have answered it. */
+const maxMessageLength = 1000
 const words: Words = { broker: '<1>', topic: '<2>', id: '<3>', detail: '<4>' }
 const anyWord = /<[1-4]>/
 
@@ -19,13 +21,14 @@ const told: readonly Told[] = Object.values(kafkaCauses)
 
 function toTold(sentence: string, remedy: CauseRow['remedy']): Told {
   const parts = sentence.split(anyWord)
-  const pattern = parts.map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&')).join('.+')
-  return { pattern: new RegExp(pattern, 'i'), fixed: parts.join('').length, remedy }
+  const pattern = parts.map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&')).join('.+?')
+  return { pattern: new RegExp(`^${pattern}`, 'is'), fixed: parts.join('').length, remedy }
 }
 
 /** What to do about an error, found by its sentence, because that is what is stored of it, by whichever node; undefined when it is none of the causes that
  *  can be named.
- *  @param message as {@link kafkaCauses} says it, alone or among other words */
+ *  @param message as {@link kafkaCauses} says it, with or without more behind it */
 export function remedyOf(message: string): string | undefined {
-  return told.find(({ pattern }) => pattern.test(message))?.remedy
+  const begin = message.slice(0, maxMessageLength)
+  return told.find(({ pattern }) => pattern.test(begin))?.remedy
 }

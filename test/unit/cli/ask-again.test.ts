@@ -109,7 +109,8 @@ describe('a server that goes away while it is watched', () => {
       json(parameters(job('running'))),
       json(parameters(job('running', { id: 5 }))),
     ])
-    assert.deepEqual([code, out], [1, ''])
+    assert.equal(code, 1)
+    assert.match(out, /^job:\n {2}id: 4\n/)
     assert.match(
       err,
       /^Another replay of d has begun; how replay 4 ended is not told any more\.\n$/,
@@ -131,6 +132,7 @@ describe('a server that goes away while it is watched', () => {
       [
         json({ resourceType: 'Bundle', type: 'searchset', entry }),
         json(outcome('There is none.'), 404),
+        json(outcome('There is none.'), 404),
         status,
       ],
     )
@@ -139,6 +141,21 @@ describe('a server that goes away while it is watched', () => {
       (JSON.parse(out) as { id: string }[]).map(({ id }) => id),
       ['there'],
     )
+  })
+
+  it('is not taken for one whose destinations are gone when it has no $status', async (t) => {
+    const resource = { resourceType: 'AidboxTopicDestination', id: 'd', kind: 'k', topic: 't' }
+    const { code, out, err } = await run(
+      t,
+      ['destinations'],
+      [
+        json({ resourceType: 'Bundle', type: 'searchset', entry: [{ resource }] }),
+        json(outcome('There is no such operation.'), 404),
+        json(resource),
+      ],
+    )
+    assert.deepEqual([code, out], [1, ''])
+    assert.match(err, /\$status answered 404: There is no such operation/)
   })
 
   it('is not asked without a pause', async (t) => {

@@ -170,7 +170,8 @@ describe('fhir-kafka tail', () => {
   })
 
   it('goes on without a word when the server wants to know again who listens', async (t) => {
-    const again = stream([eventOf(entry), 'event: again\ndata: {}\n\n'], 'end')
+    const end = 'id: node.7\nevent: again\ndata: {}\n\n'
+    const again = stream([eventOf(entry), end], 'end')
     const { code, out, err, requests } = await tail(
       t,
       ['--token', 'sesame'],
@@ -180,6 +181,7 @@ describe('fhir-kafka tail', () => {
     assert.deepEqual([code, out, requests.length], [0, line.repeat(3), 3])
     assert.match(err, /^Live from [^\n]*\n$/)
     assert.equal(requests[2]?.headers.authorization, 'Bearer sesame')
+    assert.equal(requests[2].url, '/console/api/tail?after=node.7')
     const refused = await tail(t, [], [again, refusal(401, '{"error":"Sign in."}')], 2)
     assert.deepEqual([refused.code, refused.out], [1, line])
     assert.match(refused.err, /answered 401: Sign in\.\n$/)

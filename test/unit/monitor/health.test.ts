@@ -110,7 +110,13 @@ const bestEffortCases: readonly (readonly [
     { lostAtMs: nowMs - 900_000 },
     'ok',
   ],
-  ['will lose what waits', { lost: 0, inProcess: 10, lastErrors: [failure(10)] }, {}, 'stuck'],
+  [
+    'will lose what waits',
+    { lost: 0, inProcess: 10, lastErrors: [failure(10)] },
+    { deliveredPerSecond: 0 },
+    'stuck',
+  ],
+  ['was looked at once', { lost: 0, inProcess: 10, lastErrors: [failure(10)] }, {}, 'ok'],
   [
     'delivers again',
     { lost: 0, inProcess: 10, lastErrors: [failure(10)] },
@@ -157,13 +163,13 @@ describe('how a destination does', () => {
   it('takes the newest error for a loss at the first look, and only losses from then on', () => {
     const losses = new RecentLosses()
     const overview = { ...quiet, ...bestEffort, lastErrors: [failure(10)] }
-    losses.add(nowMs, [overview])
+    losses.add([overview])
     assert.equal(losses.lostAtMs(quiet.reference), nowMs - 10_000)
-    losses.add(nowMs + 1, [{ ...overview, lastErrors: [failure(0)] }])
+    losses.add([{ ...overview, lastErrors: [failure(5)] }])
     assert.equal(losses.lostAtMs(quiet.reference), nowMs - 10_000)
-    losses.add(nowMs + 2, [{ ...overview, lost: 5 }])
-    assert.equal(losses.lostAtMs(quiet.reference), nowMs + 2)
-    losses.add(nowMs + 3, [])
+    losses.add([{ ...overview, lost: 5, lastErrors: [failure(5)] }])
+    assert.equal(losses.lostAtMs(quiet.reference), nowMs - 5_000)
+    losses.add([])
     assert.equal(losses.lostAtMs(quiet.reference), undefined)
   })
 
