@@ -194,15 +194,16 @@ class ConsoleServer {
     )
     stream.onEnd(
       this.#options.module.monitor.tail(({ entries, position, isGap }) => {
-        stream.position = position
         if (isGap) stream.send('gap', '{}')
+        // Not before: what follows the gap is not sent yet.
+        stream.position = position
         const wanted = entries.filter(
           (entry) =>
             maySeeEntry(listener.caller, entry) &&
             (destination === '' || entry.destination === `${destinationTypeName}/${destination}`) &&
             (topic === '' || entry.topicUrl === topic),
         )
-        if (wanted.length > 0 || isFirst) stream.send('tail', JSON.stringify(wanted), position)
+        if (wanted.length > 0 || isFirst) stream.send('tail', JSON.stringify(wanted))
         isFirst = false
       }, String(after)),
     )

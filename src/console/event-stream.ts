@@ -11,7 +11,7 @@ export class EventStream {
   readonly #response: ServerResponse
   readonly #ping: NodeJS.Timeout
   readonly #ends: (() => void)[] = []
-  /** Id of the events that tell nothing new, so that the client goes on from here though nothing was for it. */
+  /** Id of the events that are sent from now on: what a client that connects again has in `Last-Event-ID`. Pings carry it to one for which nothing comes. */
   position: string | undefined
   #pings = 0
   #isEnded = false
@@ -50,10 +50,10 @@ export class EventStream {
     else this.#ends.push(callback)
   }
 
-  /** @param json one line
-   *  @param id what a client that connects again has in `Last-Event-ID`; absent: that of the event before */
-  send(event: string, json: string, id?: string): void {
-    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`)
+  /** @param json one line */
+  send(event: string, json: string): void {
+    const id = this.position === undefined ? '' : `id: ${this.position}\n`
+    this.#write(`${id}event: ${event}\ndata: ${json}\n\n`)
   }
 
   end(): void {
@@ -68,10 +68,10 @@ export class EventStream {
     const isLast = ++this.#pings >= maxPings
     const mayGoOn = await onPing().catch(() => false)
     if (mayGoOn && !isLast) {
-      this.send('ping', '{}', this.position)
+      this.send('ping', '{}')
       return
     }
-    if (mayGoOn) this.send('again', '{}', this.position)
+    if (mayGoOn) this.send('again', '{}')
     this.end()
   }
 

@@ -9,7 +9,8 @@ it('a client to which nothing is told keeps its place by the pings, and is told 
   const written = new PassThrough({ encoding: 'utf8' })
   const response = Object.assign(written, { writeHead: () => written }) as unknown as ServerResponse
   const stream = new EventStream(response, () => Promise.resolve(true))
-  stream.send('tail', '[]', 'node.1')
+  stream.position = 'node.1'
+  stream.send('tail', '[]')
   const pings = 20
   for (let ping = 1; ping <= pings; ping++) {
     stream.position = `node.${ping + 1}`
