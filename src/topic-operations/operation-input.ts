@@ -1,6 +1,7 @@
 import { OperationOutcomeError } from '@medplum/core'
 import type { OperationDefinition, OperationOutcomeIssue, Parameters } from '@medplum/fhirtypes'
 import type { FhirResource } from '../host/types.ts'
+import { dateTimePattern } from '../resources/date-time.ts'
 import { refusal } from '../resources/issue.ts'
 import { isJsonObject, type JsonObject } from '../resources/json-shapes.ts'
 import { toDateRange } from '../rest/search/date-range.ts'
@@ -40,10 +41,6 @@ const valueKeys = {
   number: ['valueInteger', 'valuePositiveInt', 'valueUnsignedInt', 'valueDecimal'],
   time: ['valueInstant', 'valueDateTime', 'valueDate'],
 } as const
-
-/** FHIR dateTime: as precise as one likes, a time of day with seconds and its zone. */
-const timePattern =
-  /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)))?)?)?$/
 
 /** The parameters of a request, read once. */
 export class OperationInput {
@@ -136,7 +133,7 @@ export class OperationInput {
     if (!this.has(name)) return undefined
     const value = this.#value(name, 'time')
     const range =
-      typeof value === 'string' && timePattern.test(value) ? toDateRange(value) : undefined
+      typeof value === 'string' && dateTimePattern.test(value) ? toDateRange(value) : undefined
     if (range) return { first: new Date(range.low), last: new Date(range.high - 1) }
     const text = `Write ${name} as valueDateTime: a date, or a time with its time zone.`
     throw refusedParameter(name, 'value', text)

@@ -1,5 +1,6 @@
 import type { ParametersParameter } from '@medplum/fhirtypes'
 import { TopicDestinationError } from '../../errors.ts'
+import { dateTimePattern } from '../../resources/date-time.ts'
 import type { CommandCall } from '../command.ts'
 
 /** The one argument of a command.
@@ -37,14 +38,12 @@ export function numberOption(
   throw new TopicDestinationError('KTD_REQUEST', `Write --${name} as a whole number${limits}.`)
 }
 
-/** FHIR's dateTime, as the operations take it. */
-const timePattern = /^\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)?)?$/
-
 /** A date, or a time with its zone.
  *  @throws TopicDestinationError `KTD_REQUEST` */
 export function timeOption({ options }: CommandCall, name: string): string | undefined {
   const text = options.text(name)
-  if (text === undefined || (timePattern.test(text) && !Number.isNaN(Date.parse(text)))) return text
+  if (text === undefined || (dateTimePattern.test(text) && !Number.isNaN(Date.parse(text))))
+    return text
   throw new TopicDestinationError(
     'KTD_REQUEST',
     `--${name} ${text} is no time: write 2026-11-25, or 2026-11-25T14:00:00Z with its time zone.`,

@@ -1,4 +1,5 @@
 import { TopicDestinationError } from '../../errors.ts'
+import { consoleUrl } from '../../server/console-url.ts'
 import type { CommandCall, CommandOption } from '../command.ts'
 import {
   fetchFailure,
@@ -34,7 +35,7 @@ export class ConsoleApi {
     if (given !== undefined && !URL.canParse(given)) {
       throw new TopicDestinationError('KTD_REQUEST', `--console ${given} is no URL.`)
     }
-    this.url = (given ?? new URL('console', this.#server.baseUrl).href).replace(/\/+$/, '')
+    this.url = (given ?? consoleUrl(this.#server.baseUrl)).replace(/\/+$/, '')
   }
 
   /** @throws FhirRequestError unless it has it */
@@ -82,7 +83,7 @@ export class ConsoleApi {
 }
 
 function refused(
-  consoleUrl: string,
+  consoleAddress: string,
   url: string,
   answer: Response,
   text: string,
@@ -91,7 +92,7 @@ function refused(
   const isOfConsole = typeof why === 'string'
   if (!isOfConsole && (answer.ok || answer.status === 404)) {
     return new FhirRequestError(
-      `There is no console at ${consoleUrl}, whose live tail is shown here: the server has none, or --console says where it is.`,
+      `There is no console at ${consoleAddress}, whose live tail is shown here: the server has none, or --console says where it is.`,
       false,
     )
   }

@@ -4,6 +4,7 @@ import { lossShownMs, recentFailureMs } from '../../monitor/health.ts'
 import type { JobState } from '../../outbox/jobs.ts'
 import { statusOperationDefinition } from '../../resources/status-operation-definition.ts'
 import { destinationTypeName } from '../../resources/type-names.ts'
+import { counted } from '../counted.ts'
 import { printable } from '../printable.ts'
 import type { FhirServer } from './fhir-server.ts'
 import { plainParameters } from './plain-parameters.ts'
@@ -116,10 +117,6 @@ function setAsideIn(found: DestinationStatus): string | undefined {
 function reasons(...all: readonly (string | undefined)[]): { readonly why?: string } {
   const given = all.filter((each) => each !== undefined)
   return given.length === 0 ? {} : { why: given.join('; ') }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 const units = [

@@ -1,6 +1,7 @@
 import { formatFinding, TopologyError, type LocatedFinding } from '../../topology/finding.ts'
 import { readText } from '../../topology/read-topology.ts'
 import { validateTopology } from '../../topology/validate-topology.ts'
+import { counted } from '../counted.ts'
 import { exitCodes, type Command, type CommandCall } from '../command.ts'
 import { environmentOption, json, topologyFile } from './topology-file.ts'
 
@@ -30,10 +31,6 @@ export const validateCommand: Command = {
     }
     return Promise.resolve(errors === 0 ? exitCodes.inLine : exitCodes.error)
   },
-}
-
-function counted(count: number, name: string): string {
-  return `${count} ${name}${count === 1 ? '' : 's'}`
 }
 
 /** All that is wrong, also with a file that is no document. */
