@@ -128,6 +128,11 @@ export class Registry {
     return this.#facts.faults.get(url)
   }
 
+  /** Whether a criteria of a matched topic asks for the version before. */
+  asksForPrevious(topic: SubscriptionTopic): boolean {
+    return this.#facts.usesPrevious(topic)
+  }
+
   /** Whether anything depends on the version before an update or delete of this type: a criteria, or the organization of what is deleted. */
   usesPrevious(resourceType: string): boolean {
     // Another node may have made a topic that this one does not know of.

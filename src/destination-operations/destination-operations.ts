@@ -26,7 +26,10 @@ export interface DestinationOperationParts {
   readonly db: SqlTx
   readonly inTransaction: <Result>(work: (tx: SqlTx) => Promise<Result>) => Promise<Result>
   readonly schema: OutboxSchema
-  readonly registry: Pick<Registry, 'destinations' | 'ensureFresh' | 'topicByUrl'>
+  readonly registry: Pick<
+    Registry,
+    'destinations' | 'ensureFresh' | 'topicByUrl' | 'asksForPrevious'
+  >
   readonly undecided: Pick<UndecidedEvents, 'list' | 'decide' | 'release' | 'discard'>
   readonly options: Pick<ResolvedOptions, 'jobMaxPerSecond' | 'deliveredRetentionMs'>
   /** There may be a new job, or one less. */

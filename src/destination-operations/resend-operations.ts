@@ -10,7 +10,6 @@ import { destinationTypeName } from '../resources/type-names.ts'
 import { notImplemented } from '../rest/outcomes.ts'
 import { refusedParameter, unprocessable } from '../topic-operations/operation-input.ts'
 import { outcomeParameter } from '../topic-operations/output.ts'
-import type { SubscriptionTopic } from '../triggers/subscription-topic.ts'
 import { beginJob, maxPerSecondOf } from './asked-destination.ts'
 import type { AskedOperation, DestinationOperationParts } from './destination-operations.ts'
 import { jobParameter } from './job-parameter.ts'
@@ -100,21 +99,14 @@ export async function backfill(
     position: '',
     total: undefined,
   })
-  return [jobParameter(job), ...outcomeParameter(unselected(topic))]
+  // It would end as done, and nobody would know why nothing came.
+  const isWithoutChanges = topic !== undefined && registry.asksForPrevious(topic)
+  return [jobParameter(job), ...outcomeParameter(isWithoutChanges ? [withoutChanges] : [])]
 }
 
-/** It would end as done, and nobody would know why nothing came. */
-function unselected(topic: SubscriptionTopic | undefined): readonly OperationOutcomeIssue[] {
-  const asksForPrevious = topic?.triggers.some(({ criteria = '' }) =>
-    criteria.includes('%previous'),
-  )
-  if (asksForPrevious !== true) return []
-  return [
-    remark(
-      'A criteria of the topic asks for %previous, which is empty in a backfill: what it selects only by a change is passed over.',
-    ),
-  ]
-}
+const withoutChanges = remark(
+  'A criteria of the topic asks for %previous, which is empty in a backfill: what it selects only by a change is passed over.',
+)
 
 /** `$cancel`. */
 export async function cancel(

@@ -48,14 +48,21 @@ export class TopicFacts {
     const topics = this.#topics.filter((topic) =>
       triggersOn(topic, resourceType).some(
         ({ interactions, criteria }) =>
-          interactions.includes(interaction) &&
-          criteria !== undefined &&
-          this.#byText.get(criteria)?.usesPrevious === true,
+          interactions.includes(interaction) && this.#asksForPrevious(criteria),
       ),
     )
     const urls = topics.map(({ url }) => url)
     this.#usingPrevious.set(key, urls)
     return urls
+  }
+
+  /** Whether a criteria of the topic asks for the version before. */
+  usesPrevious({ triggers }: Pick<SubscriptionTopic, 'triggers'>): boolean {
+    return triggers.some(({ criteria }) => this.#asksForPrevious(criteria))
+  }
+
+  #asksForPrevious(criteria: string | undefined): boolean {
+    return criteria !== undefined && this.#byText.get(criteria)?.usesPrevious === true
   }
 
   #add(topic: SubscriptionTopic, factsOf: FactsOf): void {

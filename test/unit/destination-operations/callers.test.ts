@@ -58,6 +58,7 @@ function operations(
         registered('best-effort', 'kafka-best-effort', 1),
       ]),
       topicByUrl: () => undefined,
+      asksForPrevious: () => false,
       ensureFresh: () => Promise.resolve(),
     },
     undecided: {
